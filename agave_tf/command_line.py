@@ -1,0 +1,147 @@
+"""The flags of the commands in bin/, and how a command ends.
+
+The only module that defines or reads flags. Settings become flags of the same name.
+"""
+
+import dataclasses
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+# Before TensorFlow loads: its start-up messages would bury a one-line error.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf
+from absl import app, flags, logging
+
+from agave_tf.config import PARTS, Config, config_from_settings
+from agave_tf.input_error import InputError
+from agave_tf.training.train_loop import NonFiniteError
+
+FLAGS = flags.FLAGS
+
+_DEFINE = {
+    bool: flags.DEFINE_boolean,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
+
+
+def define_settings(*part_names: str) -> None:
+    """Defines a flag for every setting of the named parts of Config (none: all)."""
+    for name in part_names or PARTS:
+        for field in dataclasses.fields(PARTS[name]):
+            _DEFINE[field.type](
+                field.name,
+                field.default,
+                field.metadata["help"],
+                module_name=sys.argv[0],
+            )
+
+
+def config_from_flags() -> Config:
+    """The Config that the settings' flags describe."""
+    names = [f.name for part in PARTS.values() for f in dataclasses.fields(part)]
+    return config_from_settings({name: FLAGS[name].value for name in names})
+
+
+def with_flags(config: Config, part_name: str) -> Config:
+    """`config` with those settings of a part that the command line names."""
+    part = getattr(config, part_name)
+    given = {
+        field.name: FLAGS[field.name].value
+        for field in dataclasses.fields(part)
+        if FLAGS[field.name].present
+    }
+    return dataclasses.replace(
+        config, **{part_name: dataclasses.replace(part, **given)}
+    )
+
+
+def define_run_dir(help_text: str) -> None:
+    """Defines --run_dir, which every command needs."""
+    flags.DEFINE_string("run_dir", None, help_text, required=True)
+
+
+def check_output_file(flag: str, path: str, suffix: str) -> None:
+    """Raises InputError unless `path` can become a file of that kind."""
+    if not path.endswith(suffix):
+        raise InputError(f"`{flag}` must end in {suffix}; got {path!r}.")
+    directory = os.path.dirname(path) or "."
+    if os.path.isdir(path) or not os.path.isdir(directory):
+        raise InputError(
+            f"`{flag}` must be a file in a directory that exists; got {path!r}."
+        )
+
+
+def check_at_least(flag: str, minimum: int) -> None:
+    """Raises InputError if an integer flag is smaller."""
+    if FLAGS[flag].value < minimum:
+        raise InputError(
+            f"`{flag}` must be at least {minimum}; got {FLAGS[flag].value}."
+        )
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a command: exit code 0 on success, 2 and one line for what the user can mend.
+
+    1 and one line where training went wrong; other errors keep their traceback.
+    """
+
+    def guarded(arguments: list[str]) -> None:
+        logging.use_absl_handler()
+        if len(arguments) > 1:
+            _fail(f"Arguments must be --flags; got {arguments[1]!r}.")
+        try:
+            main()
+        except InputError as error:
+            _fail(str(error))
+        except NonFiniteError as error:
+            _fail(str(error), exit_code=1)
+        except OSError as error:
+            if error.errno not in _ENVIRONMENT_ERRORS:
+                raise
+            _fail(f"{error.strerror}: {error.filename or 'while writing'}.")
+        except tf.errors.OpError as error:
+            if not _is_full_disk(error):
+                raise
+            _fail("No space left on device: while writing a checkpoint or summaries.")
+
+    logging.set_verbosity(logging.INFO)
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+# What the user's machine, not our code, is to blame for.
+_ENVIRONMENT_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+}
+
+
+def _is_full_disk(error: tf.errors.OpError) -> bool:
+    text = str(error.message)
+    return any(
+        os.strerror(number) in text
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    )
+
+
+def _parse_flags(arguments: list[str]) -> list[str]:
+    """As absl, but an unusable flag ends in one line and exit code 2."""
+    try:
+        return FLAGS(arguments)
+    except flags.Error as error:
+        _fail(str(error).replace("\n", " "))
+
+
+def _fail(message: str, exit_code: int = 2) -> None:
+    print(f"{os.path.basename(sys.argv[0])}: {message}", file=sys.stderr)
+    sys.exit(exit_code)

@@ -1,0 +1,315 @@
+"""Every setting of a run: what it means, where its default comes from, what is allowed.
+
+Each field of a part of `Config` is one setting; command_line.py turns it into the absl
+flag of the same name, with the field's help text.
+"""
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+from agave_tf.input_error import InputError
+
+
+def _setting(default: Any, help_text: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help_text})
+
+
+def _require(is_met: bool, name: str, requirement: str, value: Any) -> None:
+    if not is_met:
+        raise InputError(f"`{name}` must be {requirement}; got {value!r}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which images, and in what form."""
+
+    dataset: str = _setting(
+        "dead_leaves",
+        "Images to use: a TFDS name (cifar10, svhn_cropped, mnist, "
+        "downsampled_imagenet/32x32, ...), folder:PATH (PNG, JPEG), npz:PATH (uint8 "
+        "`images`, or `train` and `test`, [N,H,W,C]), or dead_leaves (embedded, needs "
+        "no download).",
+    )
+    data_dir: str = _setting("", "Where TFDS keeps its data; empty: TFDS's own default.")
+    image_size: str = _setting(
+        "",
+        "Centre-crop and resize images to this size: 32, or HEIGHTxWIDTH such as "
+        "24x32; multiples of 4. Empty: as they are (dead_leaves: 32).",
+    )
+    image_channels: int = _setting(
+        0, "1: gray (BT.601 luma), 3: RGB required, 0: as the data set has them."
+    )
+    corrupt_images: str = _setting(
+        "refuse", "What to do with an unreadable file of a folder: refuse or skip."
+    )
+
+    def __post_init__(self):
+        _require(self.dataset != "", "dataset", "a data set's name", self.dataset)
+        parse_image_size(self.image_size)
+        _require(
+            self.image_channels in (0, 1, 3),
+            "image_channels",
+            "0, 1 or 3",
+            self.image_channels,
+        )
+        _require(
+            self.corrupt_images in ("refuse", "skip"),
+            "corrupt_images",
+            "refuse or skip",
+            self.corrupt_images,
+        )
+
+
+def parse_image_size(text: str) -> tuple[int, int] | None:
+    """`"32"` is (32, 32), `"24x32"` is (24, 32), `""` is None.
+
+    Raises:
+      InputError: not of that form, or a side is not a positive multiple of 4 (the
+        PixelCNN++ halves its resolution twice).
+    """
+    if not text:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise InputError(
+            f"`image_size` must be SIDE or HEIGHTxWIDTH, such as 32 or 24x32; "
+            f"got {text!r}."
+        )
+    height, width = int(sides[0]), int(sides[-1])
+    check_image_sides(height, width, of="image_size")
+    return height, width
+
+
+def check_image_sides(
+    height: int, width: int, of: str, multiple: int = 4, reason: str = ""
+) -> None:
+    """Raises InputError unless both sides are positive multiples of `multiple`."""
+    if height < 1 or width < 1 or height % multiple or width % multiple:
+        raise InputError(
+            f"`{of}` must have a height and width that are multiples of {multiple}"
+            f"{reason}; got {height}x{width}. `--image_size` crops and resizes."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class AuxiliaryConfig:
+    """The auxiliary image y that f(z) must reconstruct (paper section 3, Eq. 10)."""
+
+    auxiliary_downsampling: int = _setting(
+        1, "Area-average x by 1, 2 or 4 in each direction to make the auxiliary image y."
+    )
+    auxiliary_color: str = _setting("rgb", "Colours of y: rgb (as x), or gray.")
+    num_color_levels: int = _setting(
+        256, "Intensity levels of y per channel: a divisor of 256, at least 2."
+    )
+    open_tails: bool = _setting(
+        True,
+        "The outer levels take the tails of the logistic, so that all levels sum to "
+        "one; --noopen_tails is Eq. 10 as printed, and openai/iaf.",
+    )
+
+    def __post_init__(self):
+        _require(
+            self.auxiliary_downsampling in (1, 2, 4),
+            "auxiliary_downsampling",
+            "1, 2 or 4",
+            self.auxiliary_downsampling,
+        )
+        _require(
+            self.auxiliary_color in ("rgb", "gray"),
+            "auxiliary_color",
+            "rgb or gray",
+            self.auxiliary_color,
+        )
+        if not 2 <= self.num_color_levels <= 256 or 256 % self.num_color_levels:
+            raise InputError(
+                "`num_color_levels` must divide 256 and be at least 2; "
+                f"got {self.num_color_levels}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class IAFVAEConfig:
+    """The VAE with inverse autoregressive flow (Kingma et al. 2016).
+
+    Defaults: Lucas & Verbeek section 4.1 (1 resolution, 20 layers, 160 hidden
+    channels, 32 latent channels).
+    """
+
+    hidden_channels: int = _setting(160, "Deterministic channels of the VAE (h_size).")
+    z_channels: int = _setting(32, "Latent channels of each level (z_size).")
+    num_resolutions: int = _setting(1, "Resolutions of the VAE, each half the last.")
+    num_layers_per_resolution: int = _setting(20, "Latent levels at each resolution.")
+    use_iaf: bool = _setting(
+        True, "One inverse-autoregressive step per level; --nouse_iaf: plain Gaussian."
+    )
+    kl_min: float = _setting(
+        0.0, "Free bits: nats per latent channel and level below which KL is free."
+    )
+
+    def __post_init__(self):
+        for name in (
+            "hidden_channels",
+            "z_channels",
+            "num_resolutions",
+            "num_layers_per_resolution",
+        ):
+            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        _require(
+            0 <= self.kl_min < math.inf, "kl_min", "at least 0, and finite", self.kl_min
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelCNNConfig:
+    """The PixelCNN++ (Salimans et al. 2017); defaults from openai/pixel-cnn train.py."""
+
+    num_resnets: int = _setting(5, "Gated resnets per stage of the PixelCNN++.")
+    num_filters: int = _setting(160, "Filters of every layer of the PixelCNN++.")
+    num_mixtures: int = _setting(10, "Logistics in each pixel's mixture.")
+    dropout_rate: float = _setting(0.5, "Dropout inside each gated resnet.")
+    nonlinearity: str = _setting("concat_elu", "concat_elu, elu or relu.")
+    num_classes: int = _setting(
+        0, "Condition the PixelCNN++ on the data set's labels, 0..num_classes-1; 0: no."
+    )
+
+    def __post_init__(self):
+        for name in ("num_resnets", "num_filters", "num_mixtures"):
+            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        _require(
+            0 <= self.dropout_rate < 1,
+            "dropout_rate",
+            "at least 0 and below 1",
+            self.dropout_rate,
+        )
+        _require(
+            self.nonlinearity in ("concat_elu", "elu", "relu"),
+            "nonlinearity",
+            "concat_elu, elu or relu",
+            self.nonlinearity,
+        )
+        _require(self.num_classes >= 0, "num_classes", "at least 0", self.num_classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """How long and with what; Adamax 0.002 without decay is the paper's section 4.1."""
+
+    kl_weight: float = _setting(
+        1.0,
+        "lambda in Eq. 7, the weight of the KL in the joint stage; the other stages "
+        "use 1.",
+    )
+    pretrain_vae_steps: int = _setting(10_000, "Optimizer steps of stage pretrain_vae.")
+    pretrain_pixel_cnn_steps: int = _setting(
+        10_000, "Optimizer steps of stage pretrain_pixel_cnn."
+    )
+    joint_steps: int = _setting(10_000, "Optimizer steps of stage joint.")
+    ablation_steps: int = _setting(2_000, "Optimizer steps of stage ablation.")
+    batch_size: int = _setting(16, "Images per step, over all replicas together.")
+    learning_rate: float = _setting(0.002, "Learning rate of Adamax.")
+    average_decay: float = _setting(
+        0.9995, "Decay of the averaged weights; 0: use the weights as they are."
+    )
+    seed: int = _setting(0, "The seed from which every random draw of a run follows.")
+    num_initialization_images: int = _setting(
+        64, "Images for data-dependent initialisation."
+    )
+    summary_every: int = _setting(50, "Steps between lines of TensorBoard scalars.")
+    checkpoint_every: int = _setting(500, "Steps between checkpoints.")
+    evaluate_every: int = _setting(500, "Steps between evaluations on held-out images.")
+    evaluate_images: int = _setting(
+        256, "Held-out images in an evaluation during training; 0: no such evaluation."
+    )
+    pictures_every: int = _setting(
+        0, "Steps between image grids in TensorBoard (plain sampling is slow); 0: none."
+    )
+
+    def __post_init__(self):
+        for name in (
+            "pretrain_vae_steps",
+            "pretrain_pixel_cnn_steps",
+            "joint_steps",
+            "ablation_steps",
+            "evaluate_images",
+            "pictures_every",
+            "kl_weight",
+            "seed",
+        ):
+            _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
+        for name in (
+            "batch_size",
+            "num_initialization_images",
+            "summary_every",
+            "checkpoint_every",
+            "evaluate_every",
+        ):
+            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        _require(
+            math.isfinite(self.kl_weight), "kl_weight", "a finite number", self.kl_weight
+        )
+        _require(self.seed < 2**31, "seed", "below 2**31", self.seed)
+        _require(
+            0 < self.learning_rate < math.inf,
+            "learning_rate",
+            "positive and finite",
+            self.learning_rate,
+        )
+        _require(
+            0 <= self.average_decay < 1,
+            "average_decay",
+            "at least 0 and below 1",
+            self.average_decay,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything a run is made from; a run directory keeps it as config.json."""
+
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    auxiliary: AuxiliaryConfig = dataclasses.field(default_factory=AuxiliaryConfig)
+    vae: IAFVAEConfig = dataclasses.field(default_factory=IAFVAEConfig)
+    pixel_cnn: PixelCNNConfig = dataclasses.field(default_factory=PixelCNNConfig)
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+
+
+PARTS: dict[str, type] = {
+    field.name: field.default_factory for field in dataclasses.fields(Config)
+}
+
+
+def config_from_settings(settings: dict[str, Any]) -> Config:
+    """Config from a flat {setting: value}; what is not named keeps its default."""
+    remaining = dict(settings)
+    parts = {}
+    for part_name, part in PARTS.items():
+        names = [field.name for field in dataclasses.fields(part)]
+        parts[part_name] = part(
+            **{name: remaining.pop(name) for name in names if name in remaining}
+        )
+    if remaining:
+        raise InputError(f"No such setting: `{sorted(remaining)[0]}`.")
+    return Config(**parts)
+
+
+def config_to_json(config: Config) -> str:
+    """The text of config.json."""
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
+def config_from_json(text: str) -> Config:
+    """The Config written by `config_to_json`.
+
+    Raises:
+      InputError: not such a text, or with settings that do not exist or cannot be.
+    """
+    try:
+        parts = json.loads(text)
+        return config_from_settings(
+            {name: value for part in parts.values() for name, value in part.items()}
+        )
+    except (json.JSONDecodeError, AttributeError, TypeError) as error:
+        raise InputError(f"Not a configuration of agave_tf: {error}.") from error

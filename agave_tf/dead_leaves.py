@@ -1,0 +1,95 @@
+"""Natural-image-like pictures by the dead leaves model: the embedded data set.
+
+Lee, Mumford & Huang 2001, "Occlusion Models for Natural Images": discs with radii of
+density r**-3, each covering what lies below it, have the scale-invariant statistics of
+photographs.
+"""
+
+import numpy as np
+
+_SUPERSAMPLING = 2
+_LEAVES_PER_IMAGE = 120
+# Radii as shares of the shorter side; between them the density is r**-3.
+_MIN_RADIUS, _MAX_RADIUS = 0.04, 0.6
+_NOISE = 2.0  # levels, like a camera's
+
+
+def draw_dead_leaves(
+    num_images: int,
+    height: int,
+    width: int,
+    channels: int,
+    seed: int,
+    first_image: int = 0,
+) -> np.ndarray:
+    """Pictures number first_image, first_image + 1, ..., uint8 [N,H,W,C].
+
+    Picture i depends on `seed`, i and the size alone.
+
+    Args:
+      num_images: N.
+      height, width: H and W.
+      channels: C, 3 or 1.
+      seed: of the whole sequence.
+      first_image: where in the sequence to begin.
+    """
+    return np.stack(
+        [
+            _draw(height, width, channels, np.random.default_rng([seed, i]))
+            for i in range(first_image, first_image + num_images)
+        ]
+    )
+
+
+def _draw(
+    height: int, width: int, channels: int, rng: np.random.Generator
+) -> np.ndarray:
+    """One picture [H,W,C], leaves from the topmost down: each fills what is free."""
+    fine_height, fine_width = height * _SUPERSAMPLING, width * _SUPERSAMPLING
+    side = min(fine_height, fine_width)
+    n = _LEAVES_PER_IMAGE
+    # Inverse of the cumulative distribution of the density r**-3.
+    low, high = _MIN_RADIUS**-2, _MAX_RADIUS**-2
+    radius = side * (high + rng.random(n) * (low - high)) ** -0.5
+    center_y = rng.uniform(-0.2, 1.2, n) * fine_height
+    center_x = rng.uniform(-0.2, 1.2, n) * fine_width
+    color, slope = _colors(n, channels, rng)
+    angle = rng.uniform(0, 2 * np.pi, n)
+
+    y = np.arange(fine_height)[:, None] + 0.5
+    x = np.arange(fine_width)[None, :] + 0.5
+    owner = np.full((fine_height, fine_width), n)  # n: the background
+    distance = (y - center_y[:, None, None]) ** 2 + (x - center_x[:, None, None]) ** 2
+    covers = distance < radius[:, None, None] ** 2
+    is_covered = covers.any(axis=0)
+    owner[is_covered] = covers.argmax(axis=0)[is_covered]
+
+    # Light falls off across a leaf, along a direction of its own.
+    def of_owner(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values, values[-1:]])[owner]
+
+    along = (
+        (y - of_owner(center_y)) * np.sin(of_owner(angle))
+        + (x - of_owner(center_x)) * np.cos(of_owner(angle))
+    ) / of_owner(radius)
+    shading = np.clip(along, -1, 1) * of_owner(slope)
+    fine = of_owner(color) + shading[..., None]
+    coarse = fine.reshape(
+        height, _SUPERSAMPLING, width, _SUPERSAMPLING, channels
+    ).mean(axis=(1, 3))
+    coarse += rng.normal(0, _NOISE, coarse.shape)
+    return np.clip(np.rint(coarse), 0, 255).astype(np.uint8)
+
+
+def _colors(
+    num: int, channels: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Colours [num,channels] and strengths of shading [num], in levels.
+
+    As in photographs, brightness varies more than hue, and an image has a palette.
+    """
+    palette_light = rng.normal(120, 25)
+    palette_hue = rng.normal(0, 18, channels) if channels == 3 else 0.0
+    light = rng.normal(palette_light, 50, (num, 1))
+    hue = rng.normal(0, 14, (num, channels)) if channels == 3 else 0.0
+    return light + palette_hue + hue, rng.normal(0, 22, num)

@@ -1,0 +1,1 @@
+"""The likelihoods: of the auxiliary image, and of the image."""

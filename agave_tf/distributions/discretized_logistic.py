@@ -1,0 +1,195 @@
+"""The discretized logistic, likelihood of the auxiliary image y.
+
+Eq. 10 of Lucas & Verbeek 2018; Kingma et al. 2016, appendix C.
+"""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from agave_tf.input_error import InputError
+
+tfd = tfp.distributions
+
+
+def log_difference_of_sigmoids(
+    upper: tf.Tensor, lower: tf.Tensor, width: tf.Tensor
+) -> tf.Tensor:
+    """ln(sigmoid(upper) - sigmoid(lower)), exact where the difference underflows.
+
+    With width = upper - lower > 0, sigmoid(a) - sigmoid(b) factors into
+    (1 - exp(b - a)) * sigmoid(a) * sigmoid(-b), and no factor cancels.
+
+    Args:
+      upper, lower: a > b.
+      width: a - b, given apart: subtracting two large numbers would lose it.
+    """
+    return (
+        tfp.math.log1mexp(width) - tf.nn.softplus(-upper) - tf.nn.softplus(lower)
+    )
+
+
+class DiscretizedLogistic(tfd.Distribution):
+    """A logistic distribution whose mass falls into b equal levels of the 0..256 axis.
+
+        c = 256 / b
+        P[k] = sigmoid((c * (k + 1) - loc) / s) - sigmoid((c * k - loc) / s)
+        k = 0, ..., b - 1
+
+    With open tails P[0] also has all mass below 0 and P[b-1] all above 256, so that the
+    levels sum to one. Without, this is Eq. 10 as printed, and openai/iaf: the mass
+    outside [0, 256) is lost; `sample` and `mean` then are of the mass renormalised.
+
+    Values are on the pixel axis: level k comes out as the centre of its integers,
+    c * k + (c - 1) / 2, and any v in [0, 256) has the log_prob of level floor(v / c);
+    everything else has -inf.
+
+    Shapes: batch, the broadcast of `loc` and `log_scale`; event, scalar.
+
+        likelihood = DiscretizedLogistic(loc=[130.0, 7.5], log_scale=1.0)
+        likelihood.log_prob([128, 0])  # [2], nats
+
+    Args:
+      loc: centre, on the 0..256 axis where integer u covers [u, u + 1).
+      log_scale: ln s.
+      num_color_levels: b, a divisor of 256.
+      open_tails: as above.
+
+    Raises:
+      InputError: `num_color_levels` does not divide 256.
+    """
+
+    def __init__(
+        self,
+        loc,
+        log_scale,
+        num_color_levels: int = 256,
+        open_tails: bool = True,
+        validate_args: bool = False,
+        allow_nan_stats: bool = True,
+        name: str = "DiscretizedLogistic",
+    ):
+        parameters = dict(locals())
+        if num_color_levels < 2 or 256 % num_color_levels:
+            raise InputError(
+                "`num_color_levels` must divide 256 and be at least 2; "
+                f"got {num_color_levels}."
+            )
+        with tf.name_scope(name) as name:
+            dtype = tf.convert_to_tensor(loc, dtype_hint=tf.float32).dtype
+            self._loc = tf.convert_to_tensor(loc, dtype, name="loc")
+            self._log_scale = tf.convert_to_tensor(log_scale, dtype, name="log_scale")
+            self._num_color_levels, self._open_tails = num_color_levels, open_tails
+            super().__init__(
+                dtype=dtype,
+                reparameterization_type=tfd.NOT_REPARAMETERIZED,
+                validate_args=validate_args,
+                allow_nan_stats=allow_nan_stats,
+                parameters=parameters,
+                name=name,
+            )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return dict(
+            loc=tfp.util.ParameterProperties(),
+            log_scale=tfp.util.ParameterProperties(),
+        )
+
+    @property
+    def loc(self) -> tf.Tensor:
+        """Centre, on the 0..256 axis."""
+        return self._loc
+
+    @property
+    def log_scale(self) -> tf.Tensor:
+        """ln s."""
+        return self._log_scale
+
+    @property
+    def num_color_levels(self) -> int:
+        """b."""
+        return self._num_color_levels
+
+    @property
+    def open_tails(self) -> bool:
+        """Whether the outer levels take the tails."""
+        return self._open_tails
+
+    @property
+    def bin_width(self) -> float:
+        """c = 256 / b."""
+        return 256.0 / self._num_color_levels
+
+    def _event_shape(self):
+        return tf.TensorShape([])
+
+    def _event_shape_tensor(self):
+        return tf.constant([], tf.int32)
+
+    def _log_prob(self, value):
+        value = tf.convert_to_tensor(value, self.dtype)
+        is_inside = (value >= 0) & (value < 256)
+        # Values outside are moved inside before the formula and masked after it: a NaN
+        # of the branch not taken would otherwise reach the gradient through tf.where.
+        level = tf.floor(tf.clip_by_value(value, 0.0, 255.0) / self.bin_width)
+        return tf.where(is_inside, self._log_mass(level), -float("inf"))
+
+    def _log_mass(self, level: tf.Tensor) -> tf.Tensor:
+        """ln P[level]."""
+        inverse_scale = tf.exp(-self.log_scale)
+        width = self.bin_width * inverse_scale
+        lower = (self.bin_width * level - self.loc) * inverse_scale
+        upper = (self.bin_width * (level + 1) - self.loc) * inverse_scale
+        log_mass = log_difference_of_sigmoids(upper, lower, width)
+        if not self.open_tails:
+            return log_mass
+        log_mass = tf.where(level == 0, -tf.nn.softplus(-upper), log_mass)
+        return tf.where(
+            level == self.num_color_levels - 1, -tf.nn.softplus(lower), log_mass
+        )
+
+    def _value(self, level: tf.Tensor) -> tf.Tensor:
+        """The centre of the integers of a level."""
+        return self.bin_width * level + (self.bin_width - 1) / 2
+
+    def _cdf_at(self, edge) -> tf.Tensor:
+        """The logistic's cdf at a point of the axis."""
+        return tf.sigmoid((edge - self.loc) * tf.exp(-self.log_scale))
+
+    def _sample_n(self, n, seed=None):
+        shape = tf.concat([[n], self.batch_shape_tensor()], axis=0)
+        # An open interval: the logit of 0 or 1 is infinite.
+        tiny = 1e-6 if self.dtype == tf.float32 else 1e-12
+        uniform = tfp.random.split_seed(seed, n=1)[0]
+        u = tf.random.stateless_uniform(shape, uniform, tiny, 1 - tiny, self.dtype)
+        if not self.open_tails:
+            u = self._cdf_at(0.0) + u * (self._cdf_at(256.0) - self._cdf_at(0.0))
+            u = tf.clip_by_value(u, tiny, 1 - tiny)
+        logistic = self.loc + tf.exp(self.log_scale) * (tf.math.log(u) - tf.math.log1p(-u))
+        level = tf.floor(logistic / self.bin_width)
+        return self._value(tf.clip_by_value(level, 0, self.num_color_levels - 1))
+
+    def _mean(self):
+        # E[k] = sum over k >= 1 of P(level >= k); memory: b times the batch.
+        edges = self.bin_width * tf.range(1, self.num_color_levels, dtype=self.dtype)
+        loc, log_scale = self.loc[..., None], self.log_scale[..., None]
+        above = tf.sigmoid((loc - edges) * tf.exp(-log_scale))
+        if self.open_tails:
+            return self._value(tf.reduce_sum(above, axis=-1))
+        top, bottom = 1 - self._cdf_at(256.0), self._cdf_at(0.0)
+        inside = above - top[..., None]
+        return self._value(tf.reduce_sum(inside, axis=-1) / (1 - top - bottom))
+
+    def _mode(self):
+        last = float(self.num_color_levels - 1)
+        level = tf.clip_by_value(tf.floor(self.loc / self.bin_width), 0.0, last)
+        level = tf.broadcast_to(level, self.batch_shape_tensor())
+        if self.open_tails:
+            # A wide logistic can have more mass in a tail than in any level.
+            candidates = tf.stack(
+                [level, tf.zeros_like(level), last * tf.ones_like(level)]
+            )
+            best = tf.argmax(self._log_mass(candidates))
+            chosen = tf.one_hot(best, 3, axis=0, dtype=self.dtype)
+            level = tf.reduce_sum(candidates * chosen, axis=0)
+        return self._value(level)

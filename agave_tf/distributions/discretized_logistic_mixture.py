@@ -1,0 +1,180 @@
+"""The mixture of discretized logistics, likelihood of a pixel in PixelCNN++.
+
+Salimans et al. 2017, section 2.1 and 2.2, Eq. 1 to 3; openai/pixel-cnn `nn.py`.
+"""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from agave_tf.distributions.discretized_logistic import log_difference_of_sigmoids
+
+tfd = tfp.distributions
+
+# Below this a logistic is narrower than any of the 256 levels (openai/pixel-cnn).
+_MIN_LOG_SCALE = -7.0
+# Half the width of a level on the [-1, 1] axis, where 256 levels lie 2/255 apart.
+_HALF_BIN = 1 / 255
+
+
+def num_parameters(num_channels: int, num_mixtures: int) -> int:
+    """What the network gives per pixel: 10 per component for RGB, 3 for gray."""
+    per_channel = 3 if num_channels == 3 else 2
+    return num_mixtures * (1 + num_channels * per_channel)
+
+
+class DiscretizedLogisticMixture(tfd.Distribution):
+    """p(x) of a pixel x of C channels with 256 levels, x in [-1, 1].
+
+        p(x) = sum_i pi[i] * prod_c P_c(x[c] | mean[c, i], s[c, i])
+        P_c(v | m, s) = sigmoid((v + 1/255 - m) / s) - sigmoid((v - 1/255 - m) / s)
+
+    where level 0 takes everything below and level 255 everything above. With C = 3 the
+    channels of a component depend on each other linearly,
+
+        mean[1, i] = m[1, i] + c0[i] * x[0]
+        mean[2, i] = m[2, i] + c1[i] * x[0] + c2[i] * x[1]
+
+    Where a level's mass falls below 1e-5 the original takes the density at its centre
+    instead; ours is exact there too, in value and gradient, because the difference of
+    sigmoids is computed in log space.
+
+    Shapes (K components): batch [..., ], event [C].
+
+    Args:
+      parameters: [..., P] with P = num_parameters(C, K), laid out as the original does:
+        K logits of pi, then for each channel K means, K log-scales (floored at -7) and,
+        for C = 3, K coefficients before tanh.
+      num_channels: C, 3 or 1.
+    """
+
+    def __init__(
+        self,
+        parameters: tf.Tensor,
+        num_channels: int,
+        validate_args: bool = False,
+        allow_nan_stats: bool = True,
+        name: str = "DiscretizedLogisticMixture",
+    ):
+        arguments = dict(locals())
+        parameters = tf.convert_to_tensor(parameters)
+        self._num_channels = num_channels
+        fields = 3 if num_channels == 3 else 2
+        self._num_mixtures = parameters.shape[-1] // (1 + num_channels * fields)
+        self._raw = parameters
+        k = self._num_mixtures
+        batch = tf.shape(parameters)[:-1]
+        rest = tf.reshape(
+            parameters[..., k:], tf.concat([batch, [num_channels, fields * k]], axis=0)
+        )
+        self._logits = parameters[..., :k]  # [..., K]
+        self._means = rest[..., :k]  # [..., C, K]
+        self._log_scales = tf.maximum(rest[..., k : 2 * k], _MIN_LOG_SCALE)
+        self._coefficients = tf.tanh(rest[..., 2 * k :]) if fields == 3 else None
+        super().__init__(
+            dtype=parameters.dtype,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,
+            validate_args=validate_args,
+            allow_nan_stats=allow_nan_stats,
+            parameters=arguments,
+            name=name,
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return dict(parameters=tfp.util.ParameterProperties(event_ndims=1))
+
+    def _batch_shape(self):
+        return self._raw.shape[:-1]
+
+    def _batch_shape_tensor(self, **_):
+        return tf.shape(self._raw)[:-1]
+
+    def _event_shape(self):
+        return tf.TensorShape([self._num_channels])
+
+    def _event_shape_tensor(self):
+        return tf.constant([self._num_channels], tf.int32)
+
+    def _log_prob(self, value):
+        x = tf.convert_to_tensor(value, self.dtype)[..., None]  # [..., C, 1]
+        inverse_scale = tf.exp(-self._log_scales)
+        centered = x - self._conditional_means(x)
+        upper = (centered + _HALF_BIN) * inverse_scale
+        lower = (centered - _HALF_BIN) * inverse_scale
+        width = 2 * _HALF_BIN * inverse_scale
+        log_mass = log_difference_of_sigmoids(upper, lower, width)
+        log_mass = tf.where(x < -0.999, -tf.nn.softplus(-upper), log_mass)
+        log_mass = tf.where(x > 0.999, -tf.nn.softplus(lower), log_mass)
+        log_weights = tf.nn.log_softmax(self._logits)
+        return tf.reduce_logsumexp(
+            tf.reduce_sum(log_mass, axis=-2) + log_weights, axis=-1
+        )
+
+    def _conditional_means(self, x: tf.Tensor) -> tf.Tensor:
+        """Means [..., C, K] given the pixel x [..., C, 1] itself."""
+        if self._coefficients is None:
+            return self._means
+        c0, c1, c2 = tf.unstack(self._coefficients, axis=-2)
+        red, green = x[..., 0, :], x[..., 1, :]
+        shift = tf.stack([tf.zeros_like(c0), c0 * red, c1 * red + c2 * green], axis=-2)
+        return self._means + shift
+
+    def sample_given_noise(
+        self,
+        u_mixture: tf.Tensor,
+        u_logistic: tf.Tensor,
+        snap_to_levels: bool = True,
+    ) -> tf.Tensor:
+        """A pixel [..., C] in [-1, 1], from uniform draws in [1e-5, 1 - 1e-5].
+
+        Args:
+          u_mixture: [..., K], chooses the component by the Gumbel-max trick.
+          u_logistic: [..., C].
+          snap_to_levels: rounds each channel to one of the 256 levels as it is drawn,
+            before the next depends on it; False is the original, continuous.
+        """
+        gumbel = -tf.math.log(-tf.math.log(u_mixture))
+        best = tf.argmax(self._logits + gumbel, axis=-1)
+        chosen = tf.one_hot(best, self._num_mixtures, dtype=self.dtype)[..., None, :]
+
+        def of_chosen(values: tf.Tensor) -> list[tf.Tensor]:
+            return tf.unstack(tf.reduce_sum(values * chosen, axis=-1), axis=-1)
+
+        logistic = tf.math.log(u_logistic) - tf.math.log1p(-u_logistic)
+        means, log_scales = of_chosen(self._means), of_chosen(self._log_scales)
+        spread = [
+            tf.exp(log_scale) * noise
+            for log_scale, noise in zip(
+                log_scales, tf.unstack(logistic, axis=-1), strict=True
+            )
+        ]
+
+        def finish(value: tf.Tensor) -> tf.Tensor:
+            value = tf.clip_by_value(value, -1.0, 1.0)
+            if not snap_to_levels:
+                return value
+            return tf.round((value + 1) * 127.5) / 127.5 - 1
+
+        pixel = [finish(means[0] + spread[0])]
+        if self._coefficients is not None:
+            c0, c1, c2 = of_chosen(self._coefficients)
+            pixel.append(finish(means[1] + spread[1] + c0 * pixel[0]))
+            pixel.append(
+                finish(means[2] + spread[2] + c1 * pixel[0] + c2 * pixel[1])
+            )
+        return tf.stack(pixel, axis=-1)
+
+    def _sample_n(self, n, seed=None):
+        mixture_seed, logistic_seed = tfp.random.split_seed(seed, n=2)
+        batch = tf.concat([[n], self._batch_shape_tensor()], axis=0)
+
+        def uniform(size: int, seed) -> tf.Tensor:
+            shape = tf.concat([batch, [size]], axis=0)
+            return tf.random.stateless_uniform(
+                shape, seed, 1e-5, 1 - 1e-5, dtype=self.dtype
+            )
+
+        return self.sample_given_noise(
+            uniform(self._num_mixtures, mixture_seed),
+            uniform(self._num_channels, logistic_seed),
+        )

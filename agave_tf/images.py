@@ -1,0 +1,211 @@
+"""Images in host memory, and the batches that training and evaluation see."""
+
+import difflib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from agave_tf.auxiliary_image import luma
+from agave_tf.config import DataConfig, check_image_sides, parse_image_size
+from agave_tf.dead_leaves import draw_dead_leaves
+from agave_tf.image_files import RawImages, crop_and_resize, load_folder, load_npz
+from agave_tf.input_error import InputError
+
+# Enough for quickstart to learn from, drawn in seconds.
+NUM_DEAD_LEAVES = {"train": 2_000, "test": 500}
+
+
+class Images(NamedTuple):
+    """A data set in host memory."""
+
+    image: np.ndarray  # uint8 [N,H,W,C]
+    label: np.ndarray | None  # int32 [N], None where the data set has none
+
+    def first(self, count: int) -> "Images":
+        """The first `count` of them."""
+        return Images(
+            self.image[:count], None if self.label is None else self.label[:count]
+        )
+
+
+class ImageBatch(NamedTuple):
+    """A training batch."""
+
+    image: tf.Tensor  # uint8 [B,H,W,C]
+    label: tf.Tensor  # int32 [B], -1 where the data set has none
+    row: tf.Tensor  # int32 [B], the image's row in the global batch
+
+
+class EvaluationBatch(NamedTuple):
+    """A batch of evaluation, filled up with its last image; B is always the same."""
+
+    image: tf.Tensor  # uint8 [B,H,W,C]
+    label: tf.Tensor  # int32 [B], -1 where the data set has none
+    index: tf.Tensor  # int32 [B], the image's place in the data set
+    num_valid: int  # how many rows count
+
+
+def to_unit_range(image: tf.Tensor) -> tf.Tensor:
+    """Levels 0..255 to [-1,1], float32."""
+    return (tf.cast(image, tf.float32) - 127.5) / 127.5
+
+
+def to_levels(x: tf.Tensor) -> tf.Tensor:
+    """[-1,1] to levels 0..255, uint8, rounded."""
+    return tf.cast(tf.round(tf.clip_by_value(x, -1.0, 1.0) * 127.5 + 127.5), tf.uint8)
+
+
+def load_images(config: DataConfig, split: str, seed: int = 0) -> Images:
+    """The images that `config` names, all of them.
+
+    Args:
+      config: of the data.
+      split: "train" or "test".
+      seed: of dead_leaves, and of what is held out where there is no test part.
+
+    Raises:
+      InputError: no such data set, or images that cannot be used.
+    """
+    size = parse_image_size(config.image_size)
+    kind, _, path = config.dataset.partition(":")
+    if kind == "folder":
+        raw = load_folder(path, config, split, seed)
+    elif kind == "npz":
+        raw = load_npz(path, split, seed)
+    elif config.dataset == "dead_leaves":
+        return _load_dead_leaves(config, split, seed)
+    else:
+        raw = _load_tfds(config, split)
+    if size is not None and raw.image.shape[1:3] != size:
+        resized = np.stack([crop_and_resize(image, size) for image in raw.image])
+        raw = raw._replace(image=resized)
+    image = _with_channels(raw.image, config)
+    check_image_sides(*image.shape[1:3], of="dataset")
+    return Images(np.ascontiguousarray(image), raw.label)
+
+
+def _load_dead_leaves(config: DataConfig, split: str, seed: int) -> Images:
+    height, width = parse_image_size(config.image_size) or (32, 32)
+    # The two splits are different stretches of one endless sequence.
+    first = 0 if split == "train" else NUM_DEAD_LEAVES["train"]
+    image = draw_dead_leaves(
+        NUM_DEAD_LEAVES[split],
+        height,
+        width,
+        config.image_channels or 3,
+        seed,
+        first,
+    )
+    return Images(image, None)
+
+
+def _load_tfds(config: DataConfig, split: str) -> RawImages:
+    arguments = {"data_dir": config.data_dir} if config.data_dir else {}
+    try:
+        builder = tfds.builder(config.dataset, **arguments)
+    except (tfds.core.registered.DatasetNotFoundError, ValueError, ImportError) as error:
+        close = difflib.get_close_matches(config.dataset, tfds.list_builders(), n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise InputError(
+            "`dataset` must be a TFDS name, folder:PATH, npz:PATH or dead_leaves; got "
+            f"{config.dataset!r}.{hint}"
+        ) from error
+    if "image" not in (builder.info.features or {}):
+        raise InputError(f"`dataset` must have images; {config.dataset} has none.")
+    try:
+        builder.download_and_prepare()
+        if split not in builder.info.splits and "validation" in builder.info.splits:
+            split = "validation"
+        columns = tfds.as_numpy(builder.as_dataset(split=split, batch_size=512))
+        parts = [(part["image"], part.get("label")) for part in columns]
+    except Exception as error:  # TFDS raises what its sources raise.
+        raise InputError(
+            f"`dataset` {config.dataset} must be readable by TFDS or downloadable, with "
+            f"images of one size; `data_dir` is {config.data_dir!r}; TFDS says: "
+            f"{str(error).strip().splitlines()[0] if str(error).strip() else error!r}"
+        ) from error
+    image = np.concatenate([image for image, _ in parts])
+    label = None
+    if parts[0][1] is not None and parts[0][1].ndim == 1:
+        label = np.concatenate([label for _, label in parts]).astype(np.int32)
+    return RawImages(image, label)
+
+
+def _with_channels(image: np.ndarray, config: DataConfig) -> np.ndarray:
+    """uint8 [N,H,W,C] with the number of channels that is asked for."""
+    channels, wanted = image.shape[-1], config.image_channels
+    if channels not in (1, 3):
+        raise InputError(
+            f"`dataset` must have images of 1 or 3 channels; {config.dataset} has "
+            f"{channels}."
+        )
+    if wanted == 3 and channels == 1:
+        raise InputError(
+            f"`image_channels` must be 0 or 1 for gray images; got 3 with "
+            f"{config.dataset}."
+        )
+    if wanted == 1 and channels == 3:
+        return tf.cast(luma(image), tf.uint8).numpy()
+    return image
+
+
+def training_batches(
+    images: Images, batch_size: int, seed: int, first_step: int, num_steps: int
+) -> tf.data.Dataset:
+    """`num_steps` batches of `ImageBatch`, as from step `first_step` on.
+
+    Every epoch is a new permutation; epochs follow each other without a gap, so no image
+    is left out. The batch of a step depends on `seed` and the step alone: training that
+    is stopped and goes on sees what it would have seen.
+    """
+    count = len(images.image)
+    labels = _labels(images)
+
+    def generate() -> Iterator[ImageBatch]:
+        epoch, order = -1, np.zeros(0, np.int64)
+        row = np.arange(batch_size, dtype=np.int32)
+        for step in range(first_step, first_step + num_steps):
+            positions = step * batch_size + np.arange(batch_size, dtype=np.int64)
+            chosen = np.empty(batch_size, np.int64)
+            for e in np.unique(positions // count):
+                if e != epoch:
+                    epoch, order = e, np.random.default_rng([seed, e]).permutation(count)
+                is_of_epoch = positions // count == e
+                chosen[is_of_epoch] = order[positions[is_of_epoch] % count]
+            yield ImageBatch(images.image[chosen], labels[chosen], row)
+
+    dataset = tf.data.Dataset.from_generator(
+        generate,
+        output_signature=ImageBatch(
+            tf.TensorSpec([batch_size, *images.image.shape[1:]], tf.uint8),
+            tf.TensorSpec([batch_size], tf.int32),
+            tf.TensorSpec([batch_size], tf.int32),
+        ),
+    )
+    return dataset.prefetch(4)
+
+
+def evaluation_batches(
+    images: Images, batch_size: int, max_images: int = 0
+) -> Iterator[EvaluationBatch]:
+    """The first `max_images` images (0: all) in order, each counted once."""
+    total = min(max_images or len(images.image), len(images.image))
+    labels = _labels(images)
+    for start in range(0, total, batch_size):
+        index = np.arange(start, start + batch_size, dtype=np.int32)
+        index = np.minimum(index, total - 1)
+        yield EvaluationBatch(
+            tf.constant(images.image[index]),
+            tf.constant(labels[index]),
+            tf.constant(index),
+            min(batch_size, total - start),
+        )
+
+
+def _labels(images: Images) -> np.ndarray:
+    if images.label is None:
+        return np.full(len(images.image), -1, np.int32)
+    return images.label

@@ -1,0 +1,1 @@
+"""The layers the two decoders are built from."""

@@ -1,0 +1,117 @@
+"""The gated residual block of PixelCNN++ (Salimans et al. 2017; openai/pixel-cnn nn.py)."""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from agave_tf.layers.weight_norm import WeightNormConv2D
+from agave_tf.randomness import DropoutSeed
+
+
+def concat_elu(x: tf.Tensor) -> tf.Tensor:
+    """elu([x, -x]): doubles the channels (Shang et al. 2016 with elu for relu)."""
+    return tf.nn.elu(tf.concat([x, -x], axis=-1))
+
+
+# name: (function, channels out per channel in)
+NONLINEARITIES: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], int]] = {
+    "concat_elu": (concat_elu, 2),
+    "elu": (tf.nn.elu, 1),
+    "relu": (tf.nn.relu, 1),
+}
+
+
+def dropout(x: tf.Tensor, rate: float, seed: DropoutSeed) -> tf.Tensor:
+    """Zeroes each entry with probability `rate`, scales the others by 1/(1-rate)."""
+    draws = seed.uniform(tf.unstack(tf.shape(x))[1:])
+    return tf.where(draws >= rate, x / (1 - rate), 0.0)
+
+
+class GatedResnet(keras.layers.Layer):
+    """Gated residual block.
+
+    With f the nonlinearity:
+
+        c1 = conv_in(f(x)) + skip_projection(f(skip))
+        c2 = conv_out(dropout(f(c1))) + class_weights[label] + condition_projection(c)
+        a, b = split(c2)
+        y = x + a * sigmoid(b)
+
+    x, y: [B,H,W,F]. skip: [B,H,W,skip_channels], a shortcut from elsewhere. label: as
+    one-hot vectors [B,num_classes]. c, the condition: [B,H,W,condition_channels]; its
+    projection is an unmasked 1x1 convolution (van den Oord et al. 2016, Conditional
+    PixelCNN, Eq. 5) that starts at zero, so attaching a condition to a trained network
+    changes nothing at first.
+
+    Args:
+      conv: DownShiftedConv2D or DownRightShiftedConv2D.
+      filters: F.
+      skip_channels: channels of `skip`; 0: the block has none.
+      condition_channels: channels of the condition; 0: the block has none.
+      num_classes: length of the label vectors; 0: the block has none.
+      nonlinearity: a key of NONLINEARITIES.
+      dropout_rate: probability of zeroing an entry.
+      name: of the layer.
+    """
+
+    def __init__(
+        self,
+        conv: type[WeightNormConv2D],
+        filters: int,
+        skip_channels: int = 0,
+        condition_channels: int = 0,
+        num_classes: int = 0,
+        nonlinearity: str = "concat_elu",
+        dropout_rate: float = 0.0,
+        name: str | None = None,
+    ):
+        super().__init__(name=name)
+        self.dropout_rate = dropout_rate
+        self.nonlinearity, expansion = NONLINEARITIES[nonlinearity]
+        self.conv_in = conv(expansion * filters, filters, name="conv_in")
+        self.skip_projection = None
+        if skip_channels:
+            self.skip_projection = WeightNormConv2D(
+                expansion * skip_channels, filters, name="skip_projection"
+            )
+        # 0.1: each block starts close to the identity (openai/pixel-cnn).
+        self.conv_out = conv(
+            expansion * filters, 2 * filters, init_scale=0.1, name="conv_out"
+        )
+        self.class_weights = None
+        if num_classes:
+            self.class_weights = self.add_weight(
+                shape=(num_classes, 2 * filters),
+                initializer=keras.initializers.RandomNormal(stddev=0.05),
+                name="class_weights",
+            )
+        self.condition_projection = None
+        if condition_channels:
+            self.condition_projection = WeightNormConv2D(
+                condition_channels, 2 * filters, init_scale=0.0, name="condition"
+            )
+            self.condition_projection.g.assign(tf.zeros([2 * filters]))
+        self.built = True
+
+    def call(
+        self,
+        x: tf.Tensor,
+        skip: tf.Tensor | None = None,
+        one_hot_label: tf.Tensor | None = None,
+        condition: tf.Tensor | None = None,
+        dropout_seed: DropoutSeed | None = None,
+    ) -> tf.Tensor:
+        c1 = self.conv_in(self.nonlinearity(x))
+        if skip is not None:
+            c1 += self.skip_projection(self.nonlinearity(skip))
+        c1 = self.nonlinearity(c1)
+        if dropout_seed is not None and self.dropout_rate > 0:
+            c1 = dropout(c1, self.dropout_rate, dropout_seed)
+        c2 = self.conv_out(c1)
+        if one_hot_label is not None:
+            c2 += tf.matmul(one_hot_label, self.class_weights)[:, None, None]
+        if condition is not None:
+            c2 += self.condition_projection(condition)
+        a, b = tf.split(c2, 2, axis=-1)
+        return x + a * tf.sigmoid(b)

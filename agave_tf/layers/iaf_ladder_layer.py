@@ -1,0 +1,178 @@
+"""One latent level of the IAF-VAE (Kingma et al. 2016, section 4 and Figure 3).
+
+After `IAFLayer` of openai/iaf `tf_train.py`: a deterministic bottom-up half and a
+stochastic top-down half that share the posterior.
+"""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from agave_tf.layers.masked_convolution import AutoregressiveNetwork
+from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
+
+tfd = tfp.distributions
+
+# Residual branches and the flow's outputs are scaled by this (openai/iaf tf_train.py).
+_BRANCH_SCALE = 0.1
+
+
+class BottomUp(NamedTuple):
+    """What a level's bottom-up half contributes to its posterior."""
+
+    mean: tf.Tensor  # [B,h,w,z_channels]
+    log_scale: tf.Tensor  # [B,h,w,z_channels]
+    context: tf.Tensor | None  # [B,h,w,hidden_channels], for the flow
+
+
+class LatentSample(NamedTuple):
+    """z at one level, and what follows from it."""
+
+    z: tf.Tensor  # [B,h,w,z_channels]
+    kl: tf.Tensor | None  # [B,h,w,z_channels] nats: ln q(z|x) - ln p(z) at this z
+    features: tf.Tensor  # [B,h',w',hidden_channels] for the next level down
+
+
+class _TopDown(NamedTuple):
+    """The split output of the top-down convolution; all but the last two [B,h,w,z]."""
+
+    prior_mean: tf.Tensor
+    prior_log_scale: tf.Tensor
+    mean: tf.Tensor
+    log_scale: tf.Tensor
+    context: tf.Tensor | None  # [B,h,w,hidden_channels]
+    deterministic: tf.Tensor  # [B,h,w,hidden_channels]
+
+
+def _enlarge(x: tf.Tensor) -> tf.Tensor:
+    """[B,h,w,F] to [B,2h,2w,F] by nearest neighbour."""
+    return tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
+
+
+def _conv(in_channels: int, filters: int, strides: int, name: str) -> WeightNormConv2D:
+    return WeightNormConv2D(
+        in_channels, filters, (3, 3), strides, "same", "exponential", 0.1, name=name
+    )
+
+
+class IAFLadderLayer(keras.layers.Layer):
+    """A level with latents of `z_channels`, in a stream of `hidden_channels`.
+
+    Args:
+      hidden_channels: channels of the deterministic streams (h_size).
+      z_channels: channels of the latents (z_size).
+      downsample: whether the level works at half the resolution of the one below.
+      use_iaf: whether the posterior takes one inverse-autoregressive step.
+      name: of the layer.
+    """
+
+    def __init__(
+        self,
+        hidden_channels: int,
+        z_channels: int,
+        downsample: bool,
+        use_iaf: bool,
+        name: str | None = None,
+    ):
+        super().__init__(name=name)
+        h, z = hidden_channels, z_channels
+        context = h if use_iaf else 0
+        self.downsample = downsample
+        self._up_split = (z, z, context, h)
+        self._down_split = (z, z, z, z, context, h)
+        strides = 2 if downsample else 1
+        self.up_in = _conv(h, sum(self._up_split), strides, "up_in")
+        self.up_out = _conv(h, h, 1, "up_out")
+        self.down_in = _conv(h, sum(self._down_split), 1, "down_in")
+        self.flow = AutoregressiveNetwork(z, h, name="flow") if use_iaf else None
+        if downsample:
+            self.down_out = WeightNormConv2DTranspose(
+                h + z, h, (3, 3), gain="exponential", init_scale=0.1, name="down_out"
+            )
+        else:
+            self.down_out = _conv(h + z, h, 1, "down_out")
+        self.built = True
+
+    def bottom_up(self, x: tf.Tensor) -> tuple[BottomUp, tf.Tensor]:
+        """The deterministic pass, [B,H,W,hidden_channels] upwards.
+
+        Returns:
+          The level's part of its posterior, and the input of the level above.
+        """
+        mean, log_scale, context, h = tf.split(
+            self.up_in(tf.nn.elu(x)), self._up_split, axis=-1
+        )
+        h = self.up_out(tf.nn.elu(h))
+        if self.downsample:
+            x = x[:, ::2, ::2]
+        context = None if self.flow is None else context
+        return BottomUp(mean, log_scale, context), x + _BRANCH_SCALE * h
+
+    def sample_posterior(
+        self, x: tf.Tensor, bottom_up: BottomUp, noise: tf.Tensor
+    ) -> LatentSample:
+        """z from q(z|x), by standard normal `noise` [B,h,w,z_channels]."""
+        top_down = self._top_down(x)
+        prior = tfd.Normal(top_down.prior_mean, tf.exp(top_down.prior_log_scale))
+        posterior = tfd.Normal(
+            top_down.mean + bottom_up.mean,
+            tf.exp(top_down.log_scale + bottom_up.log_scale),
+        )
+        z = posterior.loc + posterior.scale * noise
+        log_q = posterior.log_prob(z)
+        if self.flow is not None:
+            z, log_determinant = self._flow_step(
+                z, top_down.context + bottom_up.context
+            )
+            log_q += log_determinant
+        kl = log_q - prior.log_prob(z)
+        return LatentSample(z, kl, self._features(x, z, top_down))
+
+    def sample_prior(self, x: tf.Tensor, noise: tf.Tensor) -> LatentSample:
+        """z from p(z), by standard normal `noise` [B,h,w,z_channels]."""
+        top_down = self._top_down(x)
+        z = top_down.prior_mean + tf.exp(top_down.prior_log_scale) * noise
+        return LatentSample(z, None, self._features(x, z, top_down))
+
+    def given(self, x: tf.Tensor, z: tf.Tensor) -> LatentSample:
+        """The top-down pass with this z [B,h,w,z_channels]."""
+        return LatentSample(z, None, self._features(x, z, self._top_down(x)))
+
+    def initialize(
+        self, x: tf.Tensor, bottom_up: BottomUp, noise: tf.Tensor, from_prior: bool
+    ) -> LatentSample:
+        """One pass that reaches every convolution, for data-dependent initialisation.
+
+        With `from_prior`, z is the prior's and is seen by the flow as well (openai/iaf,
+        mode "init"); otherwise z is the posterior's, as in training.
+        """
+        if not from_prior:
+            return self.sample_posterior(x, bottom_up, noise)
+        top_down = self._top_down(x)
+        z = top_down.prior_mean + tf.exp(top_down.prior_log_scale) * noise
+        if self.flow is not None:
+            z, _ = self._flow_step(z, top_down.context + bottom_up.context)
+        return LatentSample(z, None, self._features(x, z, top_down))
+
+    def _top_down(self, x: tf.Tensor) -> _TopDown:
+        parts = tf.split(self.down_in(tf.nn.elu(x)), self._down_split, axis=-1)
+        if self.flow is None:
+            parts[4] = None
+        return _TopDown(*parts)
+
+    def _flow_step(
+        self, z: tf.Tensor, context: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """One inverse-autoregressive step; ln q changes by the second result."""
+        shift, log_scale = self.flow(z, context)
+        shift, log_scale = _BRANCH_SCALE * shift, _BRANCH_SCALE * log_scale
+        return (z - shift) * tf.exp(-log_scale), log_scale
+
+    def _features(self, x: tf.Tensor, z: tf.Tensor, top_down: _TopDown) -> tf.Tensor:
+        h = tf.nn.elu(tf.concat([z, top_down.deterministic], axis=-1))
+        h = self.down_out(h)
+        if self.downsample:
+            x = _enlarge(x)
+        return x + _BRANCH_SCALE * h

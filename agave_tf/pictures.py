@@ -1,0 +1,63 @@
+"""Grids of images, and PNG files."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+
+def image_grid(
+    rows: Sequence[np.ndarray], gap: int = 2, scale: int = 1, columns: int = 16
+) -> np.ndarray:
+    """One picture [H,W,3] of rows of images, on white.
+
+    Gray images become RGB, and smaller ones are enlarged to the largest by nearest
+    neighbour. Rows longer than `columns` continue below, all rows together.
+
+    Args:
+      rows: each uint8 [B,H,W,C], all of the same B.
+      gap: pixels between images, before scaling.
+      scale: enlarges everything so many times.
+      columns: images in a line.
+    """
+    height = max(row.shape[1] for row in rows)
+    cells = [_as_rgb(row, height) for row in rows]
+    count, _, width, _ = cells[0].shape
+    columns = min(columns, count)
+    lines = [row[i : i + columns] for i in range(0, count, columns) for row in cells]
+    grid = np.full(
+        (
+            gap + len(lines) * (height + gap),
+            gap + columns * (width + gap),
+            3,
+        ),
+        255,
+        np.uint8,
+    )
+    for i, line in enumerate(lines):
+        for j, image in enumerate(line):
+            top, left = gap + i * (height + gap), gap + j * (width + gap)
+            grid[top : top + height, left : left + width] = image
+    return grid.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _as_rgb(images: np.ndarray, height: int) -> np.ndarray:
+    images = np.asarray(images)
+    if images.shape[-1] == 1:
+        images = images.repeat(3, axis=-1)
+    factor = height // images.shape[1]
+    return images.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def write_png(path: str, image: np.ndarray) -> None:
+    """Writes uint8 [H,W,3] as a PNG, whole or not at all."""
+    temporary = f"{path}.partial"
+    try:
+        with open(temporary, "wb") as file:
+            file.write(tf.io.encode_png(image).numpy())
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+        raise

@@ -1,0 +1,119 @@
+"""First weights of a run: from other runs, or from data-dependent initialisation."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from agave_tf.agave import AGAVE, ImageDraws
+from agave_tf.config import Config
+from agave_tf.images import Images, to_unit_range
+from agave_tf.input_error import InputError
+from agave_tf.named_weights import assign_weights, under
+from agave_tf.randomness import fold_in, seed_tensor
+from agave_tf.training.run_directory import RunDirectory, open_run
+
+# The step whose seed initialisation uses: one that training never reaches.
+_INITIALIZATION_STEP = 2**31 - 1
+
+
+def initialize(
+    model: AGAVE, images: Images, config: Config, sources: dict[str, str]
+) -> None:
+    """Sets every weight of a new run; eagerly, once, before the first step.
+
+    A part that a source gives takes that run's averaged weights. Other parts are
+    initialised on the first `num_initialization_images` images. A condition stream that
+    is new is initialised on the f(z) of those images and injects nothing at first.
+
+    Args:
+      model: with weights as first drawn.
+      images: of training.
+      config: of the run.
+      sources: run directory by flag: init_from, or init_vae_from, init_pixel_cnn_from.
+
+    Raises:
+      InputError: a source is missing or its network differs.
+    """
+    if sources.get("init_from"):
+        run = _open_source(sources["init_from"], "init_from", model, config)
+        assign_weights(model, run.read_weights(), source=run.path)
+        return
+    count = min(config.train.num_initialization_images, len(images.image))
+    batch = Images(
+        images.image[:count], None if images.label is None else images.label[:count]
+    )
+    draws = ImageDraws(
+        fold_in(seed_tensor(config.train.seed), _INITIALIZATION_STEP),
+        tf.range(count),
+        num_rows=count,
+    )
+    if model.vae is not None:
+        _initialize_vae(model, batch, draws, config, sources.get("init_vae_from"))
+    if model.pixel_cnn is not None:
+        source = sources.get("init_pixel_cnn_from")
+        _initialize_pixel_cnn(model, batch, draws, config, source)
+
+
+def _initialize_vae(
+    model: AGAVE, batch: Images, draws: ImageDraws, config: Config, source: str | None
+) -> None:
+    if source:
+        run = _open_source(source, "init_vae_from", model, config)
+        assign_weights(model.vae, under(run.read_weights(), "vae"), source=run.path)
+        return
+    noise = model.vae.draw_noise(draws.noise_seed(), draws.index)
+    image = tf.constant(batch.image)
+    model.vae.initialize(to_unit_range(image), model.auxiliary_image(image), noise)
+
+
+def _initialize_pixel_cnn(
+    model: AGAVE, batch: Images, draws: ImageDraws, config: Config, source: str | None
+) -> None:
+    image = tf.constant(batch.image)
+    if source:
+        run = _open_source(source, "init_pixel_cnn_from", model, config)
+        weights = under(run.read_weights(), "pixel_cnn")
+        assign_weights(model.pixel_cnn, weights, run.path, may_miss="condition")
+    else:
+        label = None if batch.label is None else tf.constant(batch.label)
+        x = to_unit_range(image)
+        model.pixel_cnn.initialize(x, label, draws.dropout_seed())
+    if model.vae is not None:
+        noise = model.vae.draw_noise(draws.noise_seed(), draws.index)
+        f_z = model.vae.sample_posterior(model.encode(image), noise).f_z
+        model.pixel_cnn.initialize_condition(f_z, model.image_shape[:2])
+
+
+def _open_source(path: str, flag: str, model: AGAVE, config: Config) -> RunDirectory:
+    """The run that `flag` names, after checking that its network is this one's."""
+    run = open_run(path)
+    needs_vae = flag != "init_pixel_cnn_from"
+    needs_pixel_cnn = flag != "init_vae_from"
+    if (needs_vae and not run.stage.has_vae) or (
+        needs_pixel_cnn and not run.stage.has_pixel_cnn
+    ):
+        raise InputError(
+            f"`{flag}` must name a run with the part it gives; {path} is of stage "
+            f"{run.stage.name}."
+        )
+    parts = ["vae", "auxiliary"] * needs_vae + ["pixel_cnn"] * needs_pixel_cnn
+    for part in parts:
+        theirs, ours = getattr(run.config, part), getattr(config, part)
+        for field in dataclasses.fields(ours):
+            their_value = getattr(theirs, field.name)
+            our_value = getattr(ours, field.name)
+            if their_value != our_value and field.name not in _MAY_DIFFER:
+                raise InputError(
+                    f"`{field.name}` must be {their_value!r}, as in the run of `{flag}`, "
+                    f"{path}; got {our_value!r}."
+                )
+    if run.image_shape != model.image_shape:
+        raise InputError(
+            f"`{flag}` must name a run on images of shape {model.image_shape}; {path} "
+            f"has {run.image_shape}."
+        )
+    return run
+
+
+# Settings of a part that its weights do not depend on.
+_MAY_DIFFER = {"dropout_rate", "kl_min", "open_tails"}

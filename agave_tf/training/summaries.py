@@ -1,0 +1,84 @@
+"""What TensorBoard and the progress bar show of a run, all of it in bits/dim."""
+
+import tensorflow as tf
+
+from agave_tf import sampling
+from agave_tf.agave import AGAVE
+from agave_tf.evaluation import Score
+from agave_tf.images import Images
+from agave_tf.importance_weighted_bound import bits_per_dim
+from agave_tf.objective import AGAVETerms, auxiliary_elbo, count_dims, elbo
+from agave_tf.pictures import image_grid
+
+_NUM_PICTURES = 8
+
+
+def training_scalars(model: AGAVE, terms: AGAVETerms) -> dict[str, float]:
+    """Bits/dim of a step's batch means; reconstruction and kl add up to bits_per_dim.
+
+    For the VAE alone everything is per dimension of y.
+    """
+    dims = count_dims(model.image_shape)
+    auxiliary_dims = count_dims(model.auxiliary_shape)
+    likelihood = elbo(terms)
+    if model.pixel_cnn is None:
+        dims, likelihood = auxiliary_dims, auxiliary_elbo(terms)
+    scalars = {"bits_per_dim": float(bits_per_dim(likelihood, dims))}
+    if model.pixel_cnn is not None:
+        scalars["primary_reconstruction"] = float(
+            bits_per_dim(terms.primary_reconstruction, dims)
+        )
+    if model.vae is not None:
+        scalars["auxiliary_reconstruction"] = float(
+            bits_per_dim(terms.auxiliary_reconstruction, auxiliary_dims)
+        )
+        scalars["kl"] = float(bits_per_dim(-terms.kl, dims))
+        scalars["kl_objective"] = float(bits_per_dim(-terms.kl_objective, dims))
+        for level, kl in enumerate(terms.kl_per_level.numpy()):
+            scalars[f"kl_per_level/{level:02d}"] = float(bits_per_dim(-kl, dims))
+    return scalars
+
+
+class SummaryWriter:
+    """TensorBoard's files of a run: `train` and `held_out`, shown over each other."""
+
+    def __init__(self, directory: str):
+        self._train = tf.summary.create_file_writer(f"{directory}/train")
+        self._held_out = tf.summary.create_file_writer(f"{directory}/held_out")
+
+    def write_training(self, scalars: dict[str, float], step: int) -> None:
+        """Scalars of a step."""
+        with self._train.as_default(step):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
+
+    def write_evaluation(self, scores: list[Score], step: int) -> None:
+        """Scores of held-out images, under the names that training uses."""
+        with self._held_out.as_default(step):
+            for score in scores:
+                name = score.name
+                if name.startswith("kl_level_"):
+                    name = f"kl_per_level/{int(name.removeprefix('kl_level_')):02d}"
+                tf.summary.scalar(name, score.mean)
+
+    def write_pictures(
+        self, model: AGAVE, images: Images, seed: int, step: int
+    ) -> None:
+        """Grids of held-out images, f(z) and finished samples, as the model has them."""
+        image = images.image[:_NUM_PICTURES]
+        label = None if images.label is None else images.label[:_NUM_PICTURES]
+        grids = {"samples": sampling.prior_pictures(model, len(image), seed, label)}
+        if model.vae is not None:
+            grids["reconstructions"] = sampling.reconstruction_pictures(
+                model, image, seed, label
+            )
+        with self._held_out.as_default(step):
+            for name, pictures in grids.items():
+                tf.summary.image(name, image_grid(pictures.rows(), scale=2)[None])
+        self.flush()
+
+    def flush(self) -> None:
+        """Puts everything on disk."""
+        self._train.flush()
+        self._held_out.flush()
+

@@ -1,0 +1,1 @@
+"""Weights of the original TensorFlow 1 code."""

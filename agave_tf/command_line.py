@@ -5,12 +5,13 @@ The only module that defines or reads flags. Settings become flags of the same n
 
 import dataclasses
 import errno
+import logging as std_logging
 import os
 import sys
 from collections.abc import Callable
 
 # Before TensorFlow loads: its start-up messages would bury a one-line error.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 from absl import app, flags, logging
@@ -85,7 +86,7 @@ def check_at_least(flag: str, minimum: int) -> None:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a command: exit code 0 on success, 2 and one line for what the user can mend.
+    """Runs a command: exit code 0 on success, 2 and one line for bad input.
 
     1 and one line where training went wrong; other errors keep their traceback.
     """
@@ -110,7 +111,14 @@ def run(main: Callable[[], None]) -> None:
             _fail("No space left on device: while writing a checkpoint or summaries.")
 
     logging.set_verbosity(logging.INFO)
+    logging.get_absl_handler().addFilter(_is_ours)
     app.run(guarded, flags_parser=_parse_flags)
+
+
+def _is_ours(record: std_logging.LogRecord) -> bool:
+    """Whether a line of the log is from this package, or else a warning."""
+    is_from_package = os.path.dirname(__file__) in record.pathname
+    return is_from_package or record.levelno > std_logging.INFO
 
 
 # What the user's machine, not our code, is to blame for.

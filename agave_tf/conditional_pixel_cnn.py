@@ -1,7 +1,7 @@
 """PixelCNN++, with an optional spatial condition and optional class labels.
 
-Salimans et al. 2017, after openai/pixel-cnn `model.py`; the condition is Lucas & Verbeek
-2018, section 3: f(z) enters through a stream of ordinary convolutions.
+Salimans et al. 2017, after openai/pixel-cnn `model.py`; the condition is Lucas &
+Verbeek 2018, section 3: f(z) enters through a stream of ordinary convolutions.
 """
 
 from collections.abc import Iterator
@@ -294,9 +294,7 @@ class ConditionalPixelCNN(keras.layers.Layer):
         if dropout_seed is not None and self.config.dropout_rate > 0:
             seeds = dropout_seed.split(2 * num_layers)
         pairs = zip(seeds[::2], seeds[1::2], strict=True)
-        for feature, pair in zip(
-            condition or [None] * num_layers, pairs, strict=True
-        ):
+        for feature, pair in zip(condition or [None] * num_layers, pairs, strict=True):
             yield {"condition": feature, "dropout_seeds": pair}
 
     def likelihood(self, parameters: tf.Tensor) -> DiscretizedLogisticMixture:

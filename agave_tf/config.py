@@ -32,7 +32,9 @@ class DataConfig:
         "`images`, or `train` and `test`, [N,H,W,C]), or dead_leaves (embedded, needs "
         "no download).",
     )
-    data_dir: str = _setting("", "Where TFDS keeps its data; empty: TFDS's own default.")
+    data_dir: str = _setting(
+        "", "Where TFDS keeps its data; empty: TFDS's own default."
+    )
     image_size: str = _setting(
         "",
         "Centre-crop and resize images to this size: 32, or HEIGHTxWIDTH such as "
@@ -98,7 +100,8 @@ class AuxiliaryConfig:
     """The auxiliary image y that f(z) must reconstruct (paper section 3, Eq. 10)."""
 
     auxiliary_downsampling: int = _setting(
-        1, "Area-average x by 1, 2 or 4 in each direction to make the auxiliary image y."
+        1,
+        "Area-average x by 1, 2 or 4 in each direction to make the auxiliary image y.",
     )
     auxiliary_color: str = _setting("rgb", "Colours of y: rgb (as x), or gray.")
     num_color_levels: int = _setting(
@@ -164,7 +167,7 @@ class IAFVAEConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PixelCNNConfig:
-    """The PixelCNN++ (Salimans et al. 2017); defaults from openai/pixel-cnn train.py."""
+    """The PixelCNN++ (Salimans et al. 2017); defaults of openai/pixel-cnn train.py."""
 
     num_resnets: int = _setting(5, "Gated resnets per stage of the PixelCNN++.")
     num_filters: int = _setting(160, "Filters of every layer of the PixelCNN++.")
@@ -248,7 +251,10 @@ class TrainConfig:
         ):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _require(
-            math.isfinite(self.kl_weight), "kl_weight", "a finite number", self.kl_weight
+            math.isfinite(self.kl_weight),
+            "kl_weight",
+            "a finite number",
+            self.kl_weight,
         )
         _require(self.seed < 2**31, "seed", "below 2**31", self.seed)
         _require(

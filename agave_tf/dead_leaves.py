@@ -74,9 +74,9 @@ def _draw(
     ) / of_owner(radius)
     shading = np.clip(along, -1, 1) * of_owner(slope)
     fine = of_owner(color) + shading[..., None]
-    coarse = fine.reshape(
-        height, _SUPERSAMPLING, width, _SUPERSAMPLING, channels
-    ).mean(axis=(1, 3))
+    coarse = fine.reshape(height, _SUPERSAMPLING, width, _SUPERSAMPLING, channels).mean(
+        axis=(1, 3)
+    )
     coarse += rng.normal(0, _NOISE, coarse.shape)
     return np.clip(np.rint(coarse), 0, 255).astype(np.uint8)
 

@@ -37,7 +37,7 @@ class IAFVAE(keras.layers.Layer):
     """Encoder, prior and decoder f of the latent variables z.
 
     Bottom-up, deterministic: x -> features of every level. Top-down, stochastic: level
-    by level z ~ q(z|x) or p(z), down to f(z), which has the size of the auxiliary image.
+    by level z ~ q(z|x) or p(z), down to f(z), of the size of the auxiliary image.
 
     Args:
       config: widths and depth.

@@ -72,7 +72,7 @@ def load_folder(path: str, config: DataConfig, split: str, seed: int) -> RawImag
     for name, image in zip(names, images, strict=True):
         if image.shape != images[0].shape:
             raise InputError(
-                f"`dataset` must have images of one shape, or --image_size must be set; "
+                "`dataset` must have images of one shape, or --image_size be set; "
                 f"{names[0]} is {images[0].shape}, {name} is {image.shape}."
             )
     raw = RawImages(np.stack(images), None)

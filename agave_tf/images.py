@@ -106,7 +106,11 @@ def _load_tfds(config: DataConfig, split: str) -> RawImages:
     arguments = {"data_dir": config.data_dir} if config.data_dir else {}
     try:
         builder = tfds.builder(config.dataset, **arguments)
-    except (tfds.core.registered.DatasetNotFoundError, ValueError, ImportError) as error:
+    except (
+        tfds.core.registered.DatasetNotFoundError,
+        ValueError,
+        ImportError,
+    ) as error:
         close = difflib.get_close_matches(config.dataset, tfds.list_builders(), n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
         raise InputError(
@@ -123,9 +127,9 @@ def _load_tfds(config: DataConfig, split: str) -> RawImages:
         parts = [(part["image"], part.get("label")) for part in columns]
     except Exception as error:  # TFDS raises what its sources raise.
         raise InputError(
-            f"`dataset` {config.dataset} must be readable by TFDS or downloadable, with "
-            f"images of one size; `data_dir` is {config.data_dir!r}; TFDS says: "
-            f"{str(error).strip().splitlines()[0] if str(error).strip() else error!r}"
+            f"`dataset` {config.dataset} must be prepared in `data_dir` or downloadable, "
+            f"with images of one size; got data_dir={config.data_dir!r}; TFDS says: "
+            f"{(str(error).strip() or repr(error)).splitlines()[0]}"
         ) from error
     image = np.concatenate([image for image, _ in parts])
     label = None
@@ -157,8 +161,8 @@ def training_batches(
 ) -> tf.data.Dataset:
     """`num_steps` batches of `ImageBatch`, as from step `first_step` on.
 
-    Every epoch is a new permutation; epochs follow each other without a gap, so no image
-    is left out. The batch of a step depends on `seed` and the step alone: training that
+    Every epoch is a new permutation; epochs follow each other without a gap, so no
+    image is left out. The batch of a step depends on `seed` and the step alone: training that
     is stopped and goes on sees what it would have seen.
     """
     count = len(images.image)
@@ -172,7 +176,10 @@ def training_batches(
             chosen = np.empty(batch_size, np.int64)
             for e in np.unique(positions // count):
                 if e != epoch:
-                    epoch, order = e, np.random.default_rng([seed, e]).permutation(count)
+                    epoch, order = (
+                        e,
+                        np.random.default_rng([seed, e]).permutation(count),
+                    )
                 is_of_epoch = positions // count == e
                 chosen[is_of_epoch] = order[positions[is_of_epoch] % count]
             yield ImageBatch(images.image[chosen], labels[chosen], row)

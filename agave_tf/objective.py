@@ -10,7 +10,7 @@ import tensorflow as tf
 
 
 class AGAVETerms(NamedTuple):
-    """One draw of z for each image, in nats; zero where a part of the model is absent."""
+    """One draw of z for each image, in nats; zero where the model lacks the part."""
 
     primary_reconstruction: tf.Tensor  # [B] ln p(x|z)
     auxiliary_reconstruction: tf.Tensor  # [B] ln p(y|z)

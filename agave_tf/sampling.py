@@ -16,7 +16,7 @@ from agave_tf.randomness import fold_in, seed_tensor, uniform_for_images
 
 
 class Pictures(NamedTuple):
-    """Rows of a grid, each uint8 [B,H,W,C] or [B,h,w,c]; None where there is no such."""
+    """Rows of a grid, each uint8 [B,H,W,C] or [B,h,w,c]; None: there is no such."""
 
     image: np.ndarray | None  # what was given
     f_z: np.ndarray | None  # what the VAE makes of z

@@ -23,9 +23,7 @@ def log_difference_of_sigmoids(
       upper, lower: a > b.
       width: a - b, given apart: subtracting two large numbers would lose it.
     """
-    return (
-        tfp.math.log1mexp(width) - tf.nn.softplus(-upper) - tf.nn.softplus(lower)
-    )
+    return tfp.math.log1mexp(width) - tf.nn.softplus(-upper) - tf.nn.softplus(lower)
 
 
 class DiscretizedLogistic(tfd.Distribution):
@@ -165,7 +163,9 @@ class DiscretizedLogistic(tfd.Distribution):
         if not self.open_tails:
             u = self._cdf_at(0.0) + u * (self._cdf_at(256.0) - self._cdf_at(0.0))
             u = tf.clip_by_value(u, tiny, 1 - tiny)
-        logistic = self.loc + tf.exp(self.log_scale) * (tf.math.log(u) - tf.math.log1p(-u))
+        logistic = self.loc + tf.exp(self.log_scale) * (
+            tf.math.log(u) - tf.math.log1p(-u)
+        )
         level = tf.floor(logistic / self.bin_width)
         return self._value(tf.clip_by_value(level, 0, self.num_color_levels - 1))
 

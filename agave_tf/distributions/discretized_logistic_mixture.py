@@ -159,9 +159,7 @@ class DiscretizedLogisticMixture(tfd.Distribution):
         if self._coefficients is not None:
             c0, c1, c2 = of_chosen(self._coefficients)
             pixel.append(finish(means[1] + spread[1] + c0 * pixel[0]))
-            pixel.append(
-                finish(means[2] + spread[2] + c1 * pixel[0] + c2 * pixel[1])
-            )
+            pixel.append(finish(means[2] + spread[2] + c1 * pixel[0] + c2 * pixel[1]))
         return tf.stack(pixel, axis=-1)
 
     def _sample_n(self, n, seed=None):

@@ -1,4 +1,7 @@
-"""The gated residual block of PixelCNN++ (Salimans et al. 2017; openai/pixel-cnn nn.py)."""
+"""The gated residual block of PixelCNN++ (Salimans et al. 2017, section 2.3).
+
+After `gated_resnet` of openai/pixel-cnn `nn.py`.
+"""
 
 from collections.abc import Callable
 

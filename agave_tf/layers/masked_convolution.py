@@ -1,7 +1,7 @@
 """Masked convolutions of the inverse autoregressive flow.
 
-Kingma et al. 2016 (IAF), after openai/iaf `tf_utils/layers.py`. The order is the reverse
-of the PixelCNN's: each position sees itself, what is right of it in its row, and all
+Kingma et al. 2016 (IAF), after openai/iaf `tf_utils/layers.py`. The order is the
+reverse of the PixelCNN's: each position sees itself, what is right of it in its row, and all
 rows below; within a position channels are ordered in blocks.
 """
 
@@ -68,7 +68,7 @@ class MaskedConv2D(WeightNormConv2D):
 
 
 class AutoregressiveOutput(NamedTuple):
-    """What the flow's network says of each latent, from those before it in the order."""
+    """What the network says of each latent, from those before it in the order."""
 
     shift: tf.Tensor  # [B,h,w,z_channels]
     log_scale: tf.Tensor  # [B,h,w,z_channels]

@@ -104,8 +104,8 @@ def _open_source(path: str, flag: str, model: AGAVE, config: Config) -> RunDirec
             our_value = getattr(ours, field.name)
             if their_value != our_value and field.name not in _MAY_DIFFER:
                 raise InputError(
-                    f"`{field.name}` must be {their_value!r}, as in the run of `{flag}`, "
-                    f"{path}; got {our_value!r}."
+                    f"`{field.name}` must be {their_value!r}, as in the run of "
+                    f"`{flag}`, {path}; got {our_value!r}."
                 )
     if run.image_shape != model.image_shape:
         raise InputError(

@@ -1,10 +1,10 @@
 """A run directory: what a run is made from, how far it is, and its weights.
 
-    config.json            settings, stage, image shape, version: written once, first
-    averaged_weights.npz   averaged weights by name: what later commands read
-    checkpoints/           everything a resumed run needs
-    progress.json          the step of the weights
-    summaries/             TensorBoard
+config.json            settings, stage, image shape, version: written once, first
+averaged_weights.npz   averaged weights by name: what later commands read
+checkpoints/           everything a resumed run needs
+progress.json          the step of the weights
+summaries/             TensorBoard
 """
 
 import dataclasses
@@ -174,8 +174,8 @@ def open_run(path: str) -> RunDirectory:
         )
     except (InputError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"`run_dir` must be a run directory of agave_tf; the {_CONFIG} in {path} is "
-            f"something else ({error})."
+            f"`run_dir` must be a run directory of agave_tf; the {_CONFIG} in {path} "
+            f"is something else ({error})."
         ) from error
 
 

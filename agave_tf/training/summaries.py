@@ -64,7 +64,7 @@ class SummaryWriter:
     def write_pictures(
         self, model: AGAVE, images: Images, seed: int, step: int
     ) -> None:
-        """Grids of held-out images, f(z) and finished samples, as the model has them."""
+        """Grids of held-out images, f(z) and samples, as far as the model has them."""
         image = images.image[:_NUM_PICTURES]
         label = None if images.label is None else images.label[:_NUM_PICTURES]
         grids = {"samples": sampling.prior_pictures(model, len(image), seed, label)}
@@ -81,4 +81,3 @@ class SummaryWriter:
         """Puts everything on disk."""
         self._train.flush()
         self._held_out.flush()
-

@@ -155,9 +155,7 @@ class Trainer:
         shown = f"{scalars['bits_per_dim']:.3f} bits/dim, {speed:.1f} images/s"
         bar.set_postfix_str(shown)
         if bar.disable:
-            logging.info(
-                "%s step %d: %s", self.run.stage.name, self.step, shown
-            )
+            logging.info("%s step %d: %s", self.run.stage.name, self.step, shown)
         writer.write_training({**scalars, "images_per_second": speed}, self.step)
 
     def _look(self, writer: SummaryWriter, step: int) -> None:

@@ -127,8 +127,9 @@ def _load_tfds(config: DataConfig, split: str) -> RawImages:
         parts = [(part["image"], part.get("label")) for part in columns]
     except Exception as error:  # TFDS raises what its sources raise.
         raise InputError(
-            f"`dataset` {config.dataset} must be prepared in `data_dir` or downloadable, "
-            f"with images of one size; got data_dir={config.data_dir!r}; TFDS says: "
+            f"`dataset` {config.dataset} must be prepared in `data_dir` or "
+            f"downloadable, with images of one size; got data_dir="
+            f"{config.data_dir!r}; TFDS says: "
             f"{(str(error).strip() or repr(error)).splitlines()[0]}"
         ) from error
     image = np.concatenate([image for image, _ in parts])
@@ -162,8 +163,8 @@ def training_batches(
     """`num_steps` batches of `ImageBatch`, as from step `first_step` on.
 
     Every epoch is a new permutation; epochs follow each other without a gap, so no
-    image is left out. The batch of a step depends on `seed` and the step alone: training that
-    is stopped and goes on sees what it would have seen.
+    image is left out. The batch of a step depends on `seed` and the step alone:
+    training that is stopped and goes on sees what it would have seen.
     """
     count = len(images.image)
     labels = _labels(images)

@@ -23,7 +23,12 @@ def log_difference_of_sigmoids(
       upper, lower: a > b.
       width: a - b, given apart: subtracting two large numbers would lose it.
     """
-    return tfp.math.log1mexp(width) - tf.nn.softplus(-upper) - tf.nn.softplus(lower)
+    # ln(1 - exp(-width)). expm1 keeps the digits of a narrow level, where 1 - exp would
+    # be 0; for a wide one it rounds to ln 1 = 0, off by at most the rounding of 1. One
+    # expression for both, because the gradient of tf.where over two is NaN where the
+    # unused one is infinite.
+    log_one_minus_exp = tf.math.log(-tf.math.expm1(-width))
+    return log_one_minus_exp - tf.nn.softplus(-upper) - tf.nn.softplus(lower)
 
 
 class DiscretizedLogistic(tfd.Distribution):
@@ -170,15 +175,13 @@ class DiscretizedLogistic(tfd.Distribution):
         return self._value(tf.clip_by_value(level, 0, self.num_color_levels - 1))
 
     def _mean(self):
-        # E[k] = sum over k >= 1 of P(level >= k); memory: b times the batch.
-        edges = self.bin_width * tf.range(1, self.num_color_levels, dtype=self.dtype)
-        loc, log_scale = self.loc[..., None], self.log_scale[..., None]
-        above = tf.sigmoid((loc - edges) * tf.exp(-log_scale))
-        if self.open_tails:
-            return self._value(tf.reduce_sum(above, axis=-1))
-        top, bottom = 1 - self._cdf_at(256.0), self._cdf_at(0.0)
-        inside = above - top[..., None]
-        return self._value(tf.reduce_sum(inside, axis=-1) / (1 - top - bottom))
+        # Over all levels at once: memory is b times the batch. The softmax renormalises
+        # what closed tails lose, even where hardly anything is left.
+        levels = tf.range(self.num_color_levels, dtype=self.dtype)
+        batch_rank = tf.size(self.batch_shape_tensor())
+        levels = tf.reshape(levels, tf.pad([-1], [[0, batch_rank]], constant_values=1))
+        mass = tf.nn.softmax(self._log_mass(levels), axis=0)
+        return tf.reduce_sum(mass * self._value(levels), axis=0)
 
     def _mode(self):
         last = float(self.num_color_levels - 1)

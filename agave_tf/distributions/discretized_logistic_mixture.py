@@ -116,8 +116,9 @@ class DiscretizedLogisticMixture(tfd.Distribution):
             return self._means
         c0, c1, c2 = tf.unstack(self._coefficients, axis=-2)
         red, green = x[..., 0, :], x[..., 1, :]
-        shift = tf.stack([tf.zeros_like(c0), c0 * red, c1 * red + c2 * green], axis=-2)
-        return self._means + shift
+        of_green, of_blue = c0 * red, c1 * red + c2 * green
+        of_red = tf.zeros_like(of_green)
+        return self._means + tf.stack([of_red, of_green, of_blue], axis=-2)
 
     def sample_given_noise(
         self,

@@ -1,8 +1,8 @@
 """Masked convolutions of the inverse autoregressive flow.
 
 Kingma et al. 2016 (IAF), after openai/iaf `tf_utils/layers.py`. The order is the
-reverse of the PixelCNN's: each position sees itself, what is right of it in its row, and all
-rows below; within a position channels are ordered in blocks.
+reverse of the PixelCNN's: each position sees itself, what is right of it in its row,
+and all rows below; within a position channels are ordered in blocks.
 """
 
 from typing import NamedTuple

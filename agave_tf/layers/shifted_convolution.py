@@ -2,9 +2,9 @@
 
 Salimans et al. 2017 (PixelCNN++) section 2.3, after openai/pixel-cnn `nn.py`: instead
 of masking a kernel, pad the image on one side and use a smaller kernel. Two streams:
-`down` sees the rows above and its own row (the original's u), `down_right` sees the rows
-above and its own row up to its own column (the original's ul); shifting makes "own"
-exclusive.
+`down` sees the rows above and its own row (the original's u), `down_right` sees the
+rows above and its own row up to its own column (the original's ul); shifting makes
+"own" exclusive.
 """
 
 import tensorflow as tf

@@ -1,0 +1,27 @@
+"""What all tests share: two logical CPUs, and where the real CIFAR-10 is."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+import tensorflow as tf
+
+# Before the first operation: the tests of replicas need two devices.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+
+@pytest.fixture(scope="session")
+def cifar_dir() -> str:
+    """A TFDS directory with CIFAR-10; its absence fails under AGAVE_REQUIRE_CIFAR."""
+    root = pathlib.Path(__file__).resolve().parent.parent
+    directory = os.environ.get("AGAVE_TFDS_DIR", str(root.parent / "shared" / "tfds"))
+    if not os.path.isdir(os.path.join(directory, "cifar10")):
+        if os.environ.get("AGAVE_REQUIRE_CIFAR") == "1":
+            pytest.fail(f"AGAVE_REQUIRE_CIFAR is set, and {directory} has no cifar10.")
+        pytest.skip("CIFAR-10 is not prepared on this machine.")
+    return directory

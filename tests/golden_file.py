@@ -1,0 +1,33 @@
+"""Reads the golden numbers."""
+
+import pathlib
+
+import numpy as np
+
+_DIRECTORY = pathlib.Path(__file__).resolve().parent / "golden"
+
+
+def load(stem: str) -> dict[str, np.ndarray]:
+    """All arrays of a file."""
+    with np.load(_DIRECTORY / f"{stem}.npz") as file:
+        return {key: file[key] for key in file.files}
+
+
+def with_prefix(golden: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose keys have a prefix, without it."""
+    return {
+        key.removeprefix(prefix): value
+        for key, value in golden.items()
+        if key.startswith(prefix)
+    }
+
+
+def nhwc(array: np.ndarray) -> np.ndarray:
+    """NCHW to NHWC."""
+    return np.transpose(array, (0, 2, 3, 1))
+
+
+def report(fixture: str, quantity: str, deviation: float, tolerance: float) -> None:
+    """Prints a deviation (shown by pytest -s) and holds it to its tolerance."""
+    print(f"golden | {fixture} | {quantity} | {deviation:.1e} | {tolerance:.0e}")
+    assert deviation <= tolerance, f"{fixture} {quantity}: {deviation} > {tolerance}"

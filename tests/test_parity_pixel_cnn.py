@@ -1,0 +1,137 @@
+"""ConditionalPixelCNN computes what openai/pixel-cnn computes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from golden_file import load, report, with_prefix
+from original_likelihoods import mixture_loss
+
+from agave_tf.conditional_pixel_cnn import ConditionalPixelCNN
+from agave_tf.config import PixelCNNConfig
+from agave_tf.importers.openai_names import (
+    assign_originals,
+    pixel_cnn_variables,
+    to_ours,
+)
+from agave_tf.layers import gated_resnet
+from agave_tf.randomness import DropoutSeed, seed_tensor
+
+
+def make(resnets, filters, mixtures, classes=0, dropout_rate=0.0):
+    config = PixelCNNConfig(
+        num_resnets=resnets,
+        num_filters=filters,
+        num_mixtures=mixtures,
+        num_classes=classes,
+        dropout_rate=dropout_rate,
+    )
+    return ConditionalPixelCNN(config, image_channels=3)
+
+
+def label_of(golden):
+    for key in ("h", "h_init"):
+        if key in golden:
+            return golden[key].argmax(axis=1).astype(np.int32)
+    return None
+
+
+def largest_gradient_deviation(named, gradients, golden):
+    deviations = []
+    for name, gradient in zip(named, gradients, strict=True):
+        expected = golden[f"grad:{name}"]
+        ours = to_ours(name, expected, tuple(gradient.shape))
+        deviations.append(
+            np.abs(gradient.numpy() - ours).max() / np.abs(expected).max()
+        )
+    return max(deviations)
+
+
+def check_forward(stem, model, golden, dropout_seed=None):
+    named = pixel_cnn_variables(model)
+    assign_originals(named, with_prefix(golden, "var:"))
+    x = tf.constant(golden["x"])
+    with tf.GradientTape() as tape:
+        output = model(x, label=label_of(golden), dropout_seed=dropout_seed)
+        loss = tf.reduce_sum(mixture_loss(x, output))
+    gradients = tape.gradient(loss, list(named.values()))
+    report(stem, "output", np.abs(output - golden["out"]).max(), 2e-5)
+    relative = abs(float(loss) / float(golden["loss_sum"]) - 1)
+    report(stem, "loss (relative)", relative, 1e-5)
+    deviation = largest_gradient_deviation(named, gradients, golden)
+    report(stem, "gradients (of the largest)", deviation, 1e-3)
+    # Our likelihood is exact where the original approximates.
+    exact = -float(tf.reduce_sum(model.likelihood(output).log_prob(x)))
+    relative = abs(exact / float(golden["loss_sum"]) - 1)
+    report(stem, "exact loss (relative)", relative, 1e-4)
+
+
+@pytest.mark.parametrize(
+    "stem,sizes",
+    [
+        ("pixelcnn_forward_a_plain", (2, 8, 3)),
+        ("pixelcnn_forward_a_perturbed", (2, 8, 3)),
+        ("pixelcnn_forward_b_plain", (1, 6, 10, 10)),
+        ("pixelcnn_forward_b_perturbed", (1, 6, 10, 10)),
+    ],
+)
+def test_output_loss_and_gradients_equal_the_originals(stem, sizes):
+    check_forward(stem, make(*sizes), load(stem))
+
+
+@pytest.fixture
+def stored_masks(monkeypatch):
+    """Makes dropout take the masks of a golden file, in the order of calls."""
+
+    def use(golden):
+        masks = iter(sorted(with_prefix(golden, "dropout_mask:").items()))
+
+        def dropout(x, rate, seed):
+            return x * next(masks)[1].astype(np.float32) / (1 - rate)
+
+        monkeypatch.setattr(gated_resnet, "dropout", dropout)
+        return DropoutSeed(seed_tensor(0), tf.range(1), 1)
+
+    return use
+
+
+def test_training_graph_with_given_masks_equals_the_original(stored_masks):
+    golden = load("pixelcnn_dropout_a")
+    model = make(1, 6, 3, dropout_rate=0.5)
+    check_forward("pixelcnn_dropout_a", model, golden, stored_masks(golden))
+
+
+@pytest.mark.parametrize(
+    "stem,sizes",
+    [
+        ("pixelcnn_init_a", (1, 8, 3)),
+        ("pixelcnn_init_b_cond_dropout", (1, 6, 4, 5, 0.5)),
+    ],
+)
+def test_initialisation_equals_the_originals(stem, sizes, stored_masks):
+    golden = load(stem)
+    model = make(*sizes)
+    named = pixel_cnn_variables(model)
+    assign_originals(named, with_prefix(golden, "v0:"))
+    label = label_of(golden)
+    seed = stored_masks(golden) if len(sizes) == 5 else None
+    output = model.initialize(tf.constant(golden["x_init"]), label, seed)
+    deviation = max(
+        np.abs(named[name].numpy() - value).max()
+        for name, value in with_prefix(golden, "var:").items()
+    )
+    report(stem, "g and b", deviation, 1e-5)
+    report(stem, "pass", np.abs(output - golden["init_out"]).max(), 2e-5)
+    after = model(tf.constant(golden["x_init"]), label=label)
+    report(stem, "after", np.abs(after - golden["out_after"]).max(), 2e-5)
+
+
+@pytest.mark.parametrize(
+    "stem,sizes",
+    [("pixelcnn_sampling_a", (1, 8, 3)), ("pixelcnn_sampling_b_cond", (2, 6, 2, 4))],
+)
+def test_what_sampling_used_is_what_one_pass_over_the_image_gives(stem, sizes):
+    golden = load(stem)
+    model = make(*sizes)
+    assign_originals(pixel_cnn_variables(model), with_prefix(golden, "var:"))
+    output = model(tf.constant(golden["image"]), label=label_of(golden))
+    report(stem, "output", np.abs(output - golden["out_used"]).max(), 2e-5)

@@ -16,8 +16,8 @@ def check_frequencies(
     """Samples [n] of a scalar fall on `values` [K] as often as they should.
 
     Each frequency is within 5 standard errors (plus 2 counts) of its probability. By
-    the normal approximation one value fails falsely with probability 6e-7; for 256 values,
-    about 1 run in 7,000 -- were the seed not fixed.
+    the normal approximation a value fails falsely with probability 6e-7; one run in
+    7,000 has a false failure among 256 values -- were the seed not fixed.
     """
     n = len(samples)
     counts = (np.asarray(samples)[:, None] == np.asarray(values)).sum(axis=0)

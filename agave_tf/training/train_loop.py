@@ -46,14 +46,16 @@ class Trainer:
                 initialize(model, images, run.config, sources or {})
             self.state = TrainState(model, run.config)
         self.checkpoints = tf.train.CheckpointManager(
-            tf.train.Checkpoint(state=self.state),
+            self.state.checkpoint(),
             run.file("checkpoints"),
             max_to_keep=2,
             checkpoint_name="step",
         )
         if self._latest_checkpoint():
-            restored = self.checkpoints.restore_or_initialize()
-            logging.info("Going on from %s", restored)
+            self.checkpoints.checkpoint.restore(
+                self._latest_checkpoint()
+            ).assert_consumed()
+            logging.info("Going on from step %d in %s", self.step, run.path)
         batch = min(self.settings.batch_size, self.settings.evaluate_images or 1)
         self.evaluator = Evaluator(model, batch)
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from agave_tf.agave import AGAVE, ImageDraws
 from agave_tf.config import Config
 from agave_tf.images import ImageBatch
+from agave_tf.named_weights import named_weights
 from agave_tf.objective import AGAVETerms, objective
 from agave_tf.randomness import fold_in, seed_tensor
 from agave_tf.training.moving_average import MovingAverage
@@ -36,6 +37,21 @@ class TrainState(tf.Module):
             trainable=False,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
             name="step",
+        )
+
+    def checkpoint(self) -> tf.train.Checkpoint:
+        """Everything a resumed run needs.
+
+        Weights go in by name: tf.train.Checkpoint of a Keras 3 layer silently leaves
+        out the layers it holds in lists.
+        """
+        weights = named_weights(self.model)
+        slots = self.optimizer.variables
+        return tf.train.Checkpoint(
+            weights={name: weight.value for name, weight in weights.items()},
+            optimizer={f"{i}": slot.value for i, slot in enumerate(slots)},
+            averages=self.average.averages,
+            step=self.step,
         )
 
 

@@ -1,0 +1,120 @@
+"""One case for every layer: how it is made, and what it is called with.
+
+A new layer gets its case here, and with it every check of test_layers.py.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from agave_tf.conditional_pixel_cnn import (
+    ConditionStream,
+    ImageInput,
+    ResizePair,
+    ResnetPair,
+    Streams,
+)
+from agave_tf.config import PixelCNNConfig
+from agave_tf.layers.gated_resnet import GatedResnet
+from agave_tf.layers.masked_convolution import AutoregressiveNetwork, MaskedConv2D
+from agave_tf.layers.shifted_convolution import (
+    DownRightShiftedConv2D,
+    DownRightShiftedConv2DTranspose,
+    DownShiftedConv2D,
+    DownShiftedConv2DTranspose,
+)
+from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
+
+
+class Case(NamedTuple):
+    """A layer, and the shapes of its inputs and outputs."""
+
+    make: Callable[[], keras.layers.Layer]
+    input_shapes: list[tuple[int, ...]]
+    output_shapes: list[tuple[int, ...]]
+
+
+def _resnet_pair() -> keras.layers.Layer:
+    config = PixelCNNConfig(num_resnets=1, num_filters=3, dropout_rate=0)
+    pair = ResnetPair(config, has_skip=True, condition_channels=0, name="pair")
+    return OnTensors(lambda a, b, c, d: pair(Streams(a, b), Streams(c, d)), pair)
+
+
+def _resize_pair(enlarge: bool) -> keras.layers.Layer:
+    pair = ResizePair(3, enlarge, name="pair")
+    return OnTensors(lambda a, b: pair(Streams(a, b)), pair)
+
+
+class OnTensors(keras.layers.Layer):
+    """A layer of streams, called with plain tensors."""
+
+    def __init__(self, function, layer):
+        super().__init__()
+        self.function, self.layer = function, layer
+        self.built = True
+
+    def call(self, *inputs):
+        return self.function(*inputs)
+
+
+IMAGE = (2, 6, 8, 3)
+HALF, DOUBLE = (2, 3, 4, 3), (2, 12, 16, 3)
+
+LAYER_CASES = {
+    "conv": Case(lambda: WeightNormConv2D(3, 5, (3, 3)), [IMAGE], [(2, 6, 8, 5)]),
+    "conv_exponential": Case(
+        lambda: WeightNormConv2D(3, 5, (5, 5), 2, gain="exponential"),
+        [IMAGE],
+        [(2, 3, 4, 5)],
+    ),
+    "conv_1x1": Case(lambda: WeightNormConv2D(3, 5), [IMAGE], [(2, 6, 8, 5)]),
+    "transpose": Case(
+        lambda: WeightNormConv2DTranspose(3, 5, (3, 3), gain="exponential"),
+        [IMAGE],
+        [(2, 12, 16, 5)],
+    ),
+    "down": Case(lambda: DownShiftedConv2D(3, 4), [IMAGE], [(2, 6, 8, 4)]),
+    "down_strided": Case(lambda: DownShiftedConv2D(3, 3, strides=2), [IMAGE], [HALF]),
+    "down_right": Case(lambda: DownRightShiftedConv2D(3, 4), [IMAGE], [(2, 6, 8, 4)]),
+    "down_transpose": Case(lambda: DownShiftedConv2DTranspose(3, 3), [IMAGE], [DOUBLE]),
+    "down_right_transpose": Case(
+        lambda: DownRightShiftedConv2DTranspose(3, 3), [IMAGE], [DOUBLE]
+    ),
+    "masked": Case(lambda: MaskedConv2D(3, 6, strict=False), [IMAGE], [(2, 6, 8, 6)]),
+    "autoregressive": Case(
+        lambda: AutoregressiveNetwork(3, 6), [IMAGE, (2, 6, 8, 6)], [IMAGE, IMAGE]
+    ),
+    "gated_resnet": Case(
+        lambda: GatedResnet(DownShiftedConv2D, 3, skip_channels=4, num_classes=5),
+        [IMAGE, (2, 6, 8, 4), (2, 5)],
+        [IMAGE],
+    ),
+    "image_input": Case(lambda: ImageInput(3, 4, "input"), [IMAGE], [(2, 6, 8, 4)] * 2),
+    "resnet_pair": Case(_resnet_pair, [IMAGE] * 4, [IMAGE] * 2),
+    "shrink": Case(lambda: _resize_pair(False), [IMAGE] * 2, [HALF] * 2),
+    "enlarge": Case(lambda: _resize_pair(True), [IMAGE] * 2, [DOUBLE] * 2),
+    "condition_stream": Case(
+        lambda: ConditionStream([1, 1, 1, 1, 2, 2], 3, 4, "condition"),
+        [(2, 8, 12, 3)],
+        [
+            (2, 8, 12, 4),
+            (2, 4, 6, 4),
+            (2, 2, 3, 4),
+            (2, 2, 3, 4),
+            (2, 4, 6, 4),
+            (2, 4, 6, 4),
+            (2, 8, 12, 4),
+            (2, 8, 12, 4),
+        ],
+    ),
+}
+
+
+def inputs_of(case: Case, seed: int = 0, batch: int | None = None) -> list[tf.Tensor]:
+    """Standard normal inputs."""
+    return [
+        tf.random.stateless_normal([batch or shape[0], *shape[1:]], [seed, i])
+        for i, shape in enumerate(case.input_shapes)
+    ]

@@ -1,0 +1,167 @@
+"""What every layer must do, and what weight normalisation is."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from layer_cases import LAYER_CASES, inputs_of
+
+from agave_tf.layers.gated_resnet import GatedResnet, concat_elu, dropout
+from agave_tf.layers.shifted_convolution import DownShiftedConv2D
+from agave_tf.layers.weight_norm import (
+    WeightNormConv2D,
+    WeightNormConv2DTranspose,
+    data_dependent_initialization,
+)
+from agave_tf.named_weights import (
+    assign_weights,
+    named_weights,
+    read_weights,
+    write_weights,
+)
+from agave_tf.randomness import DropoutSeed, seed_tensor
+
+EVERY_LAYER = pytest.mark.parametrize("name", LAYER_CASES)
+
+
+def outputs_of(layer, inputs):
+    return [np.asarray(output) for output in tf.nest.flatten(layer(*inputs))]
+
+
+@EVERY_LAYER
+def test_output_has_the_shape_and_is_the_same_compiled(name):
+    case = LAYER_CASES[name]
+    layer, inputs = case.make(), inputs_of(case)
+    eager = outputs_of(layer, inputs)
+    assert [output.shape for output in eager] == list(case.output_shapes)
+    compiled = outputs_of(tf.function(layer), inputs)
+    for a, b in zip(eager, compiled, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@EVERY_LAYER
+def test_weights_stored_by_name_restore_the_same_function(name, tmp_path):
+    case = LAYER_CASES[name]
+    inputs = inputs_of(case)
+    layer, other = case.make(), case.make()
+    path = str(tmp_path / "weights.npz")
+    write_weights(path, {k: v.numpy() for k, v in named_weights(layer).items()})
+    assign_weights(other, read_weights(path), source=path)
+    for a, b in zip(outputs_of(layer, inputs), outputs_of(other, inputs), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@EVERY_LAYER
+def test_gradient_reaches_every_weight(name):
+    case = LAYER_CASES[name]
+    layer, inputs = case.make(), inputs_of(case)
+    with tf.GradientTape() as tape:
+        outputs = tf.nest.flatten(layer(*inputs))
+        total = tf.add_n([tf.reduce_sum(tf.sin(output)) for output in outputs])
+    for variable, gradient in zip(
+        layer.trainable_variables,
+        tape.gradient(total, layer.trainable_variables),
+        strict=True,
+    ):
+        assert gradient is not None, variable.path
+        assert np.abs(gradient.numpy()).max() > 0, variable.path
+
+
+@EVERY_LAYER
+def test_two_replicas_compute_what_one_does(name):
+    case = LAYER_CASES[name]
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        layer = case.make()
+    inputs = inputs_of(case, batch=4)
+    halves = [
+        strategy.experimental_distribute_values_from_function(
+            lambda context, x=x: tf.split(x, 2)[context.replica_id_in_sync_group]
+        )
+        for x in inputs
+    ]
+    result = strategy.run(lambda *args: tf.nest.flatten(layer(*args)), args=halves)
+    for whole, parts in zip(outputs_of(layer, inputs), result, strict=True):
+        parts = np.concatenate(strategy.experimental_local_results(parts))
+        np.testing.assert_allclose(parts, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("gain", ["linear", "exponential"])
+@pytest.mark.parametrize("make", [WeightNormConv2D, WeightNormConv2DTranspose])
+def test_data_dependent_initialisation_normalises_the_output(make, gain):
+    layer = make(3, 5, (3, 3), gain=gain, init_scale=0.7)
+    x = 4 * tf.random.stateless_normal([16, 8, 8, 3], [0, 1]) + 2
+    with data_dependent_initialization():
+        first = layer(x)
+    for y in (first, layer(x)):
+        mean, variance = tf.nn.moments(y, axes=[0, 1, 2])
+        np.testing.assert_allclose(mean, 0, atol=1e-4)
+        np.testing.assert_allclose(tf.sqrt(variance), 0.7, rtol=1e-4)
+
+
+def test_a_channel_that_is_constant_over_the_batch_keeps_a_moderate_gain():
+    layer = WeightNormConv2D(3, 5, gain="exponential", init_scale=0.1)
+    with data_dependent_initialization():
+        layer(tf.zeros([4, 8, 8, 3]))
+    np.testing.assert_allclose(np.exp(layer.g), 0.1, rtol=1e-5)
+    original = WeightNormConv2D(3, 5, gain="exponential", init_scale=0.1)
+    with data_dependent_initialization("openai_iaf"):
+        original(tf.zeros([4, 8, 8, 3]))
+    np.testing.assert_allclose(np.exp(original.g), 1e4 ** (1 / 3), rtol=1e-4)
+
+
+def test_initialisation_ends_with_its_context():
+    layer = WeightNormConv2D(3, 5)
+    with data_dependent_initialization():
+        layer(tf.random.stateless_normal([4, 8, 8, 3], [0, 1]))
+    g = layer.g.numpy()
+    layer(tf.random.stateless_normal([4, 8, 8, 3], [0, 2]))
+    np.testing.assert_array_equal(layer.g, g)
+
+
+@pytest.mark.parametrize(
+    "gain,axes", [("linear", (0, 1, 2)), ("exponential", (0, 1, 2))]
+)
+def test_norm_of_each_output_channel_is_its_gain(gain, axes):
+    layer = WeightNormConv2D(3, 5, (3, 3), gain=gain)
+    layer.g.assign([0.5, -1.0, 2.0, 0.0, 3.0])
+    expected = np.exp(layer.g) if gain == "exponential" else np.abs(layer.g)
+    norms = np.sqrt((layer.kernel().numpy() ** 2).sum(axis=axes))
+    np.testing.assert_allclose(norms, expected, rtol=1e-5)
+
+
+def test_concat_elu_doubles_channels_and_keeps_both_signs():
+    x = np.array([[-2.0, 0.5]], np.float32)
+    expected = [[np.exp(-2) - 1, 0.5, 2.0, np.exp(-0.5) - 1]]
+    np.testing.assert_allclose(concat_elu(tf.constant(x)), expected, rtol=1e-5)
+
+
+def test_dropout_keeps_the_mean_and_drops_the_share():
+    seed = DropoutSeed(seed_tensor(3), tf.range(50), 50)
+    y = dropout(tf.ones([50, 8, 8, 16]), 0.3, seed).numpy()
+    # n = 51,200: 5 standard errors of the share are .010; false fail 6e-7.
+    assert abs((y == 0).mean() - 0.3) < 0.0102
+    np.testing.assert_allclose(y[y > 0], 1 / 0.7, rtol=1e-6)
+
+
+def test_dropout_masks_do_not_depend_on_how_rows_are_split():
+    x = tf.ones([6, 4, 4, 3])
+    whole = dropout(x, 0.5, DropoutSeed(seed_tensor(1), tf.range(6), 6)).numpy()
+    rows = tf.constant([4, 1])
+    part = dropout(x[:2], 0.5, DropoutSeed(seed_tensor(1), rows, 6)).numpy()
+    np.testing.assert_array_equal(part, whole[[4, 1]])
+
+
+def test_without_a_seed_there_is_no_dropout():
+    layer = GatedResnet(DownShiftedConv2D, 3, dropout_rate=0.5)
+    x = tf.random.stateless_normal([2, 4, 4, 3], [0, 1])
+    np.testing.assert_array_equal(layer(x), layer(x))
+    seed = DropoutSeed(seed_tensor(1), tf.range(2), 2)
+    assert np.abs(layer(x, dropout_seed=seed) - layer(x)).max() > 0
+
+
+def test_keras_sees_every_weight_of_a_layer_in_lists():
+    layer = LAYER_CASES["condition_stream"].make()
+    convolutions = 1 + 2 + 8
+    assert len(layer.trainable_variables) == 3 * convolutions
+    assert isinstance(layer, keras.layers.Layer)

@@ -213,6 +213,12 @@ class TrainConfig:
     ablation_steps: int = _setting(2_000, "Optimizer steps of stage ablation.")
     batch_size: int = _setting(16, "Images per step, over all replicas together.")
     learning_rate: float = _setting(0.002, "Learning rate of Adamax.")
+    warmup_steps: int = _setting(
+        100,
+        "Steps over which a stage's learning rate rises to its value; 0: none. Ours: "
+        "Adamax's first step moves every weight by the whole learning rate, however "
+        "small its gradient, which can wreck a pretrained network.",
+    )
     average_decay: float = _setting(
         0.9995, "Decay of the averaged weights; 0: use the weights as they are."
     )
@@ -239,6 +245,7 @@ class TrainConfig:
             "evaluate_images",
             "pictures_every",
             "kl_weight",
+            "warmup_steps",
             "seed",
         ):
             _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))

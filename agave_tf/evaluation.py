@@ -55,11 +55,12 @@ class Evaluator:
 
     def __init__(self, model: AGAVE, batch_size: int):
         self.model, self.batch_size = model, batch_size
-        self._encode = tf.function(model.encode)
+        self._encode = tf.function(model.encode, autograph=False)
         self._sample: Callable[..., AGAVETerms] = tf.function(
             lambda image, features, label, seed, index: model.terms_given_features(
                 image, features, ImageDraws(seed, index), label
-            )
+            ),
+            autograph=False,
         )
 
     def scores(

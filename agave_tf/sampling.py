@@ -112,7 +112,7 @@ def draw_images(
     return to_levels(x)
 
 
-@tf.function(reduce_retracing=True)
+@tf.function(reduce_retracing=True, autograph=False)
 def sample_given_noise(
     pixel_cnn: ConditionalPixelCNN,
     size: tuple[int, int],

@@ -3,6 +3,8 @@
 Eq. 10 of Lucas & Verbeek 2018; Kingma et al. 2016, appendix C.
 """
 
+import math
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -11,24 +13,51 @@ from agave_tf.input_error import InputError
 tfd = tfp.distributions
 
 
-def log_difference_of_sigmoids(
-    upper: tf.Tensor, lower: tf.Tensor, width: tf.Tensor
+def log_mass_of_level(
+    upper: tf.Tensor,
+    lower: tf.Tensor,
+    log_width: tf.Tensor,
+    is_first: tf.Tensor | bool = False,
+    is_last: tf.Tensor | bool = False,
 ) -> tf.Tensor:
-    """ln(sigmoid(upper) - sigmoid(lower)), exact where the difference underflows.
+    """ln of a level's mass, nats, exact where the mass itself underflows.
 
-    With width = upper - lower > 0, sigmoid(a) - sigmoid(b) factors into
-    (1 - exp(b - a)) * sigmoid(a) * sigmoid(-b), and no factor cancels.
+        sigmoid(a) - sigmoid(b) = (1 - exp(b - a)) * sigmoid(a) * sigmoid(-b)
+
+    has no factor that cancels, so each can be taken in log space. A first level with an
+    open tail reaches down to b = -inf, a last one up to a = inf.
 
     Args:
-      upper, lower: a > b.
-      width: a - b, given apart: subtracting two large numbers would lose it.
+      upper, lower: a and b, the edges of the level in units of the scale.
+      log_width: ln(a - b), given apart: subtracting two large numbers would lose it.
+      is_first, is_last: which levels have an open tail.
     """
-    # ln(1 - exp(-width)). expm1 keeps the digits of a narrow level, where 1 - exp would
-    # be 0; for a wide one it rounds to ln 1 = 0, off by at most the rounding of 1. One
-    # expression for both, because the gradient of tf.where over two is NaN where the
-    # unused one is infinite.
-    log_one_minus_exp = tf.math.log(-tf.math.expm1(-width))
-    return log_one_minus_exp - tf.nn.softplus(-upper) - tf.nn.softplus(lower)
+    log_below_upper = -tf.nn.softplus(-upper)
+    log_above_lower = -tf.nn.softplus(lower)
+    between = _log_one_minus_exp(log_width) + log_below_upper + log_above_lower
+    # All three are finite, and so are their gradients: none can leak a NaN from a
+    # branch not taken.
+    return tf.where(
+        is_first, log_below_upper, tf.where(is_last, log_above_lower, between)
+    )
+
+
+def _log_one_minus_exp(log_width: tf.Tensor) -> tf.Tensor:
+    """ln(1 - exp(-width)), given ln(width)."""
+    # Below exp(-36) it equals ln(width) to the last digit of float64. Stopping there and
+    # adding the rest keeps exp from underflowing to 0, whose logarithm is infinite.
+    width = tf.exp(tf.maximum(log_width, -36.0))
+    rest = tf.minimum(log_width + 36.0, 0.0)
+    # expm1 keeps the digits of a narrow level, where 1 - exp would be 0; for a wide one
+    # it rounds to ln 1 = 0, off by at most the rounding of 1. One expression for both,
+    # because the gradient of tf.where over two is NaN where the unused one is infinite.
+    return tf.math.log(-tf.math.expm1(-width)) + rest
+
+
+def _float_dtype(*arguments) -> tf.DType:
+    """The first floating-point type among the arguments, else float32."""
+    dtypes = [tf.as_dtype(a.dtype) for a in arguments if hasattr(a, "dtype")]
+    return next((dtype for dtype in dtypes if dtype.is_floating), tf.float32)
 
 
 class DiscretizedLogistic(tfd.Distribution):
@@ -78,7 +107,7 @@ class DiscretizedLogistic(tfd.Distribution):
                 f"got {num_color_levels}."
             )
         with tf.name_scope(name) as name:
-            dtype = tf.convert_to_tensor(loc, dtype_hint=tf.float32).dtype
+            dtype = _float_dtype(loc, log_scale)
             self._loc = tf.convert_to_tensor(loc, dtype, name="loc")
             self._log_scale = tf.convert_to_tensor(log_scale, dtype, name="log_scale")
             self._num_color_levels, self._open_tails = num_color_levels, open_tails
@@ -132,47 +161,55 @@ class DiscretizedLogistic(tfd.Distribution):
     def _log_prob(self, value):
         value = tf.convert_to_tensor(value, self.dtype)
         is_inside = (value >= 0) & (value < 256)
-        # Values outside are moved inside before the formula and masked after it: a NaN
-        # of the branch not taken would otherwise reach the gradient through tf.where.
-        level = tf.floor(tf.clip_by_value(value, 0.0, 255.0) / self.bin_width)
-        return tf.where(is_inside, self._log_mass(level), -float("inf"))
+        # Values outside, NaN too, are replaced before the formula and masked after it: a
+        # NaN of the branch not taken would reach the gradient through tf.where.
+        inside = tf.where(is_inside, value, 0.0)
+        log_mass = self._log_mass(tf.floor(inside / self.bin_width))
+        return tf.where(is_inside, log_mass, -float("inf"))
 
     def _log_mass(self, level: tf.Tensor) -> tf.Tensor:
         """ln P[level]."""
         inverse_scale = tf.exp(-self.log_scale)
-        width = self.bin_width * inverse_scale
         lower = (self.bin_width * level - self.loc) * inverse_scale
         upper = (self.bin_width * (level + 1) - self.loc) * inverse_scale
-        log_mass = log_difference_of_sigmoids(upper, lower, width)
+        log_width = math.log(self.bin_width) - self.log_scale
         if not self.open_tails:
-            return log_mass
-        log_mass = tf.where(level == 0, -tf.nn.softplus(-upper), log_mass)
-        return tf.where(
-            level == self.num_color_levels - 1, -tf.nn.softplus(lower), log_mass
-        )
+            return log_mass_of_level(upper, lower, log_width)
+        is_first, is_last = level == 0, level == self.num_color_levels - 1
+        return log_mass_of_level(upper, lower, log_width, is_first, is_last)
 
     def _value(self, level: tf.Tensor) -> tf.Tensor:
         """The centre of the integers of a level."""
         return self.bin_width * level + (self.bin_width - 1) / 2
 
-    def _cdf_at(self, edge) -> tf.Tensor:
-        """The logistic's cdf at a point of the axis."""
-        return tf.sigmoid((edge - self.loc) * tf.exp(-self.log_scale))
-
     def _sample_n(self, n, seed=None):
         shape = tf.concat([[n], self.batch_shape_tensor()], axis=0)
         # An open interval: the logit of 0 or 1 is infinite.
-        tiny = 1e-6 if self.dtype == tf.float32 else 1e-12
+        tiny = 1e-12 if self.dtype == tf.float64 else 1e-6
         uniform = tfp.random.split_seed(seed, n=1)[0]
         u = tf.random.stateless_uniform(shape, uniform, tiny, 1 - tiny, self.dtype)
-        if not self.open_tails:
-            u = self._cdf_at(0.0) + u * (self._cdf_at(256.0) - self._cdf_at(0.0))
-            u = tf.clip_by_value(u, tiny, 1 - tiny)
-        logistic = self.loc + tf.exp(self.log_scale) * (
-            tf.math.log(u) - tf.math.log1p(-u)
-        )
+        if self.open_tails:
+            logit = tf.math.log(u) - tf.math.log1p(-u)
+            logistic = self.loc + tf.exp(self.log_scale) * logit
+        else:
+            logistic = self._logistic_inside(u)
         level = tf.floor(logistic / self.bin_width)
         return self._value(tf.clip_by_value(level, 0, self.num_color_levels - 1))
+
+    def _logistic_inside(self, u: tf.Tensor) -> tf.Tensor:
+        """The logistic renormalised to [0, 256), by its inverse cdf at u."""
+        scale = tf.exp(self.log_scale)
+        # With loc beyond an edge, all that is left inside is far in one tail, where the
+        # cdf rounds to 0 or 1. So the axis is turned to have loc nearer to 0 than to
+        # 256, and the survival function, small there, is inverted in log space.
+        is_turned = self.loc > 128
+        loc = tf.where(is_turned, 256 - self.loc, self.loc)
+        log_survival = tfp.math.log_add_exp(
+            tf.math.log_sigmoid(loc / scale) + tf.math.log1p(-u),
+            tf.math.log_sigmoid((loc - 256) / scale) + tf.math.log(u),
+        )
+        logistic = loc - scale * (log_survival - tfp.math.log1mexp(log_survival))
+        return tf.where(is_turned, 256 - logistic, logistic)
 
     def _mean(self):
         # Over all levels at once: memory is b times the batch. The softmax renormalises

@@ -3,10 +3,13 @@
 Salimans et al. 2017, section 2.1 and 2.2, Eq. 1 to 3; openai/pixel-cnn `nn.py`.
 """
 
+import math
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from agave_tf.distributions.discretized_logistic import log_difference_of_sigmoids
+from agave_tf.distributions.discretized_logistic import log_mass_of_level
+from agave_tf.input_error import InputError
 
 tfd = tfp.distributions
 
@@ -17,7 +20,13 @@ _HALF_BIN = 1 / 255
 
 
 def num_parameters(num_channels: int, num_mixtures: int) -> int:
-    """What the network gives per pixel: 10 per component for RGB, 3 for gray."""
+    """What the network gives per pixel: 10 per component for RGB, 3 for gray.
+
+    Raises:
+      InputError: `num_channels` is neither 1 nor 3.
+    """
+    if num_channels not in (1, 3):
+        raise InputError(f"`num_channels` must be 1 or 3; got {num_channels}.")
     per_channel = 3 if num_channels == 3 else 2
     return num_mixtures * (1 + num_channels * per_channel)
 
@@ -34,6 +43,9 @@ class DiscretizedLogisticMixture(tfd.Distribution):
         mean[1, i] = m[1, i] + c0[i] * x[0]
         mean[2, i] = m[2, i] + c1[i] * x[0] + c2[i] * x[1]
 
+    Any x[c] within half a level, 1/255, of [-1, 1] has a log_prob; a pixel with another
+    has -inf.
+
     Where a level's mass falls below 1e-5 the original takes the density at its centre
     instead; ours is exact there too, in value and gradient, because the difference of
     sigmoids is computed in log space.
@@ -45,6 +57,9 @@ class DiscretizedLogisticMixture(tfd.Distribution):
         K logits of pi, then for each channel K means, K log-scales (floored at -7) and,
         for C = 3, K coefficients before tanh.
       num_channels: C, 3 or 1.
+
+    Raises:
+      InputError: `num_channels` is neither 1 nor 3, or does not go with P.
     """
 
     def __init__(
@@ -57,11 +72,16 @@ class DiscretizedLogisticMixture(tfd.Distribution):
     ):
         arguments = dict(locals())
         parameters = tf.convert_to_tensor(parameters)
-        self._num_channels = num_channels
-        fields = 3 if num_channels == 3 else 2
-        self._num_mixtures = parameters.shape[-1] // (1 + num_channels * fields)
+        per_component = num_parameters(num_channels, num_mixtures=1)
+        k, remainder = divmod(parameters.shape[-1], per_component)
+        if k == 0 or remainder:
+            raise InputError(
+                f"`parameters` must have a multiple of {per_component} per pixel of "
+                f"{num_channels} channels; got {parameters.shape[-1]}."
+            )
+        self._num_channels, self._num_mixtures = num_channels, k
         self._raw = parameters
-        k = self._num_mixtures
+        fields = (per_component - 1) // num_channels
         batch = tf.shape(parameters)[:-1]
         rest = tf.reshape(
             parameters[..., k:], tf.concat([batch, [num_channels, fields * k]], axis=0)
@@ -96,19 +116,23 @@ class DiscretizedLogisticMixture(tfd.Distribution):
         return tf.constant([self._num_channels], tf.int32)
 
     def _log_prob(self, value):
-        x = tf.convert_to_tensor(value, self.dtype)[..., None]  # [..., C, 1]
+        value = tf.convert_to_tensor(value, self.dtype)
+        is_inside = tf.abs(value) <= 1 + _HALF_BIN
+        # Replaced before the formula, masked after it: an infinite x would make the
+        # gradient NaN through the branch of tf.where not taken.
+        x = tf.where(is_inside, value, 0.0)[..., None]  # [..., C, 1]
         inverse_scale = tf.exp(-self._log_scales)
         centered = x - self._conditional_means(x)
-        upper = (centered + _HALF_BIN) * inverse_scale
-        lower = (centered - _HALF_BIN) * inverse_scale
-        width = 2 * _HALF_BIN * inverse_scale
-        log_mass = log_difference_of_sigmoids(upper, lower, width)
-        log_mass = tf.where(x < -0.999, -tf.nn.softplus(-upper), log_mass)
-        log_mass = tf.where(x > 0.999, -tf.nn.softplus(lower), log_mass)
-        log_weights = tf.nn.log_softmax(self._logits)
-        return tf.reduce_logsumexp(
-            tf.reduce_sum(log_mass, axis=-2) + log_weights, axis=-1
+        log_mass = log_mass_of_level(
+            upper=(centered + _HALF_BIN) * inverse_scale,
+            lower=(centered - _HALF_BIN) * inverse_scale,
+            log_width=math.log(2 * _HALF_BIN) - self._log_scales,
+            is_first=x < -0.999,
+            is_last=x > 0.999,
         )
+        log_joint = tf.reduce_sum(log_mass, axis=-2) + tf.nn.log_softmax(self._logits)
+        log_prob = tf.reduce_logsumexp(log_joint, axis=-1)
+        return tf.where(tf.reduce_all(is_inside, axis=-1), log_prob, -float("inf"))
 
     def _conditional_means(self, x: tf.Tensor) -> tf.Tensor:
         """Means [..., C, K] given the pixel x [..., C, 1] itself."""
@@ -154,7 +178,8 @@ class DiscretizedLogisticMixture(tfd.Distribution):
             value = tf.clip_by_value(value, -1.0, 1.0)
             if not snap_to_levels:
                 return value
-            return tf.round((value + 1) * 127.5) / 127.5 - 1
+            # Bit for bit what a level of an image becomes on this axis.
+            return (tf.round(value * 127.5 + 127.5) - 127.5) / 127.5
 
         pixel = [finish(means[0] + spread[0])]
         if self._coefficients is not None:

@@ -3,6 +3,7 @@
 import os
 import time
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
@@ -40,6 +41,8 @@ class Trainer:
         self.run, self.images, self.held_out = run, images, held_out
         self.settings = run.config.train
         self.num_steps = run.stage.num_steps(run.config)
+        # Keras draws the first weights from Python's and NumPy's generators.
+        keras.utils.set_random_seed(self.settings.seed)
         with tf.distribute.get_strategy().scope():
             model = run.make_model()
             if not self._latest_checkpoint():

@@ -1,6 +1,5 @@
 """Everything between a command line and the training loop of one stage."""
 
-import keras
 import tensorflow as tf
 from absl import logging
 
@@ -44,7 +43,6 @@ def train_stage(
     held_out = load_images(config.data, "test", config.train.seed)
     check_labels(images, config)
     run = RunDirectory(run_dir, stage, config, tuple(images.image.shape[1:]))
-    keras.utils.set_random_seed(config.train.seed)
     with strategy.scope():
         trainer = Trainer(run, images, held_out, sources)
         run.write_config()

@@ -15,6 +15,16 @@ from agave_tf.training.moving_average import MovingAverage
 from agave_tf.training.stages import Stage
 
 
+def _learning_rate(
+    config: Config,
+) -> float | keras.optimizers.schedules.PolynomialDecay:
+    """The learning rate, with its warm-up: a straight line, then constant."""
+    rate, steps = config.train.learning_rate, config.train.warmup_steps
+    if steps == 0:
+        return rate
+    return keras.optimizers.schedules.PolynomialDecay(rate / steps, steps, rate)
+
+
 class TrainState(tf.Module):
     """What a step changes, and a checkpoint keeps. Make it under the strategy's scope.
 
@@ -26,7 +36,7 @@ class TrainState(tf.Module):
     def __init__(self, model: AGAVE, config: Config):
         super().__init__(name="train_state")
         self.model = model
-        self.optimizer = keras.optimizers.Adamax(config.train.learning_rate)
+        self.optimizer = keras.optimizers.Adamax(_learning_rate(config))
         self.optimizer.build(model.trainable_variables)
         self.average = MovingAverage(
             model.trainable_variables, config.train.average_decay
@@ -85,7 +95,7 @@ def make_train_step(
         )
         return AGAVETerms(*(tf.reduce_sum(term, axis=0) / batch_size for term in terms))
 
-    @tf.function
+    @tf.function(autograph=False)
     def train_step(batch: ImageBatch) -> AGAVETerms:
         terms = strategy.run(replica_step, args=(batch,))
         state.step.assign_add(1)

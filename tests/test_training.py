@@ -1,0 +1,203 @@
+"""The training loop: stages, replicas, resuming, averages, and the paper's claim."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from golden_file import load
+from tiny import tiny_config, tiny_images, tiny_trainer
+
+from agave_tf.input_error import InputError
+from agave_tf.named_weights import named_weights
+from agave_tf.objective import AGAVETerms, elbo, objective
+from agave_tf.training.moving_average import MovingAverage
+from agave_tf.training.run_directory import check_same_run, open_run
+from agave_tf.training.stages import STAGES
+from agave_tf.training.train_loop import NonFiniteError
+
+
+def weights_of(trainer):
+    return {k: v.numpy() for k, v in named_weights(trainer.state.model).items()}
+
+
+def assert_same_weights(a, b, **tolerance):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_allclose(a[name], b[name], err_msg=name, **tolerance)
+
+
+def test_objective_is_equation_7_and_reports_are_equation_6():
+    terms = AGAVETerms(*(tf.constant([float(v)]) for v in (-10, -7, 3, 4)), None)
+    np.testing.assert_allclose(objective(terms, 1.0, 12.0), [-10 - 7 - 12 * 4])
+    np.testing.assert_allclose(objective(terms, 0.0, 1.0), [-10 - 4])
+    np.testing.assert_allclose(elbo(terms), [-10 - 3])
+
+
+@pytest.mark.parametrize("stage", ["pretrain_vae", "pretrain_pixel_cnn", "joint"])
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, stage):
+    steps = f"{stage}_steps"
+    settings = {"dropout_rate": 0.5, "kl_min": 0.1}
+    whole = tiny_trainer(tmp_path / "whole", stage, **{steps: 5}, **settings)
+    whole.train()
+    tiny_trainer(tmp_path / "parts", stage, **{steps: 3}, **settings).train()
+    resumed = tiny_trainer(tmp_path / "parts", stage, **{steps: 5}, **settings)
+    assert resumed.step == 3
+    resumed.train()
+    assert_same_weights(weights_of(resumed), weights_of(whole), rtol=0, atol=0)
+    a, b = (open_run(str(tmp_path / name)) for name in ("whole", "parts"))
+    assert a.is_finished
+    assert a.step == b.step == 5
+    assert_same_weights(a.read_weights(), b.read_weights(), rtol=0, atol=0)
+
+
+def test_two_replicas_train_as_one(tmp_path):
+    settings = {"joint_steps": 6, "dropout_rate": 0.5, "kl_min": 0.5, "kl_weight": 2.0}
+    one = tiny_trainer(tmp_path / "one", **settings)
+    start = weights_of(one)
+    one.train()
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        two = tiny_trainer(tmp_path / "two", **settings)
+        for name, variable in named_weights(two.state.model).items():
+            variable.assign(start[name])
+        for average, variable in zip(
+            two.state.average.averages,
+            two.state.model.trainable_variables,
+            strict=True,
+        ):
+            average.assign(variable.numpy())
+        two.train()
+    moved = max(np.abs(weights_of(one)[k] - start[k]).max() for k in start)
+    assert moved > 5e-3
+    # Adamax divides by the gradient's size: rounding shows where that is near zero.
+    assert_same_weights(weights_of(two), weights_of(one), rtol=0, atol=2e-4)
+    assert_same_weights(
+        open_run(str(tmp_path / "two")).read_weights(),
+        open_run(str(tmp_path / "one")).read_weights(),
+        rtol=0,
+        atol=2e-4,
+    )
+
+
+def test_joint_training_starts_where_pretraining_ended(tmp_path):
+    images = tiny_images()
+    scores = {}
+    for stage in ("pretrain_vae", "pretrain_pixel_cnn"):
+        trainer = tiny_trainer(tmp_path / stage, stage, images, **{f"{stage}_steps": 3})
+        trainer.train()
+        scores |= {score.name: score.mean for score in trainer.evaluate()}
+    joint = tiny_trainer(
+        tmp_path / "joint",
+        "joint",
+        images,
+        {
+            "init_vae_from": str(tmp_path / "pretrain_vae"),
+            "init_pixel_cnn_from": str(tmp_path / "pretrain_pixel_cnn"),
+        },
+    )
+    started = {score.name: score.mean for score in joint.evaluate()}
+    for name in ("primary_reconstruction", "auxiliary_reconstruction", "kl"):
+        np.testing.assert_allclose(started[name], scores[name], rtol=1e-5)
+
+
+def test_sources_must_have_the_same_network(tmp_path):
+    tiny_trainer(tmp_path / "vae", "pretrain_vae", pretrain_vae_steps=1).train()
+    source = {"init_vae_from": str(tmp_path / "vae")}
+    with pytest.raises(InputError, match="`z_channels` must be 2.*got 4"):
+        tiny_trainer(tmp_path / "joint", sources=source, z_channels=4)
+    with pytest.raises(InputError, match="`init_from`.*of stage pretrain_vae"):
+        tiny_trainer(tmp_path / "joint", sources={"init_from": source["init_vae_from"]})
+    with pytest.raises(InputError, match="images of shape .8, 8, 1."):
+        tiny_trainer(tmp_path / "joint", "joint", tiny_images(channels=1), source)
+    assert not (tmp_path / "joint").exists()
+
+
+def test_a_run_directory_goes_on_only_with_its_own_settings(tmp_path):
+    tiny_trainer(tmp_path / "run").run.write_config()
+    path, stage = str(tmp_path / "run"), STAGES["joint"]
+    assert check_same_run(path, stage, tiny_config(joint_steps=77)) is not None
+    with pytest.raises(InputError, match="`num_filters` must be 4.*got 5"):
+        check_same_run(path, stage, tiny_config(num_filters=5))
+    with pytest.raises(InputError, match="`stage` must be joint.*got ablation"):
+        check_same_run(path, STAGES["ablation"], tiny_config())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("precious")
+    with pytest.raises(InputError, match="config.json"):
+        check_same_run(str(tmp_path / "other"), stage, tiny_config())
+
+
+def test_training_stops_at_the_first_term_that_is_not_finite(tmp_path):
+    trainer = tiny_trainer(tmp_path / "run", joint_steps=4)
+    trainer.state.model.vae.log_scale.assign([np.nan] * 3)
+    with pytest.raises(NonFiniteError, match="`auxiliary_reconstruction` became nan"):
+        trainer.train()
+    stored = open_run(str(tmp_path / "run"))
+    assert stored.step == 0
+
+
+def test_moving_average_without_warm_up_is_the_originals():
+    golden = load("ema_a")
+    for decay in (0.9995, 0.999, 0.9):
+        variable = tf.Variable(golden[f"init:{decay}"])
+        average = MovingAverage([_Weight(variable)], decay, warm_up=False)
+        for step, value in enumerate(golden[f"seq:{decay}"]):
+            variable.assign(value)
+            average.update(tf.constant(step + 1))
+        np.testing.assert_allclose(
+            average.averages[0], golden[f"shadow:{decay}"][-1], rtol=1e-5
+        )
+
+
+def test_moving_average_warms_up():
+    variable = tf.Variable(0.0)
+    average = MovingAverage([_Weight(variable)], 0.9995)
+    variable.assign(1.0)
+    for step in range(1, 51):
+        average.update(tf.constant(step))
+    # With a fixed decay it would be at 1 - .9995**50 = .025.
+    assert float(average.averages[0]) > 0.99
+    with average.in_place_of_weights():
+        assert float(variable) == float(average.averages[0])
+    assert float(variable) == 1.0
+
+
+class _Weight:
+    """What MovingAverage takes of a Keras variable."""
+
+    def __init__(self, variable):
+        self.value = variable
+
+    def numpy(self):
+        return self.value.numpy()
+
+
+def test_without_the_auxiliary_loss_the_kl_collapses_and_with_it_it_does_not(tmp_path):
+    images = tiny_images(64, channels=1)
+    settings = {
+        "num_filters": 8,
+        "num_layers_per_resolution": 1,
+        "learning_rate": 0.01,
+        "batch_size": 16,
+        "dropout_rate": 0.0,
+        "joint_steps": 150,
+        "summary_every": 150,
+        "checkpoint_every": 150,
+    }
+    joint = tiny_trainer(tmp_path / "joint", "joint", images, **settings)
+    joint.train()
+    source = {"init_from": str(tmp_path / "joint")}
+    start = next(s.mean for s in joint.evaluate() if s.name == "kl")
+    kls = {}
+    for stage in ("joint", "ablation"):
+        trainer = tiny_trainer(
+            tmp_path / f"{stage}_2",
+            stage,
+            images,
+            source,
+            **{**settings, "ablation_steps": 150},
+        )
+        trainer.train()
+        kls[stage] = next(s.mean for s in trainer.evaluate() if s.name == "kl")
+    print("kl bits/dim", start, kls)
+    assert start > 0.05
+    assert kls["joint"] > 0.8 * start
+    assert kls["ablation"] < 0.3 * start

@@ -1,0 +1,61 @@
+"""A model and data small enough to train in a test."""
+
+import numpy as np
+
+from agave_tf.agave import AGAVE
+from agave_tf.config import Config, config_from_settings
+from agave_tf.dead_leaves import draw_dead_leaves
+from agave_tf.images import Images
+from agave_tf.training.initialization import initialize
+from agave_tf.training.run_directory import RunDirectory
+from agave_tf.training.stages import STAGES
+from agave_tf.training.train_loop import Trainer
+
+SETTINGS = {
+    "hidden_channels": 8,
+    "z_channels": 2,
+    "num_layers_per_resolution": 2,
+    "num_resnets": 1,
+    "num_filters": 4,
+    "num_mixtures": 2,
+    "batch_size": 4,
+    "num_initialization_images": 16,
+    "summary_every": 2,
+    "checkpoint_every": 3,
+    "evaluate_every": 100,
+    "evaluate_images": 6,
+}
+
+
+def tiny_config(**settings) -> Config:
+    """SETTINGS with changes."""
+    return config_from_settings({**SETTINGS, **settings})
+
+
+def tiny_images(count=24, size=8, channels=3, labels=0) -> Images:
+    """Dead leaves, with labels 0..labels-1 in turn."""
+    image = draw_dead_leaves(count, size, size, channels, seed=1)
+    label = np.arange(count, dtype=np.int32) % labels if labels else None
+    return Images(image, label)
+
+
+def tiny_model(stage="joint", images=None, **settings) -> AGAVE:
+    """An initialised model of a stage."""
+    images = images or tiny_images()
+    config = tiny_config(**settings)
+    stage = STAGES[stage]
+    shape = images.image.shape[1:]
+    model = AGAVE(config, shape, stage.has_vae, stage.has_pixel_cnn)
+    initialize(model, images, config, {})
+    return model
+
+
+def tiny_trainer(path, stage="joint", images=None, sources=None, **settings) -> Trainer:
+    """A Trainer in a new run directory."""
+    images = images or tiny_images()
+    run = RunDirectory(
+        str(path), STAGES[stage], tiny_config(**settings), images.image.shape[1:]
+    )
+    trainer = Trainer(run, images, images, sources)
+    run.write_config()
+    return trainer

@@ -106,9 +106,10 @@ def run(main: Callable[[], None]) -> None:
                 raise
             _fail(f"{error.strerror}: {error.filename or 'while writing'}.")
         except tf.errors.OpError as error:
-            if not _is_full_disk(error):
+            reason = _disk_trouble(error)
+            if reason is None:
                 raise
-            _fail("No space left on device: while writing a checkpoint or summaries.")
+            _fail(f"{reason}: while writing a checkpoint or summaries.")
 
     logging.set_verbosity(logging.INFO)
     logging.get_absl_handler().addFilter(_is_ours)
@@ -134,12 +135,10 @@ _ENVIRONMENT_ERRORS = {
 }
 
 
-def _is_full_disk(error: tf.errors.OpError) -> bool:
-    text = str(error.message)
-    return any(
-        os.strerror(number) in text
-        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    )
+def _disk_trouble(error: tf.errors.OpError) -> str | None:
+    """Why TensorFlow could not write a file, if it is the disk's fault."""
+    reasons = [os.strerror(n) for n in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
+    return next((r for r in reasons if r in str(error.message)), None)
 
 
 def _parse_flags(arguments: list[str]) -> list[str]:

@@ -232,8 +232,10 @@ class TrainConfig:
     evaluate_images: int = _setting(
         256, "Held-out images in an evaluation during training; 0: no such evaluation."
     )
-    pictures_every: int = _setting(
-        0, "Steps between image grids in TensorBoard (plain sampling is slow); 0: none."
+    samples_every: int = _setting(
+        0,
+        "Steps between grids of finished samples in TensorBoard, which take long to "
+        "draw; 0: none. Grids of f(z) come with every evaluation.",
     )
 
     def __post_init__(self):
@@ -243,7 +245,7 @@ class TrainConfig:
             "joint_steps",
             "ablation_steps",
             "evaluate_images",
-            "pictures_every",
+            "samples_every",
             "kl_weight",
             "warmup_steps",
             "seed",

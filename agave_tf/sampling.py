@@ -28,7 +28,11 @@ class Pictures(NamedTuple):
 
 
 def prior_pictures(
-    model: AGAVE, num_images: int, seed: int, label: np.ndarray | None = None
+    model: AGAVE,
+    num_images: int,
+    seed: int,
+    label: np.ndarray | None = None,
+    finish: bool = True,
 ) -> Pictures:
     """f(z) of z ~ p(z) and x ~ p(x|z); image i depends on `seed` and i alone.
 
@@ -37,17 +41,23 @@ def prior_pictures(
       num_images: B.
       seed: of every draw.
       label: int32 [B], for a class-conditional PixelCNN++.
+      finish: False leaves out what the PixelCNN++ draws, which takes long.
     """
     index = tf.range(num_images)
     f_z = None
     if model.vae is not None:
         noise = model.vae.draw_noise(fold_in(seed_tensor(seed), 0), index)
         f_z = model.vae.sample_prior(noise).f_z
-    return _finish(model, None, f_z, index, seed, label)
+    finished = _finish(model, f_z, index, seed, label) if finish else None
+    return Pictures(None, None if f_z is None else to_levels(f_z).numpy(), finished)
 
 
 def reconstruction_pictures(
-    model: AGAVE, image: np.ndarray, seed: int, label: np.ndarray | None = None
+    model: AGAVE,
+    image: np.ndarray,
+    seed: int,
+    label: np.ndarray | None = None,
+    finish: bool = True,
 ) -> Pictures:
     """image uint8 [B,H,W,C], f(z) of z ~ q(z|x), and x ~ p(x|z).
 
@@ -56,26 +66,27 @@ def reconstruction_pictures(
       image: to reconstruct.
       seed: of every draw.
       label: int32 [B], for a class-conditional PixelCNN++.
+      finish: False leaves out what the PixelCNN++ draws, which takes long.
     """
     index = tf.range(len(image))
     noise = model.vae.draw_noise(fold_in(seed_tensor(seed), 1), index)
     f_z = model.vae.sample_posterior(model.encode(tf.constant(image)), noise).f_z
-    return _finish(model, image, f_z, index, seed, label)
+    finished = _finish(model, f_z, index, seed, label) if finish else None
+    return Pictures(image, to_levels(f_z).numpy(), finished)
 
 
 def _finish(
     model: AGAVE,
-    image: np.ndarray | None,
     f_z: tf.Tensor | None,
     index: tf.Tensor,
     seed: int,
     label: np.ndarray | None,
-) -> Pictures:
-    finished = None
-    if model.pixel_cnn is not None:
-        label = None if label is None else tf.constant(label)
-        finished = draw_images(model, index, seed, f_z, label).numpy()
-    return Pictures(image, None if f_z is None else to_levels(f_z).numpy(), finished)
+) -> np.ndarray | None:
+    """x ~ p(x|z) uint8 [B,H,W,C]; None without a PixelCNN++."""
+    if model.pixel_cnn is None:
+        return None
+    label = None if label is None else tf.constant(label)
+    return draw_images(model, index, seed, f_z, label).numpy()
 
 
 def draw_images(

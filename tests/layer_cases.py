@@ -18,6 +18,7 @@ from agave_tf.conditional_pixel_cnn import (
 )
 from agave_tf.config import PixelCNNConfig
 from agave_tf.layers.gated_resnet import GatedResnet
+from agave_tf.layers.iaf_ladder_layer import IAFLadderLayer
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork, MaskedConv2D
 from agave_tf.layers.shifted_convolution import (
     DownRightShiftedConv2D,
@@ -36,10 +37,30 @@ class Case(NamedTuple):
     output_shapes: list[tuple[int, ...]]
 
 
-def _resnet_pair() -> keras.layers.Layer:
+def _resnet_pair(has_skip: bool) -> keras.layers.Layer:
     config = PixelCNNConfig(num_resnets=1, num_filters=3, dropout_rate=0)
-    pair = ResnetPair(config, has_skip=True, condition_channels=0, name="pair")
+    pair = ResnetPair(config, has_skip, condition_channels=0, name="pair")
+    if not has_skip:
+        return OnTensors(lambda a, b: pair(Streams(a, b)), pair)
     return OnTensors(lambda a, b, c, d: pair(Streams(a, b), Streams(c, d)), pair)
+
+
+def _conditioned_resnet() -> keras.layers.Layer:
+    block = GatedResnet(DownRightShiftedConv2D, 3, condition_channels=4)
+    # As if trained: a new condition's gain is zero, and nothing passes.
+    block.condition_projection.g.assign(tf.ones([6]))
+    return OnTensors(lambda x, condition: block(x, condition=condition), block)
+
+
+def _ladder(downsample: bool, use_iaf: bool) -> keras.layers.Layer:
+    level = IAFLadderLayer(6, 3, downsample, use_iaf)
+
+    def both_ways(x_up, x_down, noise):
+        bottom_up, h = level.bottom_up(x_up)
+        sample = level.sample_posterior(x_down, bottom_up, noise)
+        return h, sample.z, sample.kl, sample.features
+
+    return OnTensors(both_ways, level)
 
 
 def _resize_pair(enlarge: bool) -> keras.layers.Layer:
@@ -48,7 +69,7 @@ def _resize_pair(enlarge: bool) -> keras.layers.Layer:
 
 
 class OnTensors(keras.layers.Layer):
-    """A layer of streams, called with plain tensors."""
+    """A layer of streams or with named inputs, called with plain tensors."""
 
     def __init__(self, function, layer):
         super().__init__()
@@ -61,6 +82,7 @@ class OnTensors(keras.layers.Layer):
 
 IMAGE = (2, 6, 8, 3)
 HALF, DOUBLE = (2, 3, 4, 3), (2, 12, 16, 3)
+HIDDEN, HALF_HIDDEN = (2, 6, 8, 6), (2, 3, 4, 6)
 
 LAYER_CASES = {
     "conv": Case(lambda: WeightNormConv2D(3, 5, (3, 3)), [IMAGE], [(2, 6, 8, 5)]),
@@ -91,10 +113,27 @@ LAYER_CASES = {
         [IMAGE, (2, 6, 8, 4), (2, 5)],
         [IMAGE],
     ),
+    "conditioned_resnet": Case(_conditioned_resnet, [IMAGE, (2, 6, 8, 4)], [IMAGE]),
     "image_input": Case(lambda: ImageInput(3, 4, "input"), [IMAGE], [(2, 6, 8, 4)] * 2),
-    "resnet_pair": Case(_resnet_pair, [IMAGE] * 4, [IMAGE] * 2),
+    "resnet_pair": Case(lambda: _resnet_pair(False), [IMAGE] * 2, [IMAGE] * 2),
+    "resnet_pair_skip": Case(lambda: _resnet_pair(True), [IMAGE] * 4, [IMAGE] * 2),
     "shrink": Case(lambda: _resize_pair(False), [IMAGE] * 2, [HALF] * 2),
     "enlarge": Case(lambda: _resize_pair(True), [IMAGE] * 2, [DOUBLE] * 2),
+    "ladder": Case(
+        lambda: _ladder(downsample=False, use_iaf=True),
+        [HIDDEN, HIDDEN, IMAGE],
+        [HIDDEN, IMAGE, IMAGE, HIDDEN],
+    ),
+    "ladder_without_flow": Case(
+        lambda: _ladder(downsample=False, use_iaf=False),
+        [HIDDEN, HIDDEN, IMAGE],
+        [HIDDEN, IMAGE, IMAGE, HIDDEN],
+    ),
+    "ladder_downsampling": Case(
+        lambda: _ladder(downsample=True, use_iaf=True),
+        [HIDDEN, HALF_HIDDEN, HALF],
+        [HALF_HIDDEN, HALF, HALF, HIDDEN],
+    ),
     "condition_stream": Case(
         lambda: ConditionStream([1, 1, 1, 1, 2, 2], 3, 4, "condition"),
         [(2, 8, 12, 3)],

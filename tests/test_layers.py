@@ -1,11 +1,16 @@
 """What every layer must do, and what weight normalisation is."""
 
+import importlib
+import inspect
+import pkgutil
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from layer_cases import LAYER_CASES, inputs_of
+from layer_cases import LAYER_CASES, OnTensors, inputs_of
 
+from agave_tf import conditional_pixel_cnn, layers
 from agave_tf.layers.gated_resnet import GatedResnet, concat_elu, dropout
 from agave_tf.layers.shifted_convolution import DownShiftedConv2D
 from agave_tf.layers.weight_norm import (
@@ -28,12 +33,39 @@ def outputs_of(layer, inputs):
     return [np.asarray(output) for output in tf.nest.flatten(layer(*inputs))]
 
 
+def with_other_weights(layer):
+    """The layer, with no weight left at the value it is made with."""
+    for i, variable in enumerate(layer.variables):
+        noise = tf.random.stateless_normal(variable.shape, [i, 3], stddev=0.1)
+        variable.assign(variable + noise)
+    return layer
+
+
+def test_every_layer_has_a_case():
+    modules = [conditional_pixel_cnn] + [
+        importlib.import_module(f"{layers.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(layers.__path__)
+    ]
+    defined = {
+        value
+        for module in modules
+        for name, value in inspect.getmembers(module, inspect.isclass)
+        if issubclass(value, keras.layers.Layer)
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+    } - {conditional_pixel_cnn.ConditionalPixelCNN}  # a model, with its own tests
+    made = [case.make() for case in LAYER_CASES.values()]
+    types = {type(x.layer if isinstance(x, OnTensors) else x) for x in made}
+    assert types == defined
+
+
 @EVERY_LAYER
 def test_output_has_the_shape_and_is_the_same_compiled(name):
     case = LAYER_CASES[name]
     layer, inputs = case.make(), inputs_of(case)
     eager = outputs_of(layer, inputs)
     assert [output.shape for output in eager] == list(case.output_shapes)
+    assert all(np.isfinite(output).all() for output in eager)
     compiled = outputs_of(tf.function(layer), inputs)
     for a, b in zip(eager, compiled, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
@@ -43,10 +75,27 @@ def test_output_has_the_shape_and_is_the_same_compiled(name):
 def test_weights_stored_by_name_restore_the_same_function(name, tmp_path):
     case = LAYER_CASES[name]
     inputs = inputs_of(case)
-    layer, other = case.make(), case.make()
+    layer, other = with_other_weights(case.make()), case.make()
     path = str(tmp_path / "weights.npz")
     write_weights(path, {k: v.numpy() for k, v in named_weights(layer).items()})
     assign_weights(other, read_weights(path), source=path)
+    for a, b in zip(outputs_of(layer, inputs), outputs_of(other, inputs), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@EVERY_LAYER
+def test_a_checkpoint_of_the_named_weights_restores_the_same_function(name, tmp_path):
+    case = LAYER_CASES[name]
+    inputs = inputs_of(case)
+    layer, other = with_other_weights(case.make()), case.make()
+
+    def checkpoint(layer):
+        # Named, as training does: of a Keras layer, Checkpoint leaves out lists.
+        weights = named_weights(layer).items()
+        return tf.train.Checkpoint(weights={k: v.value for k, v in weights})
+
+    path = checkpoint(layer).save(str(tmp_path / "checkpoint"))
+    checkpoint(other).restore(path).assert_consumed()
     for a, b in zip(outputs_of(layer, inputs), outputs_of(other, inputs), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -97,6 +146,29 @@ def test_data_dependent_initialisation_normalises_the_output(make, gain):
         mean, variance = tf.nn.moments(y, axes=[0, 1, 2])
         np.testing.assert_allclose(mean, 0, atol=1e-4)
         np.testing.assert_allclose(tf.sqrt(variance), 0.7, rtol=1e-4)
+
+
+CONVOLUTIONS = [
+    name
+    for name, case in LAYER_CASES.items()
+    if isinstance(case.make(), (WeightNormConv2D, WeightNormConv2DTranspose))
+]
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_initialisation_normalises_every_kind_of_convolution(name):
+    case = LAYER_CASES[name]
+    layer = case.make()
+    (x,) = inputs_of(case, batch=16)
+    x = 3 * x + 1
+    with data_dependent_initialization():
+        first = layer(x)
+    np.testing.assert_allclose(layer(x), first, atol=1e-4)
+    # Of the whole output: transposed convolutions are cropped afterwards.
+    whole = layer.convolve(x, layer.kernel()) + layer.b
+    mean, variance = tf.nn.moments(whole, axes=[0, 1, 2])
+    np.testing.assert_allclose(mean, 0, atol=1e-4)
+    np.testing.assert_allclose(tf.sqrt(variance), layer.init_scale, rtol=1e-4)
 
 
 def test_a_channel_that_is_constant_over_the_batch_keeps_a_moderate_gain():

@@ -44,8 +44,8 @@ def log_mass_of_level(
 
 def _log_one_minus_exp(log_width: tf.Tensor) -> tf.Tensor:
     """ln(1 - exp(-width)), given ln(width)."""
-    # Below exp(-36) it equals ln(width) to the last digit of float64. Stopping there and
-    # adding the rest keeps exp from underflowing to 0, whose logarithm is infinite.
+    # Below exp(-36) it equals ln(width) to the last digit of float64. Stopping there
+    # and adding the rest keeps exp from underflowing to 0, whose logarithm is infinite.
     width = tf.exp(tf.maximum(log_width, -36.0))
     rest = tf.minimum(log_width + 36.0, 0.0)
     # expm1 keeps the digits of a narrow level, where 1 - exp would be 0; for a wide one
@@ -161,8 +161,8 @@ class DiscretizedLogistic(tfd.Distribution):
     def _log_prob(self, value):
         value = tf.convert_to_tensor(value, self.dtype)
         is_inside = (value >= 0) & (value < 256)
-        # Values outside, NaN too, are replaced before the formula and masked after it: a
-        # NaN of the branch not taken would reach the gradient through tf.where.
+        # Values outside, NaN too, are replaced before the formula and masked after it:
+        # a NaN of the branch not taken would reach the gradient through tf.where.
         inside = tf.where(is_inside, value, 0.0)
         log_mass = self._log_mass(tf.floor(inside / self.bin_width))
         return tf.where(is_inside, log_mass, -float("inf"))

@@ -69,7 +69,13 @@ def _of_pair(pair: ResnetPair) -> Iterator[tuple[str, keras.layers.Layer]]:
 
 
 def iaf_vae_variables(vae: IAFVAE) -> dict[str, keras.Variable]:
-    """Our variables by their names in openai/iaf; `use_iaf` as there."""
+    """Our variables by their names in openai/iaf.
+
+    Raises:
+      InputError: the network has no flow; every level of the original has one.
+    """
+    if not vae.config.use_iaf:
+        raise InputError("`use_iaf` must be true to use weights of openai/iaf.")
     named = _weight_norm("model/x_enc", vae.encoder_in)
     per_resolution = vae.config.num_layers_per_resolution
     for i, level in enumerate(vae.ladder):
@@ -135,13 +141,18 @@ def assign_originals(
         raise InputError(f"The checkpoint has `{extra[0]}`, which the model has not.")
     values = {}
     for name, variable in named.items():
-        value = to_ours(name, np.asarray(arrays[name]), tuple(variable.shape))
-        if value.shape != tuple(variable.shape):
+        value, shape = np.asarray(arrays[name]), tuple(variable.shape)
+        is_log_scale = name.endswith("/dec_log_stdv")
+        if is_log_scale and value.ndim:
             raise InputError(
-                f"`{name}` must have shape {tuple(variable.shape)}; the checkpoint has "
+                f"`{name}` must be one number; the checkpoint has shape {value.shape}."
+            )
+        value = to_ours(name, value, shape)
+        if value.shape != shape:
+            raise InputError(
+                f"`{name}` must have shape {shape}; the checkpoint has "
                 f"{np.shape(arrays[name])}."
             )
-        is_log_scale = name.endswith("/dec_log_stdv")
         values[name] = value + _LOG_LEVELS if is_log_scale else value
     for name, value in values.items():
         named[name].assign(value)

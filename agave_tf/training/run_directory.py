@@ -39,7 +39,7 @@ _CHANGEABLE = {
     "checkpoint_every",
     "evaluate_every",
     "evaluate_images",
-    "pictures_every",
+    "samples_every",
 }
 
 

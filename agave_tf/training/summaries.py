@@ -62,19 +62,30 @@ class SummaryWriter:
                 tf.summary.scalar(name, score.mean)
 
     def write_pictures(
-        self, model: AGAVE, images: Images, seed: int, step: int
+        self, model: AGAVE, images: Images, seed: int, step: int, finish: bool
     ) -> None:
-        """Grids of held-out images, f(z) and samples, as far as the model has them."""
-        image = images.image[:_NUM_PICTURES]
-        label = None if images.label is None else images.label[:_NUM_PICTURES]
-        grids = {"samples": sampling.prior_pictures(model, len(image), seed, label)}
+        """Grids of samples and reconstructions, as far as the model has them.
+
+        Args:
+          model: with the weights to show.
+          images: held-out images to reconstruct.
+          seed: of the draws; the same at every step, so that pictures can be compared.
+          step: of training.
+          finish: whether the PixelCNN++ draws too; otherwise f(z) alone.
+        """
+        shown = images.first(_NUM_PICTURES)
+        prior = sampling.prior_pictures(
+            model, len(shown.image), seed, shown.label, finish
+        )
+        grids = {"samples": prior.rows()}
         if model.vae is not None:
             grids["reconstructions"] = sampling.reconstruction_pictures(
-                model, image, seed, label
-            )
+                model, shown.image, seed, shown.label, finish
+            ).rows()
         with self._held_out.as_default(step):
-            for name, pictures in grids.items():
-                tf.summary.image(name, image_grid(pictures.rows(), scale=2)[None])
+            for name, rows in grids.items():
+                if rows:
+                    tf.summary.image(name, image_grid(rows, scale=2)[None])
         self.flush()
 
     def flush(self) -> None:

@@ -165,13 +165,16 @@ class Trainer:
 
     def _look(self, writer: SummaryWriter, step: int) -> None:
         """Evaluation and pictures, when they are due."""
-        if step % self.settings.evaluate_every == 0 or step == self.num_steps:
+        is_last = step == self.num_steps
+        finish_every = self.settings.samples_every
+        evaluates = is_last or step % self.settings.evaluate_every == 0
+        finishes = finish_every and (is_last or step % finish_every == 0)
+        if evaluates:
             self._evaluate(writer)
-        every = self.settings.pictures_every
-        if every and (step % every == 0 or step == self.num_steps):
+        if evaluates or finishes:
             with self.state.average.in_place_of_weights():
                 writer.write_pictures(
-                    self.state.model, self.held_out, self.settings.seed, step
+                    self.state.model, self.held_out, self.settings.seed, step, finishes
                 )
 
     def _evaluate(self, writer: SummaryWriter) -> None:

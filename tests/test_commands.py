@@ -1,0 +1,197 @@
+"""The commands as a person calls them."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SMOKE = f"--flagfile={ROOT}/flags/smoke.flags"
+
+
+def call(command, *arguments, before=""):
+    """Runs bin/COMMAND.py; `before` is shell code for its process."""
+    line = [sys.executable, str(ROOT / "bin" / f"{command}.py"), *map(str, arguments)]
+    if before:
+        line = ["bash", "-c", f'{before}; exec "$@"', "bash", *line]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run(line, capture_output=True, text=True, env=environment)
+
+
+def succeeds(*arguments):
+    result = call(*arguments)
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def refused(message, *arguments, before="", exit_code=2):
+    """The command ends with one line that has `message`, and no traceback."""
+    result = call(*arguments, before=before)
+    assert result.returncode == exit_code, result.stderr
+    assert "Traceback" not in result.stderr
+    lines = [
+        line
+        for line in result.stderr.splitlines()
+        if line.startswith(f"{arguments[0]}.py:")
+    ]
+    assert len(lines) == 1, result.stderr
+    assert message in lines[0], lines[0]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """All three training stages, and the ablation, at the smallest scale."""
+    root = tmp_path_factory.mktemp("runs")
+    succeeds("train", SMOKE, "--stage=all", f"--run_dir={root}")
+    succeeds(
+        "train",
+        SMOKE,
+        "--stage=ablation",
+        f"--init_from={root}/joint",
+        f"--run_dir={root}/ablation",
+    )
+    return root
+
+
+@pytest.mark.parametrize(
+    "stage", ["pretrain_vae", "pretrain_pixel_cnn", "joint", "ablation"]
+)
+def test_every_stage_leaves_a_whole_run(runs, stage):
+    run = runs / stage
+    assert json.loads((run / "progress.json").read_text()) == {"step": 4}
+    assert json.loads((run / "config.json").read_text())["stage"] == stage
+    assert (run / "averaged_weights.npz").exists()
+    assert list((run / "summaries" / "held_out").iterdir())
+    assert not list(run.rglob("*.partial"))
+
+
+def test_a_finished_stage_is_left_as_it_is(runs):
+    weights = runs / "joint" / "averaged_weights.npz"
+    before = weights.stat().st_mtime_ns
+    succeeds("train", SMOKE, "--stage=all", f"--run_dir={runs}")
+    assert weights.stat().st_mtime_ns == before
+
+
+def test_evaluation_prints_parts_that_add_up_and_stores_them(runs):
+    result = succeeds(
+        "evaluate",
+        f"--run_dir={runs}/joint",
+        "--num_importance_samples=3",
+        "--max_images=7",
+        "--evaluation_batch_size=4",
+        f"--per_image={runs}/scores.npz",
+    )
+    stored = json.loads((runs / "joint" / "evaluation_test.json").read_text())
+    scores = stored["scores"]
+    assert stored["num_images"] == 7
+    total = scores["primary_reconstruction"] + scores["kl"]
+    np.testing.assert_allclose(scores["bits_per_dim"], total, rtol=1e-5)
+    assert f"{scores['bits_per_dim_3_samples']:.4f}" in result.stdout
+    with np.load(runs / "scores.npz") as per_image:
+        assert per_image["bound"].shape == (7,)
+        mean = per_image["bound"].mean() / -(8 * 8 * 3 * np.log(2))
+    np.testing.assert_allclose(mean, scores["bits_per_dim_3_samples"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("mode,rows", [("prior", 2), ("reconstruct", 3)])
+def test_samples_are_a_picture_with_a_row_for_each_kind(runs, mode, rows):
+    path = runs / f"{mode}.png"
+    succeeds(
+        "sample",
+        f"--run_dir={runs}/joint",
+        f"--mode={mode}",
+        f"--output={path}",
+        "--num_images=3",
+        "--scale=1",
+    )
+    image = tf.io.decode_png(path.read_bytes())
+    assert image.shape == (2 + 10 * rows, 2 + 10 * 3, 3)
+
+
+def test_unusable_flags_are_one_line(tmp_path):
+    run = f"--run_dir={tmp_path}/run"
+    refused("--stage", "train", run)
+    refused("batch_size", "train", run, "--stage=joint", "--batch_size=many")
+    refused(
+        "`num_color_levels`", "train", run, "--stage=joint", "--num_color_levels=48"
+    )
+    refused("got 30x30", "train", run, "--stage=joint", "--image_size=30")
+    refused("Did you mean cifar10?", "train", run, "--stage=joint", "--dataset=cifar1")
+    refused("`--init_from` must", "train", run, "--stage=ablation")
+    assert not (tmp_path / "run").exists()
+
+
+def test_flags_that_contradict_each_other_are_refused(runs, tmp_path):
+    new = f"--run_dir={tmp_path}/run"
+    source = f"{runs}/pretrain_vae"
+    refused(
+        "`--init_vae_from` cannot go with --stage=pretrain_vae",
+        *("train", SMOKE, new, "--stage=pretrain_vae", f"--init_vae_from={source}"),
+    )
+    refused(
+        "`--init_from` gives all weights",
+        *("train", SMOKE, new, "--stage=joint", f"--init_from={runs}/joint"),
+        f"--init_vae_from={source}",
+    )
+    refused(
+        "`num_classes` must be 0",
+        *("train", SMOKE, new, "--stage=joint", "--num_classes=3"),
+    )
+    refused(
+        "`num_filters` must be 4",
+        *("train", SMOKE, f"--run_dir={runs}/joint", "--stage=joint"),
+        "--num_filters=5",
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_and_foreign_run_directories_are_refused(runs, tmp_path):
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "config.json").write_text('{"model": "something else"}')
+    refused("there is no directory", "evaluate", f"--run_dir={tmp_path}/nowhere")
+    refused("is something else", "evaluate", f"--run_dir={tmp_path}/foreign")
+    refused("Did you mean", "evaluate", f"--run_dir={runs}")
+    refused("has none", "train", SMOKE, "--stage=joint", f"--run_dir={ROOT}")
+    refused(
+        "must be prior",
+        *("sample", f"--run_dir={runs}/pretrain_pixel_cnn", "--mode=reconstruct"),
+        f"--output={tmp_path}/x.png",
+    )
+    refused("end in .png", "sample", f"--run_dir={runs}/joint", "--output=x.gif")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_truncated_weights_are_refused(runs, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text((runs / "joint" / "config.json").read_text())
+    whole = (runs / "joint" / "averaged_weights.npz").read_bytes()
+    (broken / "averaged_weights.npz").write_bytes(whole[: len(whole) // 2])
+    refused("cannot be read", "evaluate", f"--run_dir={broken}")
+
+
+def test_images_of_another_shape_are_refused(runs):
+    refused("got (16, 16, 3)", "evaluate", f"--run_dir={runs}/joint", "--image_size=16")
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_written_weights(tmp_path):
+    # No file may pass 16 kB, as on a disk that is about to be full.
+    refused(
+        "File too large",
+        *("train", SMOKE, "--stage=joint", f"--run_dir={tmp_path}/run"),
+        before="ulimit -f 16",
+    )
+    assert not list(tmp_path.rglob("*.partial"))
+    assert not list(tmp_path.rglob("averaged_weights.npz"))
+
+
+def test_help_names_every_command_s_flags_with_the_command_line():
+    for command in ("train", "evaluate", "sample"):
+        result = call(command, "--helpshort")
+        assert f"bin/{command}.py" in result.stdout
+        assert "--run_dir" in result.stdout

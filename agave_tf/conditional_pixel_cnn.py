@@ -5,7 +5,6 @@ Verbeek 2018, section 3: f(z) enters through a stream of ordinary convolutions.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -15,15 +14,8 @@ from agave_tf.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
     num_parameters,
 )
-from agave_tf.layers.gated_resnet import GatedResnet
-from agave_tf.layers.shifted_convolution import (
-    DownRightShiftedConv2D,
-    DownRightShiftedConv2DTranspose,
-    DownShiftedConv2D,
-    DownShiftedConv2DTranspose,
-    down_shift,
-    right_shift,
-)
+from agave_tf.layers.causal_streams import ImageInput, ResizePair, ResnetPair
+from agave_tf.layers.condition_stream import ConditionStream, enlarge
 from agave_tf.layers.weight_norm import (
     WeightNormConv2D,
     data_dependent_initialization,
@@ -31,160 +23,6 @@ from agave_tf.layers.weight_norm import (
 from agave_tf.randomness import DropoutSeed
 
 NUM_RESOLUTIONS = 3
-
-
-class Streams(NamedTuple):
-    """The two causal feature streams, each [B,h,w,F]."""
-
-    down: tf.Tensor  # sees the rows above
-    down_right: tf.Tensor  # sees the rows above, and what is left in its row
-
-
-class ImageInput(keras.layers.Layer):
-    """The first layer: each stream sees only what comes before its pixel.
-
-    [B,H,W,C] -> Streams of [B,H,W,F]. A channel of ones tells the network where the
-    zero padding is.
-    """
-
-    def __init__(self, image_channels: int, filters: int, name: str):
-        super().__init__(name=name)
-        channels = image_channels + 1
-        self.above = DownShiftedConv2D(channels, filters, (2, 3), name="above")
-        self.row_above = DownShiftedConv2D(channels, filters, (1, 3), name="row_above")
-        self.left = DownRightShiftedConv2D(channels, filters, (2, 1), name="left")
-        self.built = True
-
-    def call(self, image: tf.Tensor) -> Streams:
-        x = tf.concat([image, tf.ones_like(image[..., :1])], axis=-1)
-        return Streams(
-            down=down_shift(self.above(x)),
-            down_right=down_shift(self.row_above(x)) + right_shift(self.left(x)),
-        )
-
-
-class ResnetPair(keras.layers.Layer):
-    """One PixelCNN++ layer: a gated resnet in each stream, down feeding down_right."""
-
-    def __init__(
-        self,
-        config: PixelCNNConfig,
-        has_skip: bool,
-        condition_channels: int,
-        name: str,
-    ):
-        super().__init__(name=name)
-        filters = config.num_filters
-        shared = dict(
-            filters=filters,
-            condition_channels=condition_channels,
-            num_classes=config.num_classes,
-            nonlinearity=config.nonlinearity,
-            dropout_rate=config.dropout_rate,
-        )
-        self.down = GatedResnet(
-            DownShiftedConv2D,
-            skip_channels=filters if has_skip else 0,
-            name="down",
-            **shared,
-        )
-        self.down_right = GatedResnet(
-            DownRightShiftedConv2D,
-            skip_channels=2 * filters if has_skip else filters,
-            name="down_right",
-            **shared,
-        )
-        self.built = True
-
-    def call(
-        self,
-        streams: Streams,
-        skip: Streams | None = None,
-        one_hot_label: tf.Tensor | None = None,
-        condition: tf.Tensor | None = None,
-        dropout_seeds: tuple[DropoutSeed | None, DropoutSeed | None] = (None, None),
-    ) -> Streams:
-        down = self.down(
-            streams.down,
-            None if skip is None else skip.down,
-            one_hot_label,
-            condition,
-            dropout_seed=dropout_seeds[0],
-        )
-        beside = down if skip is None else tf.concat([down, skip.down_right], axis=-1)
-        down_right = self.down_right(
-            streams.down_right,
-            beside,
-            one_hot_label,
-            condition,
-            dropout_seed=dropout_seeds[1],
-        )
-        return Streams(down, down_right)
-
-
-class ResizePair(keras.layers.Layer):
-    """Halves (or doubles) both streams by strided (or transposed) convolutions."""
-
-    def __init__(self, filters: int, enlarge: bool, name: str):
-        super().__init__(name=name)
-        if enlarge:
-            self.down = DownShiftedConv2DTranspose(filters, filters, name="down")
-            self.down_right = DownRightShiftedConv2DTranspose(
-                filters, filters, name="down_right"
-            )
-        else:
-            self.down = DownShiftedConv2D(filters, filters, strides=2, name="down")
-            self.down_right = DownRightShiftedConv2D(
-                filters, filters, strides=2, name="down_right"
-            )
-        self.built = True
-
-    def call(self, streams: Streams) -> Streams:
-        return Streams(self.down(streams.down), self.down_right(streams.down_right))
-
-
-class ConditionStream(keras.layers.Layer):
-    """Ordinary convolutions of f(z), one 3x3 residual layer per PixelCNN++ layer.
-
-    It halves and doubles where the PixelCNN++ does, and on the way back adds what it
-    knew at that resolution. Ours, where the paper is silent: residual connections and
-    elu, because a plain chain of 6 * num_resnets + 2 convolutions trains badly.
-
-    f(z) at the image's size [B,H,W,c] -> features [B,h_i,w_i,F] of PixelCNN++ layer i.
-    """
-
-    def __init__(self, layers_at: list[int], in_channels: int, filters: int, name: str):
-        super().__init__(name=name)
-        self.layers_at = tuple(layers_at)
-        self.first = WeightNormConv2D(in_channels, filters, (3, 3), name="first")
-        self.shrink = [
-            WeightNormConv2D(filters, filters, (3, 3), 2, name=f"shrink_{i}")
-            for i in range(NUM_RESOLUTIONS - 1)
-        ]
-        self.convolutions = [
-            [
-                WeightNormConv2D(
-                    filters, filters, (3, 3), init_scale=0.1, name=f"conv_{stage}_{i}"
-                )
-                for i in range(num_layers)
-            ]
-            for stage, num_layers in enumerate(layers_at)
-        ]
-        self.built = True
-
-    def call(self, f_z: tf.Tensor) -> list[tf.Tensor]:
-        h = self.first(f_z)
-        features, at_resolution = [], []
-        for stage, convolutions in enumerate(self.convolutions):
-            if 0 < stage < NUM_RESOLUTIONS:
-                at_resolution.append(h)
-                h = self.shrink[stage - 1](tf.nn.elu(h))
-            elif stage > NUM_RESOLUTIONS:
-                h = tf.repeat(tf.repeat(h, 2, axis=1), 2, axis=2) + at_resolution.pop()
-            for convolution in convolutions:
-                h += convolution(tf.nn.elu(h))
-                features.append(h)
-        return features
 
 
 class ConditionalPixelCNN(keras.layers.Layer):
@@ -220,7 +58,15 @@ class ConditionalPixelCNN(keras.layers.Layer):
                 )
             self.stages.append(
                 [
-                    ResnetPair(config, is_second_half, condition, f"layer_{stage}_{i}")
+                    ResnetPair(
+                        filters,
+                        has_skip=is_second_half,
+                        condition_channels=condition,
+                        num_classes=config.num_classes,
+                        nonlinearity=config.nonlinearity,
+                        dropout_rate=config.dropout_rate,
+                        name=f"layer_{stage}_{i}",
+                    )
                     for i in range(num_layers)
                 ]
             )
@@ -237,8 +83,7 @@ class ConditionalPixelCNN(keras.layers.Layer):
     def condition(self, f_z: tf.Tensor, size: tuple[int, int]) -> list[tf.Tensor]:
         """The condition of every layer, from f(z) [B,h,w,c]; computed once per f(z)."""
         factor = size[0] // f_z.shape[1]
-        upsampled = tf.repeat(tf.repeat(f_z, factor, axis=1), factor, axis=2)
-        return self.condition_stream(upsampled)
+        return self.condition_stream(enlarge(f_z, factor))
 
     def call(
         self,

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from agave_tf.config import IAFVAEConfig, check_image_sides
+from agave_tf.config import IAFVAEConfig
 from agave_tf.distributions.discretized_logistic import DiscretizedLogistic
+from agave_tf.image_size import check_image_sides
 from agave_tf.input_error import InputError
 from agave_tf.layers.iaf_ladder_layer import BottomUp, IAFLadderLayer, LatentSample
 from agave_tf.layers.weight_norm import (

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from agave_tf.config import DataConfig, parse_image_size
+from agave_tf.config import DataConfig
+from agave_tf.image_size import parse_image_size
 from agave_tf.input_error import InputError
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")

@@ -1,18 +1,18 @@
 """Images in host memory, and the batches that training and evaluation see."""
 
-import difflib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from agave_tf.auxiliary_image import luma
-from agave_tf.config import DataConfig, check_image_sides, parse_image_size
+from agave_tf.config import DataConfig
 from agave_tf.dead_leaves import draw_dead_leaves
-from agave_tf.image_files import RawImages, crop_and_resize, load_folder, load_npz
+from agave_tf.image_files import crop_and_resize, load_folder, load_npz
+from agave_tf.image_size import check_image_sides, parse_image_size
 from agave_tf.input_error import InputError
+from agave_tf.tfds_images import load_tfds
 
 # Enough for quickstart to learn from, drawn in seconds.
 NUM_DEAD_LEAVES = {"train": 2_000, "test": 500}
@@ -78,7 +78,7 @@ def load_images(config: DataConfig, split: str, seed: int = 0) -> Images:
     elif config.dataset == "dead_leaves":
         return _load_dead_leaves(config, split, seed)
     else:
-        raw = _load_tfds(config, split)
+        raw = load_tfds(config, split)
     if size is not None and raw.image.shape[1:3] != size:
         resized = np.stack([crop_and_resize(image, size) for image in raw.image])
         raw = raw._replace(image=resized)
@@ -100,43 +100,6 @@ def _load_dead_leaves(config: DataConfig, split: str, seed: int) -> Images:
         first,
     )
     return Images(image, None)
-
-
-def _load_tfds(config: DataConfig, split: str) -> RawImages:
-    arguments = {"data_dir": config.data_dir} if config.data_dir else {}
-    try:
-        builder = tfds.builder(config.dataset, **arguments)
-    except (
-        tfds.core.registered.DatasetNotFoundError,
-        ValueError,
-        ImportError,
-    ) as error:
-        close = difflib.get_close_matches(config.dataset, tfds.list_builders(), n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise InputError(
-            "`dataset` must be a TFDS name, folder:PATH, npz:PATH or dead_leaves; got "
-            f"{config.dataset!r}.{hint}"
-        ) from error
-    if "image" not in (builder.info.features or {}):
-        raise InputError(f"`dataset` must have images; {config.dataset} has none.")
-    try:
-        builder.download_and_prepare()
-        if split not in builder.info.splits and "validation" in builder.info.splits:
-            split = "validation"
-        columns = tfds.as_numpy(builder.as_dataset(split=split, batch_size=512))
-        parts = [(part["image"], part.get("label")) for part in columns]
-    except Exception as error:  # TFDS raises what its sources raise.
-        raise InputError(
-            f"`dataset` {config.dataset} must be prepared in `data_dir` or "
-            f"downloadable, with images of one size; got data_dir="
-            f"{config.data_dir!r}; TFDS says: "
-            f"{(str(error).strip() or repr(error)).splitlines()[0]}"
-        ) from error
-    image = np.concatenate([image for image, _ in parts])
-    label = None
-    if parts[0][1] is not None and parts[0][1].ndim == 1:
-        label = np.concatenate([label for _, label in parts]).astype(np.int32)
-    return RawImages(image, label)
 
 
 def _with_channels(image: np.ndarray, config: DataConfig) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Weights of a network under names that do not change: what is stored and exchanged."""
 
-import os
 import zipfile
 from collections.abc import Mapping
 
@@ -30,23 +29,8 @@ def named_weights(layer: keras.layers.Layer) -> dict[str, keras.Variable]:
     return named
 
 
-def write_weights(path: str, weights: Mapping[str, np.ndarray]) -> None:
-    """Writes an .npz, whole or not at all."""
-    temporary = f"{path}.partial"
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, **weights)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise
-
-
 def read_weights(path: str) -> dict[str, np.ndarray]:
-    """The arrays of an .npz written by `write_weights`.
+    """The arrays of an .npz.
 
     Raises:
       InputError: missing, truncated, or something else.

@@ -1,10 +1,11 @@
 """Grids of images, and PNG files."""
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+
+from agave_tf.whole_file import writing
 
 
 def image_grid(
@@ -52,12 +53,6 @@ def _as_rgb(images: np.ndarray, height: int) -> np.ndarray:
 
 def write_png(path: str, image: np.ndarray) -> None:
     """Writes uint8 [H,W,3] as a PNG, whole or not at all."""
-    temporary = f"{path}.partial"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(tf.io.encode_png(image).numpy())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise
+    png = tf.io.encode_png(image).numpy()
+    with writing(path) as file:
+        file.write(png)

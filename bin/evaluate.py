@@ -6,13 +6,13 @@ bin/evaluate.py --run_dir=runs/cifar10/joint --num_importance_samples=150
 
 import json
 
-import numpy as np
 from absl import flags
 
 from agave_tf import command_line
 from agave_tf.evaluation import Evaluator, summarize
 from agave_tf.images import load_images
-from agave_tf.training.run_directory import open_run, write_text
+from agave_tf.training.run_directory import open_run
+from agave_tf.whole_file import write_npz, write_text
 
 command_line.define_settings("data")
 command_line.define_run_dir("The run to evaluate.")
@@ -54,7 +54,7 @@ def main() -> None:
     result["standard_errors"] = {s.name: s.standard_error for s in summary}
     write_text(run.file(f"evaluation_{given.split}.json"), json.dumps(result, indent=2))
     if given.per_image:
-        np.savez(given.per_image, **scores._asdict())
+        write_npz(given.per_image, scores._asdict())
 
 
 if __name__ == "__main__":

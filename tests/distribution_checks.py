@@ -17,7 +17,8 @@ def check_frequencies(
 
     Each frequency is within 5 standard errors (plus 2 counts) of its probability. By
     the normal approximation a value fails falsely with probability 6e-7; one run in
-    7,000 has a false failure among 256 values -- were the seed not fixed.
+    7,000 has a false failure among 256 values -- were the seed not fixed. Fixed means a
+    pair of integers: what TFP draws from a single one depends on the draws before.
     """
     n = len(samples)
     counts = (np.asarray(samples)[:, None] == np.asarray(values)).sum(axis=0)
@@ -27,6 +28,16 @@ def check_frequencies(
     assert excess.max() < 0, (
         f"value {values[excess.argmax()]}: {counts[excess.argmax()]}"
     )
+
+
+def check_outside_is_minus_infinity(function, *inputs: tf.Tensor):
+    """function(*inputs), a log_prob of values outside, is -inf; its gradient finite."""
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        log_prob = function(*inputs)
+    assert (log_prob.numpy() == -np.inf).all()
+    for gradient in tape.gradient(log_prob, inputs):
+        assert np.isfinite(gradient.numpy()).all()
 
 
 def check_finite_with_gradient(function, *inputs: tf.Tensor):

@@ -9,14 +9,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from agave_tf.conditional_pixel_cnn import (
-    ConditionStream,
-    ImageInput,
-    ResizePair,
-    ResnetPair,
-    Streams,
-)
-from agave_tf.config import PixelCNNConfig
+from agave_tf.layers.causal_streams import ImageInput, ResizePair, ResnetPair, Streams
+from agave_tf.layers.condition_stream import ConditionStream
 from agave_tf.layers.gated_resnet import GatedResnet
 from agave_tf.layers.iaf_ladder_layer import IAFLadderLayer
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork, MaskedConv2D
@@ -38,22 +32,21 @@ class Case(NamedTuple):
 
 
 def _resnet_pair(has_skip: bool) -> keras.layers.Layer:
-    config = PixelCNNConfig(num_resnets=1, num_filters=3, dropout_rate=0)
-    pair = ResnetPair(config, has_skip, condition_channels=0, name="pair")
+    pair = ResnetPair(3, has_skip, name="pair")
     if not has_skip:
         return OnTensors(lambda a, b: pair(Streams(a, b)), pair)
     return OnTensors(lambda a, b, c, d: pair(Streams(a, b), Streams(c, d)), pair)
 
 
 def _conditioned_resnet() -> keras.layers.Layer:
-    block = GatedResnet(DownRightShiftedConv2D, 3, condition_channels=4)
+    block = GatedResnet(DownRightShiftedConv2D, 3, condition_channels=4, name="block")
     # As if trained: a new condition's gain is zero, and nothing passes.
     block.condition_projection.g.assign(tf.ones([6]))
     return OnTensors(lambda x, condition: block(x, condition=condition), block)
 
 
 def _ladder(downsample: bool, use_iaf: bool) -> keras.layers.Layer:
-    level = IAFLadderLayer(6, 3, downsample, use_iaf)
+    level = IAFLadderLayer(6, 3, downsample, use_iaf, name="level")
 
     def both_ways(x_up, x_down, noise):
         bottom_up, h = level.bottom_up(x_up)

@@ -12,8 +12,8 @@ from agave_tf.config import (
     config_from_json,
     config_from_settings,
     config_to_json,
-    parse_image_size,
 )
+from agave_tf.image_size import parse_image_size
 from agave_tf.input_error import InputError
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 from distribution_checks import (
     check_finite_with_gradient,
     check_frequencies,
+    check_outside_is_minus_infinity,
     check_probabilities_sum_to_one,
 )
 from golden_file import load, report
@@ -85,14 +86,28 @@ def test_value_and_gradient_are_finite_everywhere(num_color_levels, open_tails):
     )
 
 
-def test_outside_the_support_is_minus_infinity_without_nan_in_the_gradient():
-    outside = tf.constant([-1.0, -1e-3, 256.0, 1e9])
-    loc = tf.constant(100.0)
-    with tf.GradientTape() as tape:
-        tape.watch(loc)
-        log_prob = DiscretizedLogistic(loc, 1.0).log_prob(outside)
-    assert (log_prob.numpy() == -np.inf).all()
-    assert np.isfinite(tape.gradient(log_prob, loc).numpy())
+@pytest.mark.parametrize("open_tails", [True, False])
+def test_outside_the_support_is_minus_infinity_without_nan_in_the_gradient(open_tails):
+    outside = tf.constant([-1.0, -1e-3, 256.0, 1e9, np.inf, -np.inf, np.nan])
+    check_outside_is_minus_infinity(
+        lambda loc, log_scale: DiscretizedLogistic(
+            loc, log_scale, open_tails=open_tails
+        ).log_prob(outside),
+        tf.constant(100.0),
+        tf.constant(1.0),
+    )
+
+
+@pytest.mark.parametrize("num_color_levels", LEVELS)
+def test_every_value_of_a_level_has_the_log_prob_of_the_level(num_color_levels):
+    likelihood = DiscretizedLogistic(100.0, 4.0, num_color_levels)
+    width = 256 / num_color_levels
+    first = np.arange(num_color_levels, dtype=np.float32) * width
+    for within in (0.0, 0.5 * width, width - 2.0**-8):
+        np.testing.assert_array_equal(
+            likelihood.log_prob(first + within),
+            likelihood.log_prob(values_of(num_color_levels).astype(np.float32)),
+        )
 
 
 @pytest.mark.parametrize("open_tails", [True, False])
@@ -103,8 +118,18 @@ def test_samples_agree_with_log_prob(num_color_levels, loc, scale, open_tails):
     values = values_of(num_color_levels).astype(np.float32)
     probabilities = np.exp(likelihood.log_prob(values).numpy().astype(np.float64))
     probabilities /= probabilities.sum()
-    samples = likelihood.sample(100_000, seed=3).numpy()
+    samples = likelihood.sample(100_000, seed=(0, 3)).numpy()
     check_frequencies(samples, values, probabilities)
+
+
+@pytest.mark.parametrize("loc", [-1000.0, -20.0, 276.0, 1256.0])
+def test_samples_without_tails_are_of_what_is_left_when_loc_is_far_outside(loc):
+    # The cdf rounds to 0 or 1 there; a sampler that inverts it draws one level only.
+    likelihood = DiscretizedLogistic(loc, np.float32(np.log(2.0)), open_tails=False)
+    values = values_of(256).astype(np.float32)
+    log_prob = likelihood.log_prob(values).numpy().astype(np.float64)
+    samples = likelihood.sample(100_000, seed=(0, 3)).numpy()
+    check_frequencies(samples, values, special.softmax(log_prob))
 
 
 @pytest.mark.parametrize("open_tails", [True, False])
@@ -126,8 +151,45 @@ def test_mean_and_mode_are_those_of_the_probabilities(open_tails):
                 assert p[mode] >= p.max() * (1 - 1e-12)
 
 
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+@pytest.mark.parametrize("open_tails", [True, False])
+def test_works_in_a_graph_of_unknown_shapes_in_either_precision(open_tails, dtype):
+    def results(loc, log_scale):
+        likelihood = DiscretizedLogistic(loc, log_scale, 16, open_tails)
+        samples = likelihood.sample(5, seed=(0, 1))
+        log_prob = likelihood.log_prob(samples)
+        return samples, log_prob, likelihood.mean(), likelihood.mode()
+
+    loc = tf.constant([[10.0], [100.0], [300.0], [-50.0]], dtype)
+    log_scale = tf.constant([0.5, 2.0, 4.0], dtype)
+    unknown = [tf.TensorSpec([None, None], dtype), tf.TensorSpec([None], dtype)]
+    in_graph = tf.function(results, input_signature=unknown)(loc, log_scale)
+    shapes = [(5, 4, 3), (5, 4, 3), (4, 3), (4, 3)]
+    for graph, eager, shape in zip(in_graph, results(loc, log_scale), shapes):
+        assert graph.dtype == dtype and graph.shape == shape
+        np.testing.assert_allclose(graph, eager, rtol=1e-5)
+
+
+def test_precision_is_that_of_the_parameter_that_has_one():
+    double = tf.constant(0.0, tf.float64)
+    assert DiscretizedLogistic(1.0, double).dtype == tf.float64
+    assert DiscretizedLogistic(double, 1.0).dtype == tf.float64
+    assert DiscretizedLogistic(np.zeros(3), 1.0).dtype == tf.float64
+    assert DiscretizedLogistic(1, 1.0).dtype == tf.float32
+
+
+def test_parameter_properties_give_the_batch_shape_and_its_slices():
+    likelihood = DiscretizedLogistic(tf.zeros([4, 1]), tf.zeros([3]))
+    assert set(DiscretizedLogistic.parameter_properties()) == {"loc", "log_scale"}
+    assert likelihood.batch_shape == (4, 3)
+    assert likelihood[1:3].batch_shape == (2, 3)
+    assert likelihood.event_shape == ()
+
+
 def test_different_draws_of_one_call_differ():
-    samples = DiscretizedLogistic(tf.fill([100], 128.0), 3.0).sample(seed=1).numpy()
+    samples = (
+        DiscretizedLogistic(tf.fill([100], 128.0), 3.0).sample(seed=(0, 1)).numpy()
+    )
     assert len(np.unique(samples)) > 20
 
 
@@ -141,12 +203,31 @@ def test_agrees_with_openai_iaf_but_for_its_floor():
     golden = load(stem)
     mean = golden["mean"].astype(np.float64)
     log_scale = golden["logscale"].astype(np.float64)[:, None, None, None, None]
-    likelihood = DiscretizedLogistic(
-        tf.constant(256 * mean + 128), tf.constant(log_scale + np.log(256)), 256, False
-    )
-    log_prob = likelihood.log_prob(tf.constant(golden["x_u8"], tf.float64)).numpy()
+    loc = tf.constant(256 * mean + 128 + np.zeros_like(log_scale))
+    with tf.GradientTape() as tape:
+        tape.watch(loc)
+        log_prob = DiscretizedLogistic(
+            loc, log_scale + np.log(256), open_tails=False
+        ).log_prob(golden["x_u8"].astype(np.float64))
+    ours = np.exp(log_prob.numpy())
     original = np.exp(golden["f64:log_p_per_subpixel"])
-    deviation = np.abs(np.exp(log_prob) - (original - 1e-7)).max()
+    deviation = np.abs(ours - (original - 1e-7)).max()
     report(stem, "probability less the floor, float64", deviation, 1e-9)
-    deviation = np.abs(np.exp(log_prob) - np.exp(golden["log_p_per_subpixel"])).max()
+    deviation = np.abs(ours - np.exp(golden["log_p_per_subpixel"])).max()
     report(stem, "probability", deviation, 3e-7)
+    # d ln(P + 1e-7) is d ln P times P / (P + 1e-7); a unit of the mean is 256 levels.
+    gradient = 256 * tape.gradient(log_prob, loc).numpy() * ours / (ours + 1e-7)
+    expected = golden["f64:grad_mean"]
+    deviation = np.abs(gradient - expected).max() / np.abs(expected).max()
+    report(stem, "gradient with the floor (of the largest)", deviation, 1e-3)
+
+
+def test_openai_iafs_formula_in_float64_is_the_golden_one():
+    golden = load("discretized_logistic_a")
+    scale = np.exp(golden["logscale"].astype(np.float64))[:, None, None, None, None]
+    x, mean = (golden[key].astype(np.float64) for key in ("x_scaled", "mean"))
+    lower = (np.floor(x * 256) / 256 - mean) / scale
+    mass = special.expit(lower + 1 / 256 / scale) - special.expit(lower)
+    log_p = np.log(mass + 1e-7)
+    np.testing.assert_allclose(log_p, golden["f64:log_p_per_subpixel"], rtol=1e-9)
+    np.testing.assert_allclose(log_p.sum((2, 3, 4)), golden["f64:log_p"], rtol=1e-9)

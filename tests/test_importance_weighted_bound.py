@@ -61,5 +61,15 @@ def test_grows_with_the_number_of_samples_towards_the_closed_form():
     assert gaps[-1] < 1e-3
 
 
+def test_accepts_numpy_and_keeps_its_precision():
+    weights = np.array([[-1e6, -1e6 - 1e-5]])
+    ours = importance_weighted_bound(weights).numpy()
+    assert ours.dtype == np.float64
+    np.testing.assert_allclose(ours + 1e6, [-0.5e-5], rtol=1e-3)
+
+
 def test_bits_per_dim_of_a_fair_byte_is_eight():
-    assert bits_per_dim(-math.log(256) * 12, 12) == 8
+    nats = -math.log(256) * 12
+    assert bits_per_dim(nats, 12) == 8
+    np.testing.assert_allclose(bits_per_dim(np.array([nats, 0.0]), 12), [8, 0])
+    np.testing.assert_allclose(bits_per_dim(tf.constant([nats, 0.0]), 12), [8, 0])

@@ -7,13 +7,10 @@ from collections.abc import Iterator, Mapping
 import keras
 import numpy as np
 
-from agave_tf.conditional_pixel_cnn import (
-    NUM_RESOLUTIONS,
-    ConditionalPixelCNN,
-    ResnetPair,
-)
+from agave_tf.conditional_pixel_cnn import NUM_RESOLUTIONS, ConditionalPixelCNN
 from agave_tf.iaf_vae import IAFVAE
 from agave_tf.input_error import InputError
+from agave_tf.layers.causal_streams import ResnetPair
 from agave_tf.layers.gated_resnet import GatedResnet
 from agave_tf.layers.iaf_ladder_layer import IAFLadderLayer
 from agave_tf.layers.weight_norm import WeightNormConv2DTranspose

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from agave_tf.layers.condition_stream import enlarge
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
 
@@ -44,11 +45,6 @@ class _TopDown(NamedTuple):
     log_scale: tf.Tensor
     context: tf.Tensor | None  # [B,h,w,hidden_channels]
     deterministic: tf.Tensor  # [B,h,w,hidden_channels]
-
-
-def _enlarge(x: tf.Tensor) -> tf.Tensor:
-    """[B,h,w,F] to [B,2h,2w,F] by nearest neighbour."""
-    return tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
 
 
 def _conv(in_channels: int, filters: int, strides: int, name: str) -> WeightNormConv2D:
@@ -174,5 +170,5 @@ class IAFLadderLayer(keras.layers.Layer):
         h = tf.nn.elu(tf.concat([z, top_down.deterministic], axis=-1))
         h = self.down_out(h)
         if self.downsample:
-            x = _enlarge(x)
+            x = enlarge(x, 2)
         return x + _BRANCH_SCALE * h

@@ -51,7 +51,7 @@ class _WeightNormLayer(keras.layers.Layer):
 
     `kernel = gain(g) * v / ||v||`, `y = convolve(x, kernel) + b`, with gain(g) = g
     ("linear", openai/pixel-cnn) or exp(g) ("exponential", openai/iaf). v starts from
-    N(0, 0.05) as in both originals.
+    N(0, 0.05) as in both originals. A subclass gives the linear map, `convolve`.
     """
 
     _OUT_AXIS: int
@@ -95,10 +95,6 @@ class _WeightNormLayer(keras.layers.Layer):
         g = tf.convert_to_tensor(self.g)
         g = tf.exp(g) if self.gain == "exponential" else g
         return direction * tf.reshape(g, [-1, 1] if self._OUT_AXIS == 2 else [-1])
-
-    def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """The linear map, without bias."""
-        raise NotImplementedError
 
     def crop(self, y: tf.Tensor) -> tf.Tensor:
         """What is kept of the output; initialisation looks at all of it."""

@@ -22,9 +22,9 @@ from agave_tf.named_weights import (
     assign_weights,
     named_weights,
     read_weights,
-    write_weights,
 )
 from agave_tf.training.stages import STAGES, Stage
+from agave_tf.whole_file import write_npz, write_text
 
 _CONFIG, _WEIGHTS, _PROGRESS = "config.json", "averaged_weights.npz", "progress.json"
 
@@ -41,19 +41,6 @@ _CHANGEABLE = {
     "evaluate_images",
     "samples_every",
 }
-
-
-def write_text(path: str, text: str) -> None:
-    """Writes a small file, whole or not at all."""
-    temporary = f"{path}.partial"
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +85,7 @@ class RunDirectory:
 
     def write_weights(self, weights: dict[str, np.ndarray], step: int) -> None:
         """Stores averaged weights, and the step they are of."""
-        write_weights(self.file(_WEIGHTS), weights)
+        write_npz(self.file(_WEIGHTS), weights)
         write_text(self.file(_PROGRESS), json.dumps({"step": step}) + "\n")
 
     def read_weights(self) -> dict[str, np.ndarray]:

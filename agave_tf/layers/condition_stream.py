@@ -1,0 +1,64 @@
+"""What the PixelCNN++ sees of f(z): a stream of ordinary convolutions.
+
+Lucas & Verbeek 2018, section 3.
+"""
+
+import keras
+import tensorflow as tf
+
+from agave_tf.layers.weight_norm import WeightNormConv2D
+
+
+def enlarge(x: tf.Tensor, factor: int) -> tf.Tensor:
+    """[B,h,w,F] to [B,factor*h,factor*w,F] by nearest neighbour."""
+    return tf.repeat(tf.repeat(x, factor, axis=1), factor, axis=2)
+
+
+class ConditionStream(keras.layers.Layer):
+    """Ordinary convolutions of f(z), one 3x3 residual layer per PixelCNN++ layer.
+
+    It halves and doubles where the PixelCNN++ does, and on the way back adds what it
+    knew at that resolution. Ours, where the paper is silent: residual connections and
+    elu, because a plain chain of 6 * num_resnets + 2 convolutions trains badly.
+
+    f(z) at the image's size [B,H,W,c] -> features [B,h_i,w_i,F] of PixelCNN++ layer i.
+
+    Args:
+      layers_at: PixelCNN++ layers at each resolution, down from the finest and back.
+      in_channels: c.
+      filters: F.
+      name: of the layer.
+    """
+
+    def __init__(self, layers_at: list[int], in_channels: int, filters: int, name: str):
+        super().__init__(name=name)
+        self.num_resolutions = len(layers_at) // 2
+        self.first = WeightNormConv2D(in_channels, filters, (3, 3), name="first")
+        self.shrink = [
+            WeightNormConv2D(filters, filters, (3, 3), 2, name=f"shrink_{i}")
+            for i in range(self.num_resolutions - 1)
+        ]
+        self.convolutions = [
+            [
+                WeightNormConv2D(
+                    filters, filters, (3, 3), init_scale=0.1, name=f"conv_{stage}_{i}"
+                )
+                for i in range(num_layers)
+            ]
+            for stage, num_layers in enumerate(layers_at)
+        ]
+        self.built = True
+
+    def call(self, f_z: tf.Tensor) -> list[tf.Tensor]:
+        h = self.first(f_z)
+        features, at_resolution = [], []
+        for stage, convolutions in enumerate(self.convolutions):
+            if 0 < stage < self.num_resolutions:
+                at_resolution.append(h)
+                h = self.shrink[stage - 1](tf.nn.elu(h))
+            elif stage > self.num_resolutions:
+                h = enlarge(h, 2) + at_resolution.pop()
+            for convolution in convolutions:
+                h += convolution(tf.nn.elu(h))
+                features.append(h)
+        return features

@@ -3,22 +3,42 @@
 The only module that defines or reads flags. Settings become flags of the same name.
 """
 
+import contextlib
 import dataclasses
 import errno
 import logging as std_logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-# Before TensorFlow loads: its start-up messages would bury a one-line error.
+
+@contextlib.contextmanager
+def _without_messages() -> Iterator[None]:
+    """Discards what is written to standard error, also by compiled code."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+# TensorFlow greets with a dozen lines, which no setting silences altogether and which
+# would bury a one-line error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with _without_messages():
+    import tensorflow as tf
 
-import tensorflow as tf
+    # Imports all the rest that greets.
+    from agave_tf.training.train_loop import NonFiniteError
+
 from absl import app, flags, logging
 
 from agave_tf.config import PARTS, Config, config_from_settings
 from agave_tf.input_error import InputError
-from agave_tf.training.train_loop import NonFiniteError
 
 FLAGS = flags.FLAGS
 

@@ -52,7 +52,8 @@ class DropoutSeed:
     Not a tuple, because Keras takes no tuple of tensors and numbers in a layer's call.
 
     seed: int32 [2].
-    row: int32 [B], which rows of the global batch these images are.
+    row: int32 [B], which rows of the global batch these images are; all of them come in
+      order, 0, 1, ..., so that a single replica need not gather.
     num_rows: images in the global batch. Masks are drawn for all of it and the rows
       taken, so that any split over replicas sees the same masks.
     """

@@ -4,7 +4,8 @@ Salimans et al. 2017, after openai/pixel-cnn `model.py`; the condition is Lucas 
 Verbeek 2018, section 3: f(z) enters through a stream of ordinary convolutions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import keras
 import tensorflow as tf
@@ -14,7 +15,12 @@ from agave_tf.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
     num_parameters,
 )
-from agave_tf.layers.causal_streams import ImageInput, ResizePair, ResnetPair
+from agave_tf.layers.causal_streams import (
+    ImageInput,
+    ResizePair,
+    ResnetPair,
+    Streams,
+)
 from agave_tf.layers.condition_stream import ConditionStream, enlarge
 from agave_tf.layers.weight_norm import (
     WeightNormConv2D,
@@ -23,6 +29,9 @@ from agave_tf.layers.weight_norm import (
 from agave_tf.randomness import DropoutSeed
 
 NUM_RESOLUTIONS = 3
+
+# Streams of a whole image; or one stream's row or pixel, where an image is being drawn.
+Features = TypeVar("Features")
 
 
 class ConditionalPixelCNN(keras.layers.Layer):
@@ -103,44 +112,69 @@ class ConditionalPixelCNN(keras.layers.Layer):
         Returns:
           [B,H,W,P], what `likelihood` takes.
         """
-        one_hot_label = None
-        if self.config.num_classes and label is not None:
-            one_hot_label = tf.one_hot(label, self.config.num_classes)
-        rest = self._layer_inputs(condition, dropout_seed)
-        resizes = iter(self.resizes)
-
-        streams = self.image_input(image)
-        skips = [streams]
-        # Down to a quarter of the resolution, remembering every output.
-        for stage, layers in enumerate(self.stages[:NUM_RESOLUTIONS]):
-            if stage > 0:
-                streams = next(resizes)(streams)
-                skips.append(streams)
-            for layer in layers:
-                streams = layer(streams, one_hot_label=one_hot_label, **next(rest))
-                skips.append(streams)
-        streams = skips.pop()
-        # And back, taking the outputs in reverse.
-        for stage, layers in enumerate(self.stages[NUM_RESOLUTIONS:]):
-            if stage > 0:
-                streams = next(resizes)(streams)
-            for layer in layers:
-                streams = layer(
-                    streams, skips.pop(), one_hot_label=one_hot_label, **next(rest)
-                )
-        return self.head(tf.nn.elu(streams.down_right))
-
-    def _layer_inputs(
-        self, condition: list[tf.Tensor] | None, dropout_seed: DropoutSeed | None
-    ) -> Iterator[dict]:
-        """The condition and the two dropout seeds of each layer in turn."""
         num_layers = sum(len(layers) for layers in self.stages)
         seeds: list = [None] * (2 * num_layers)
         if dropout_seed is not None and self.config.dropout_rate > 0:
             seeds = dropout_seed.split(2 * num_layers)
-        pairs = zip(seeds[::2], seeds[1::2], strict=True)
-        for feature, pair in zip(condition or [None] * num_layers, pairs, strict=True):
-            yield {"condition": feature, "dropout_seeds": pair}
+        one_hot_label = self.one_hot(label)
+
+        def apply(index: int, layer: ResnetPair, streams: Streams, skip) -> Streams:
+            feature = None if condition is None else condition[index]
+            pair = tuple(seeds[2 * index : 2 * index + 2])
+            return layer(streams, skip, one_hot_label, feature, pair)
+
+        def at_half(shrink, enlarge, streams, inner) -> Streams:
+            return enlarge(inner(shrink(streams)))
+
+        streams = self.traverse(self.image_input(image), apply, at_half)
+        return self.head(tf.nn.elu(streams.down_right))
+
+    def one_hot(self, label: tf.Tensor | None) -> tf.Tensor | None:
+        """The label vectors [B,num_classes], or None."""
+        if not self.config.num_classes or label is None:
+            return None
+        return tf.one_hot(label, self.config.num_classes)
+
+    def traverse(
+        self,
+        x: Features,
+        apply: Callable[[int, ResnetPair, Features, Features | None], Features],
+        at_half: Callable[..., Features],
+        resolution: int = 0,
+    ) -> Features:
+        """The order of the layers: a U of three resolutions, each within the finer one.
+
+        Args:
+          x: the features at `resolution` to begin with.
+          apply: (index, layer, x, skip) -> x, the work of one of the layers; they are
+            numbered stage by stage, as conditions are.
+          at_half: (shrink, enlarge, x, inner) -> x, takes x to half the resolution,
+            through `inner`, and back.
+          resolution: 0 for the image's, 1 for half of it.
+        """
+        skips = [x]
+        for index, layer in self._numbered_layers(resolution):
+            x = apply(index, layer, x, None)
+            skips.append(x)
+        if resolution == NUM_RESOLUTIONS - 1:
+            x = skips.pop()
+        else:
+            x = at_half(
+                *self.resizes_at(resolution),
+                x,
+                lambda half: self.traverse(half, apply, at_half, resolution + 1),
+            )
+        for index, layer in self._numbered_layers(-1 - resolution):
+            x = apply(index, layer, x, skips.pop())
+        return x
+
+    def resizes_at(self, resolution: int) -> tuple[ResizePair, ResizePair]:
+        """The layers that halve `resolution`, and that double it again."""
+        return self.resizes[resolution], self.resizes[-1 - resolution]
+
+    def _numbered_layers(self, stage: int) -> Iterator[tuple[int, ResnetPair]]:
+        before = self.stages[: stage % len(self.stages)]
+        return enumerate(self.stages[stage], start=sum(map(len, before)))
 
     def likelihood(self, parameters: tf.Tensor) -> DiscretizedLogisticMixture:
         """p(x|z), batch [B,H,W], event [C], for x in [-1,1]."""

@@ -149,6 +149,7 @@ class DiscretizedLogisticMixture(tfd.Distribution):
         u_mixture: tf.Tensor,
         u_logistic: tf.Tensor,
         snap_to_levels: bool = True,
+        temperature: float = 1.0,
     ) -> tf.Tensor:
         """A pixel [..., C] in [-1, 1], from uniform draws in [1e-5, 1 - 1e-5].
 
@@ -157,8 +158,10 @@ class DiscretizedLogisticMixture(tfd.Distribution):
           u_logistic: [..., C].
           snap_to_levels: rounds each channel to one of the 256 levels as it is drawn,
             before the next depends on it; False is the original, continuous.
+          temperature: multiplies the scales and divides the logits; 1 is this
+            distribution, 0 its most likely component's means.
         """
-        gumbel = -tf.math.log(-tf.math.log(u_mixture))
+        gumbel = -tf.math.log(-tf.math.log(u_mixture)) * temperature
         best = tf.argmax(self._logits + gumbel, axis=-1)
         chosen = tf.one_hot(best, self._num_mixtures, dtype=self.dtype)[..., None, :]
 
@@ -166,6 +169,7 @@ class DiscretizedLogisticMixture(tfd.Distribution):
             return tf.unstack(tf.reduce_sum(values * chosen, axis=-1), axis=-1)
 
         logistic = tf.math.log(u_logistic) - tf.math.log1p(-u_logistic)
+        logistic *= temperature
         means, log_scales = of_chosen(self._means), of_chosen(self._log_scales)
         spread = [
             tf.exp(log_scale) * noise

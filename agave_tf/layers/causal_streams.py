@@ -3,11 +3,13 @@
 Salimans et al. 2017, section 2.3 and 2.4, after openai/pixel-cnn `model.py`.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
+from agave_tf.layers.causal_memory import CausalMemory, Key, column_of
 from agave_tf.layers.gated_resnet import GatedResnet
 from agave_tf.layers.shifted_convolution import (
     DownRightShiftedConv2D,
@@ -36,6 +38,7 @@ class ImageInput(keras.layers.Layer):
 
     def __init__(self, image_channels: int, filters: int, name: str):
         super().__init__(name=name)
+        self.filters = filters
         channels = image_channels + 1
         self.above = DownShiftedConv2D(channels, filters, (2, 3), name="above")
         self.row_above = DownShiftedConv2D(channels, filters, (1, 3), name="row_above")
@@ -43,11 +46,47 @@ class ImageInput(keras.layers.Layer):
         self.built = True
 
     def call(self, image: tf.Tensor) -> Streams:
-        x = tf.concat([image, tf.ones_like(image[..., :1])], axis=-1)
+        x = _with_ones(image)
         return Streams(
             down=down_shift(self.above(x)),
             down_right=down_shift(self.row_above(x)) + right_shift(self.left(x)),
         )
+
+    def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
+        """The row above's part of the down-right stream, and what the layers keep."""
+        of_row_above = {(self, "of_row_above"): tf.zeros([batch, 1, width, self.filters])}
+        layers = (self.above, self.row_above, self.left)
+        return of_row_above | _merged(x.first_memory(batch, width) for x in layers)
+
+    def begin_row(
+        self, row_above: tf.Tensor, is_first: tf.Tensor, memory: CausalMemory
+    ) -> tf.Tensor:
+        """The down stream's next row [B,1,W,F], from the image's row [B,1,W,C] above.
+
+        Where `is_first`, there is none: both shifts bring in zeros.
+        """
+        x = tf.where(is_first, 0.0, _with_ones(row_above))
+        down, of_row_above = self.above(x, memory=memory), self.row_above(x, memory=memory)
+        memory[self, "of_row_above"] = tf.where(is_first, 0.0, of_row_above)
+        memory[self.left, "known"] = self.left.from_above(memory)
+        return tf.where(is_first, 0.0, down)
+
+    def next_pixel(self, pixel_left: tf.Tensor, memory: CausalMemory) -> tf.Tensor:
+        """The down-right stream's next pixel [B,1,1,F], from the image's to the left."""
+        column = memory.column
+        memory.column = tf.maximum(column - 1, 0)
+        of_left = self.left(_with_ones(pixel_left), memory=memory)
+        memory.column = column
+        of_row_above = column_of(memory[self, "of_row_above"], column)
+        return of_row_above + tf.where(column == 0, 0.0, of_left)
+
+
+def _with_ones(image: tf.Tensor) -> tf.Tensor:
+    return tf.concat([image, tf.ones_like(image[..., :1])], axis=-1)
+
+
+def _merged(memories: Iterable[dict[Key, tf.Tensor]]) -> dict[Key, tf.Tensor]:
+    return {key: tensor for memory in memories for key, tensor in memory.items()}
 
 
 class ResnetPair(keras.layers.Layer):
@@ -73,6 +112,7 @@ class ResnetPair(keras.layers.Layer):
         name: str | None = None,
     ):
         super().__init__(name=name)
+        self.filters, self.has_skip = filters, has_skip
         shared = dict(
             filters=filters,
             condition_channels=condition_channels,
@@ -119,12 +159,49 @@ class ResnetPair(keras.layers.Layer):
         )
         return Streams(down, down_right)
 
+    def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
+        """The down stream's row, for blocks with a skip, and what the layers keep."""
+        row = {(self, "down"): tf.zeros([batch, 1, width, self.filters])}
+        blocks = (self.down, self.down_right)
+        layers = [x for block in blocks for x in (block.conv_in, block.conv_out)]
+        return (row if self.has_skip else {}) | _merged(
+            x.first_memory(batch, width) for x in layers
+        )
+
+    def next_row(
+        self,
+        down: tf.Tensor,
+        skip: tf.Tensor | None,
+        one_hot_label: tf.Tensor | None,
+        condition: tf.Tensor | None,
+        memory: CausalMemory,
+    ) -> tf.Tensor:
+        """The down stream's next row [B,1,w,F]; prepares the pixels of that row."""
+        outside = (one_hot_label, condition)
+        down = self.down(down, skip, *outside, memory=memory)
+        beside = None if self.has_skip else down
+        self.down_right.begin_row(memory, beside, *outside)
+        if self.has_skip:
+            memory[self, "down"] = down
+        return down
+
+    def next_pixel(
+        self, down_right: tf.Tensor, skip: tf.Tensor | None, memory: CausalMemory
+    ) -> tf.Tensor:
+        """The down-right stream's next pixel [B,1,1,F]."""
+        beside = None
+        if self.has_skip:
+            down = column_of(memory[self, "down"], memory.column)
+            beside = tf.concat([down, skip], axis=-1)
+        return self.down_right(down_right, beside, memory=memory)
+
 
 class ResizePair(keras.layers.Layer):
     """Halves (or doubles) both streams by strided (or transposed) convolutions."""
 
     def __init__(self, filters: int, enlarge: bool, name: str):
         super().__init__(name=name)
+        self.filters = filters
         if enlarge:
             self.down = DownShiftedConv2DTranspose(filters, filters, name="down")
             self.down_right = DownRightShiftedConv2DTranspose(
@@ -139,3 +216,13 @@ class ResizePair(keras.layers.Layer):
 
     def call(self, streams: Streams) -> Streams:
         return Streams(self.down(streams.down), self.down_right(streams.down_right))
+
+    def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
+        """Of a halving pair, between `width` columns and half of them."""
+        layers = (self.down, self.down_right)
+        return _merged(layer.first_memory(batch, width) for layer in layers)
+
+    def first_enlarged(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
+        """Of a doubling pair: two rows of both streams, which it gives at a time."""
+        rows = tf.zeros([batch, 2, width, self.filters])
+        return {(self, "down"): rows, (self, "down_right"): rows}

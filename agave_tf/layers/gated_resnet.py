@@ -8,6 +8,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from agave_tf.layers.causal_memory import CausalMemory
 from agave_tf.layers.weight_norm import WeightNormConv2D
 from agave_tf.randomness import DropoutSeed
 
@@ -104,17 +105,47 @@ class GatedResnet(keras.layers.Layer):
         one_hot_label: tf.Tensor | None = None,
         condition: tf.Tensor | None = None,
         dropout_seed: DropoutSeed | None = None,
+        memory: CausalMemory | None = None,
     ) -> tf.Tensor:
-        c1 = self.conv_in(self.nonlinearity(x))
-        if skip is not None:
-            c1 += self.skip_projection(self.nonlinearity(skip))
-        c1 = self.nonlinearity(c1)
+        """The whole image, or with a memory its next row or pixel, as `conv` has it."""
+        c1 = self.conv_in(self.nonlinearity(x), memory=memory)
+        c1 = self.nonlinearity(self._add_skip(c1, skip))
         if dropout_seed is not None and self.dropout_rate > 0:
             c1 = dropout(c1, self.dropout_rate, dropout_seed)
-        c2 = self.conv_out(c1)
+        c2 = self.conv_out(c1, memory=memory)
+        c2 = self._add_outside(c2, one_hot_label, condition)
+        a, b = tf.split(c2, 2, axis=-1)
+        return x + a * tf.sigmoid(b)
+
+    def begin_row(
+        self,
+        memory: CausalMemory,
+        skip: tf.Tensor | None = None,
+        one_hot_label: tf.Tensor | None = None,
+        condition: tf.Tensor | None = None,
+    ) -> None:
+        """Of a down-right block: works out for a whole row what is known before it.
+
+        The pixels of the row are then called without the arguments given here, which
+        are rows: [B,1,W,skip_channels] and [B,1,W,condition_channels].
+        """
+        c1, c2 = self.conv_in.from_above(memory), self.conv_out.from_above(memory)
+        memory[self.conv_in, "known"] = self._add_skip(c1, skip)
+        memory[self.conv_out, "known"] = self._add_outside(c2, one_hot_label, condition)
+
+    def _add_skip(self, c1: tf.Tensor, skip: tf.Tensor | None) -> tf.Tensor:
+        if skip is None:
+            return c1
+        return c1 + self.skip_projection(self.nonlinearity(skip))
+
+    def _add_outside(
+        self,
+        c2: tf.Tensor,
+        one_hot_label: tf.Tensor | None,
+        condition: tf.Tensor | None,
+    ) -> tf.Tensor:
         if one_hot_label is not None:
             c2 += tf.matmul(one_hot_label, self.class_weights)[:, None, None]
         if condition is not None:
             c2 += self.condition_projection(condition)
-        a, b = tf.split(c2, 2, axis=-1)
-        return x + a * tf.sigmoid(b)
+        return c2

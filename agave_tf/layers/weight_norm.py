@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 _initialization = contextvars.ContextVar("data_dependent_initialization", default=None)
+_kernels = contextvars.ContextVar("kernels_computed_once", default=None)
 
 # Below this variance a channel is constant over the batch; dividing by its standard
 # deviation would turn rounding noise into gains of 1e4 and more.
@@ -44,6 +45,20 @@ def data_dependent_initialization(convention: str = "sound") -> Iterator[None]:
         yield
     finally:
         _initialization.reset(token)
+
+
+@contextlib.contextmanager
+def kernels_computed_once(network: keras.layers.Layer) -> Iterator[None]:
+    """Within this context the layers below `network` use the kernels of its entry.
+
+    For a loop that calls the same layers many times with the same weights.
+    """
+    layers = [x for x in network._flatten_layers() if isinstance(x, _WeightNormLayer)]
+    token = _kernels.set({id(layer): layer.kernel() for layer in layers})
+    try:
+        yield
+    finally:
+        _kernels.reset(token)
 
 
 class _WeightNormLayer(keras.layers.Layer):
@@ -84,6 +99,8 @@ class _WeightNormLayer(keras.layers.Layer):
 
     def kernel(self) -> tf.Tensor:
         """The normalised kernel, of v's shape."""
+        if (kernels := _kernels.get()) and id(self) in kernels:
+            return kernels[id(self)]
         v = tf.convert_to_tensor(self.v)
         if self.mask is not None:
             v *= tf.constant(self.mask, v.dtype)
@@ -160,9 +177,13 @@ class WeightNormConv2D(_WeightNormLayer):
     ):
         shape = (*kernel_size, in_channels, filters)
         super().__init__(shape, strides, gain, init_scale, mask, name)
+        self.kernel_size, self.in_channels = tuple(kernel_size), in_channels
         self.padding = padding
 
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        if tuple(x.shape[1:3]) == self.kernel_size == (1, 1):
+            # A pixel is a matrix product, which as a convolution takes many times longer.
+            return tf.matmul(x[:, 0, 0], kernel[0, 0])[:, None, None]
         if self.padding == "same":
             return tf.nn.conv2d(x, kernel, self.strides, "SAME")
         return tf.nn.conv2d(

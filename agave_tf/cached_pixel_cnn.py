@@ -163,9 +163,7 @@ class _PixelPass:
     def __init__(self, memory: CausalMemory, row: tf.Tensor):
         self._memory, self._row = memory, row
 
-    def run(
-        self, pixel_cnn: ConditionalPixelCNN, pixel_left: tf.Tensor
-    ) -> tf.Tensor:
+    def run(self, pixel_cnn: ConditionalPixelCNN, pixel_left: tf.Tensor) -> tf.Tensor:
         """The likelihood's parameters [B,1,1,P], given the pixel to the left.
 
         That is [B,1,1,C]; any for the first of a row.

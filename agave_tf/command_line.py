@@ -10,6 +10,7 @@ import logging as std_logging
 import os
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -53,13 +54,23 @@ _DEFINE = {
 def define_settings(*part_names: str) -> None:
     """Defines a flag for every setting of the named parts of Config (none: all)."""
     for name in part_names or PARTS:
-        for field in dataclasses.fields(PARTS[name]):
-            _DEFINE[field.type](
-                field.name,
-                field.default,
-                field.metadata["help"],
-                module_name=sys.argv[0],
-            )
+        define_settings_of(PARTS[name])
+
+
+def define_settings_of(part: type) -> None:
+    """Defines a flag for every field of a dataclass of settings."""
+    for field in dataclasses.fields(part):
+        _DEFINE[field.type](
+            field.name,
+            field.default,
+            field.metadata["help"],
+            module_name=sys.argv[0],
+        )
+
+
+def settings_from_flags(part: type) -> Any:
+    """The dataclass of settings that its flags describe."""
+    return part(**{f.name: FLAGS[f.name].value for f in dataclasses.fields(part)})
 
 
 def config_from_flags() -> Config:

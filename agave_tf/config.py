@@ -13,11 +13,13 @@ from agave_tf.image_size import parse_image_size
 from agave_tf.input_error import InputError
 
 
-def _setting(default: Any, help_text: str) -> Any:
+def setting(default: Any, help_text: str) -> Any:
+    """A field of a part of the configuration; its help text is its flag's."""
     return dataclasses.field(default=default, metadata={"help": help_text})
 
 
-def _require(is_met: bool, name: str, requirement: str, value: Any) -> None:
+def require(is_met: bool, name: str, requirement: str, value: Any) -> None:
+    """Raises InputError unless a setting is as required."""
     if not is_met:
         raise InputError(f"`{name}` must be {requirement}; got {value!r}.")
 
@@ -26,38 +28,36 @@ def _require(is_met: bool, name: str, requirement: str, value: Any) -> None:
 class DataConfig:
     """Which images, and in what form."""
 
-    dataset: str = _setting(
+    dataset: str = setting(
         "dead_leaves",
         "Images to use: a TFDS name (cifar10, svhn_cropped, mnist, "
         "downsampled_imagenet/32x32, ...), folder:PATH (PNG, JPEG), npz:PATH (uint8 "
         "`images`, or `train` and `test`, [N,H,W,C]), or dead_leaves (embedded, needs "
         "no download).",
     )
-    data_dir: str = _setting(
-        "", "Where TFDS keeps its data; empty: TFDS's own default."
-    )
-    image_size: str = _setting(
+    data_dir: str = setting("", "Where TFDS keeps its data; empty: TFDS's own default.")
+    image_size: str = setting(
         "",
         "Centre-crop and resize images to this size: 32, or HEIGHTxWIDTH such as "
         "24x32; multiples of 4. Empty: as they are (dead_leaves: 32).",
     )
-    image_channels: int = _setting(
+    image_channels: int = setting(
         0, "1: gray (BT.601 luma), 3: RGB required, 0: as the data set has them."
     )
-    corrupt_images: str = _setting(
+    corrupt_images: str = setting(
         "refuse", "What to do with an unreadable file of a folder: refuse or skip."
     )
 
     def __post_init__(self):
-        _require(self.dataset != "", "dataset", "a data set's name", self.dataset)
+        require(self.dataset != "", "dataset", "a data set's name", self.dataset)
         parse_image_size(self.image_size)
-        _require(
+        require(
             self.image_channels in (0, 1, 3),
             "image_channels",
             "0, 1 or 3",
             self.image_channels,
         )
-        _require(
+        require(
             self.corrupt_images in ("refuse", "skip"),
             "corrupt_images",
             "refuse or skip",
@@ -69,28 +69,28 @@ class DataConfig:
 class AuxiliaryConfig:
     """The auxiliary image y that f(z) must reconstruct (paper section 3, Eq. 10)."""
 
-    auxiliary_downsampling: int = _setting(
+    auxiliary_downsampling: int = setting(
         1,
         "Area-average x by 1, 2 or 4 in each direction to make the auxiliary image y.",
     )
-    auxiliary_color: str = _setting("rgb", "Colours of y: rgb (as x), or gray.")
-    num_color_levels: int = _setting(
+    auxiliary_color: str = setting("rgb", "Colours of y: rgb (as x), or gray.")
+    num_color_levels: int = setting(
         256, "Intensity levels of y per channel: a divisor of 256, at least 2."
     )
-    open_tails: bool = _setting(
+    open_tails: bool = setting(
         True,
         "The outer levels take the tails of the logistic, so that all levels sum to "
         "one; --noopen_tails is Eq. 10 as printed, and openai/iaf.",
     )
 
     def __post_init__(self):
-        _require(
+        require(
             self.auxiliary_downsampling in (1, 2, 4),
             "auxiliary_downsampling",
             "1, 2 or 4",
             self.auxiliary_downsampling,
         )
-        _require(
+        require(
             self.auxiliary_color in ("rgb", "gray"),
             "auxiliary_color",
             "rgb or gray",
@@ -111,14 +111,14 @@ class IAFVAEConfig:
     channels, 32 latent channels).
     """
 
-    hidden_channels: int = _setting(160, "Deterministic channels of the VAE (h_size).")
-    z_channels: int = _setting(32, "Latent channels of each level (z_size).")
-    num_resolutions: int = _setting(1, "Resolutions of the VAE, each half the last.")
-    num_layers_per_resolution: int = _setting(20, "Latent levels at each resolution.")
-    use_iaf: bool = _setting(
+    hidden_channels: int = setting(160, "Deterministic channels of the VAE (h_size).")
+    z_channels: int = setting(32, "Latent channels of each level (z_size).")
+    num_resolutions: int = setting(1, "Resolutions of the VAE, each half the last.")
+    num_layers_per_resolution: int = setting(20, "Latent levels at each resolution.")
+    use_iaf: bool = setting(
         True, "One inverse-autoregressive step per level; --nouse_iaf: plain Gaussian."
     )
-    kl_min: float = _setting(
+    kl_min: float = setting(
         0.0, "Free bits: nats per latent channel and level below which KL is free."
     )
 
@@ -129,8 +129,8 @@ class IAFVAEConfig:
             "num_resolutions",
             "num_layers_per_resolution",
         ):
-            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        _require(
+            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        require(
             0 <= self.kl_min < math.inf, "kl_min", "at least 0, and finite", self.kl_min
         )
 
@@ -139,70 +139,70 @@ class IAFVAEConfig:
 class PixelCNNConfig:
     """The PixelCNN++ (Salimans et al. 2017); defaults of openai/pixel-cnn train.py."""
 
-    num_resnets: int = _setting(5, "Gated resnets per stage of the PixelCNN++.")
-    num_filters: int = _setting(160, "Filters of every layer of the PixelCNN++.")
-    num_mixtures: int = _setting(10, "Logistics in each pixel's mixture.")
-    dropout_rate: float = _setting(0.5, "Dropout inside each gated resnet.")
-    nonlinearity: str = _setting("concat_elu", "concat_elu, elu or relu.")
-    num_classes: int = _setting(
+    num_resnets: int = setting(5, "Gated resnets per stage of the PixelCNN++.")
+    num_filters: int = setting(160, "Filters of every layer of the PixelCNN++.")
+    num_mixtures: int = setting(10, "Logistics in each pixel's mixture.")
+    dropout_rate: float = setting(0.5, "Dropout inside each gated resnet.")
+    nonlinearity: str = setting("concat_elu", "concat_elu, elu or relu.")
+    num_classes: int = setting(
         0, "Condition the PixelCNN++ on the data set's labels, 0..num_classes-1; 0: no."
     )
 
     def __post_init__(self):
         for name in ("num_resnets", "num_filters", "num_mixtures"):
-            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        _require(
+            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        require(
             0 <= self.dropout_rate < 1,
             "dropout_rate",
             "at least 0 and below 1",
             self.dropout_rate,
         )
-        _require(
+        require(
             self.nonlinearity in ("concat_elu", "elu", "relu"),
             "nonlinearity",
             "concat_elu, elu or relu",
             self.nonlinearity,
         )
-        _require(self.num_classes >= 0, "num_classes", "at least 0", self.num_classes)
+        require(self.num_classes >= 0, "num_classes", "at least 0", self.num_classes)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """How long and with what; Adamax 0.002 without decay is the paper's section 4.1."""
 
-    kl_weight: float = _setting(
+    kl_weight: float = setting(
         1.0,
         "lambda in Eq. 7, the weight of the KL in the joint stage; the other stages "
         "use 1.",
     )
-    pretrain_vae_steps: int = _setting(10_000, "Optimizer steps of stage pretrain_vae.")
-    pretrain_pixel_cnn_steps: int = _setting(
+    pretrain_vae_steps: int = setting(10_000, "Optimizer steps of stage pretrain_vae.")
+    pretrain_pixel_cnn_steps: int = setting(
         10_000, "Optimizer steps of stage pretrain_pixel_cnn."
     )
-    joint_steps: int = _setting(10_000, "Optimizer steps of stage joint.")
-    ablation_steps: int = _setting(2_000, "Optimizer steps of stage ablation.")
-    batch_size: int = _setting(16, "Images per step, over all replicas together.")
-    learning_rate: float = _setting(0.002, "Learning rate of Adamax.")
-    warmup_steps: int = _setting(
+    joint_steps: int = setting(10_000, "Optimizer steps of stage joint.")
+    ablation_steps: int = setting(2_000, "Optimizer steps of stage ablation.")
+    batch_size: int = setting(16, "Images per step, over all replicas together.")
+    learning_rate: float = setting(0.002, "Learning rate of Adamax.")
+    warmup_steps: int = setting(
         100,
         "Steps over which a stage's learning rate rises to its value; 0: none. Ours: "
         "Adamax's first step moves every weight by the whole learning rate, however "
         "small its gradient, which can wreck a pretrained network.",
     )
-    average_decay: float = _setting(
+    average_decay: float = setting(
         0.9995, "Decay of the averaged weights; 0: use the weights as they are."
     )
-    seed: int = _setting(0, "The seed from which every random draw of a run follows.")
-    num_initialization_images: int = _setting(
+    seed: int = setting(0, "The seed from which every random draw of a run follows.")
+    num_initialization_images: int = setting(
         64, "Images for data-dependent initialisation."
     )
-    summary_every: int = _setting(50, "Steps between lines of TensorBoard scalars.")
-    checkpoint_every: int = _setting(500, "Steps between checkpoints.")
-    evaluate_every: int = _setting(500, "Steps between evaluations on held-out images.")
-    evaluate_images: int = _setting(
+    summary_every: int = setting(50, "Steps between lines of TensorBoard scalars.")
+    checkpoint_every: int = setting(500, "Steps between checkpoints.")
+    evaluate_every: int = setting(500, "Steps between evaluations on held-out images.")
+    evaluate_images: int = setting(
         256, "Held-out images in an evaluation during training; 0: no such evaluation."
     )
-    samples_every: int = _setting(
+    samples_every: int = setting(
         0,
         "Steps between grids of finished samples in TensorBoard, which take long to "
         "draw; 0: none. Grids of f(z) come with every evaluation.",
@@ -220,7 +220,7 @@ class TrainConfig:
             "warmup_steps",
             "seed",
         ):
-            _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
+            require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         for name in (
             "batch_size",
             "num_initialization_images",
@@ -228,21 +228,21 @@ class TrainConfig:
             "checkpoint_every",
             "evaluate_every",
         ):
-            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        _require(
+            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        require(
             math.isfinite(self.kl_weight),
             "kl_weight",
             "a finite number",
             self.kl_weight,
         )
-        _require(self.seed < 2**31, "seed", "below 2**31", self.seed)
-        _require(
+        require(self.seed < 2**31, "seed", "below 2**31", self.seed)
+        require(
             0 < self.learning_rate < math.inf,
             "learning_rate",
             "positive and finite",
             self.learning_rate,
         )
-        _require(
+        require(
             0 <= self.average_decay < 1,
             "average_decay",
             "at least 0 and below 1",

@@ -26,9 +26,22 @@ class Images(NamedTuple):
 
     def first(self, count: int) -> "Images":
         """The first `count` of them."""
-        return Images(
-            self.image[:count], None if self.label is None else self.label[:count]
-        )
+        return self.some(0, count)
+
+    def some(self, first: int, count: int) -> "Images":
+        """`count` of them from number `first` on, or as many as there are.
+
+        Raises:
+          InputError: there is none.
+        """
+        if first >= len(self.image):
+            raise InputError(
+                f"`first_image` must be below the number of images, {len(self.image)}; "
+                f"got {first}."
+            )
+        chosen = slice(first, first + count)
+        label = None if self.label is None else self.label[chosen]
+        return Images(self.image[chosen], label)
 
 
 class ImageBatch(NamedTuple):

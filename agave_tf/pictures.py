@@ -1,15 +1,23 @@
 """Grids of images, and PNG files."""
 
+import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
+import PIL.Image
 import tensorflow as tf
+from PIL import ImageDraw, ImageFont
 
 from agave_tf.whole_file import writing
 
 
 def image_grid(
-    rows: Sequence[np.ndarray], gap: int = 2, scale: int = 1, columns: int = 16
+    rows: Sequence[np.ndarray],
+    gap: int = 2,
+    scale: int = 1,
+    columns: int = 16,
+    captions: Sequence[str] = (),
 ) -> np.ndarray:
     """One picture [H,W,3] of rows of images, on white.
 
@@ -21,6 +29,7 @@ def image_grid(
       gap: pixels between images, before scaling.
       scale: enlarges everything so many times.
       columns: images in a line.
+      captions: a word to the left of every row; none: no captions.
     """
     height = max(row.shape[1] for row in rows)
     cells = [_as_rgb(row, height) for row in rows]
@@ -40,7 +49,25 @@ def image_grid(
         for j, image in enumerate(line):
             top, left = gap + i * (height + gap), gap + j * (width + gap)
             grid[top : top + height, left : left + width] = image
-    return grid.repeat(scale, axis=0).repeat(scale, axis=1)
+    grid = grid.repeat(scale, axis=0).repeat(scale, axis=1)
+    if not captions:
+        return grid
+    middles = [
+        scale * (gap + i * (height + gap) + height // 2) for i in range(len(lines))
+    ]
+    named = list(zip(middles, itertools.cycle(captions)))
+    return np.concatenate([_margin(named, len(grid)), grid], axis=1)
+
+
+def _margin(captions: list[tuple[int, str]], height: int) -> np.ndarray:
+    """Words on white [height,W,3], each centred on its row of pixels."""
+    font = ImageFont.load_default()
+    width = max(math.ceil(font.getlength(word)) for _, word in captions) + 8
+    picture = PIL.Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(picture)
+    for middle, word in captions:
+        draw.text((width - 4, middle), word, fill="black", font=font, anchor="rm")
+    return np.asarray(picture)
 
 
 def _as_rgb(images: np.ndarray, height: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What decides each pixel of an image besides the network: chance, and what is given."""
+"""What decides a pixel besides the network: chance, and what is given."""
 
 from typing import NamedTuple
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws pictures from a run: samples, or reconstructions of held-out images, as a PNG.
+"""Draws pictures from a run as a PNG: a row for each kind, an image in each column.
 
 bin/sample.py --run_dir=runs/cifar10/joint --mode=prior --output=samples.png
 """
@@ -8,52 +8,44 @@ from absl import flags
 
 from agave_tf import command_line
 from agave_tf.images import load_images
-from agave_tf.input_error import InputError
+from agave_tf.picture_config import PictureConfig
+from agave_tf.picture_rows import draw_rows
 from agave_tf.pictures import image_grid, write_png
-from agave_tf.sampling import prior_pictures, reconstruction_pictures
 from agave_tf.training.run_directory import open_run
+from agave_tf.whole_file import write_npz
 
 command_line.define_settings("data")
+command_line.define_settings_of(PictureConfig)
 command_line.define_run_dir("The run to draw from.")
-flags.DEFINE_enum(
-    "mode",
-    "prior",
-    ["prior", "reconstruct"],
-    "prior: f(z) of z ~ p(z) above the finished image; reconstruct: a held-out image, "
-    "f(z) of z ~ q(z|x), and an image finished from it.",
-)
 flags.DEFINE_string("output", None, "The PNG to write.", required=True)
-flags.DEFINE_integer("num_images", 16, "How many.")
-flags.DEFINE_integer("seed", 0, "Seed of every draw; the same seed, the same pictures.")
+flags.DEFINE_string("save_npz", "", "Also write every row's images to this .npz.")
 flags.DEFINE_integer("scale", 3, "Enlarges the picture so many times.")
+flags.DEFINE_boolean("captions", True, "Says beside every row what it is.")
 
 
 def main() -> None:
-    """Writes --output."""
+    """Writes --output, and --save_npz."""
     given = flags.FLAGS
-    command_line.check_at_least("num_images", 1)
-    command_line.check_at_least("seed", 0)
+    config = command_line.settings_from_flags(PictureConfig)
     command_line.check_at_least("scale", 1)
     command_line.check_output_file("output", given.output, ".png")
+    if given.save_npz:
+        command_line.check_output_file("save_npz", given.save_npz, ".npz")
     run = open_run(given.run_dir)
     model = run.load_model()
     images = None
-    if given.mode == "reconstruct" or run.config.pixel_cnn.num_classes:
-        config = command_line.with_flags(run.config, "data")
-        images = load_images(config.data, "test", config.train.seed)
+    if config.shows_images or run.config.pixel_cnn.num_classes:
+        data = command_line.with_flags(run.config, "data").data
+        images = load_images(data, config.split, run.config.train.seed)
         run.check_images(images)
-        images = images.first(given.num_images)
-    label = None if images is None else images.label
-    if given.mode == "prior":
-        pictures = prior_pictures(model, given.num_images, given.seed, label)
-    elif model.vae is None:
-        raise InputError(
-            "`mode` must be prior for a run without latent variables "
-            f"(--stage={run.stage.name}); got reconstruct."
-        )
-    else:
-        pictures = reconstruction_pictures(model, images.image, given.seed, label)
-    write_png(given.output, image_grid(pictures.rows(), scale=given.scale))
+        images = images.some(config.first_image, config.num_images)
+    rows = draw_rows(model, config, images)
+    captions = [row.caption for row in rows] if given.captions else ()
+    grid = image_grid([row.images for row in rows], 2, given.scale, captions=captions)
+    write_png(given.output, grid)
+    if given.save_npz:
+        names = [f"{i:02d} {row.caption}" for i, row in enumerate(rows)]
+        write_npz(given.save_npz, dict(zip(names, [row.images for row in rows])))
     print(given.output)
 
 

@@ -54,7 +54,9 @@ class ImageInput(keras.layers.Layer):
 
     def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
         """The row above's part of the down-right stream, and what the layers keep."""
-        of_row_above = {(self, "of_row_above"): tf.zeros([batch, 1, width, self.filters])}
+        of_row_above = {
+            (self, "of_row_above"): tf.zeros([batch, 1, width, self.filters])
+        }
         layers = (self.above, self.row_above, self.left)
         return of_row_above | _merged(x.first_memory(batch, width) for x in layers)
 
@@ -66,13 +68,16 @@ class ImageInput(keras.layers.Layer):
         Where `is_first`, there is none: both shifts bring in zeros.
         """
         x = tf.where(is_first, 0.0, _with_ones(row_above))
-        down, of_row_above = self.above(x, memory=memory), self.row_above(x, memory=memory)
+        down, of_row_above = (
+            self.above(x, memory=memory),
+            self.row_above(x, memory=memory),
+        )
         memory[self, "of_row_above"] = tf.where(is_first, 0.0, of_row_above)
         memory[self.left, "known"] = self.left.from_above(memory)
         return tf.where(is_first, 0.0, down)
 
     def next_pixel(self, pixel_left: tf.Tensor, memory: CausalMemory) -> tf.Tensor:
-        """The down-right stream's next pixel [B,1,1,F], from the image's to the left."""
+        """The down-right stream's next pixel [B,1,1,F], from the image's before it."""
         column = memory.column
         memory.column = tf.maximum(column - 1, 0)
         of_left = self.left(_with_ones(pixel_left), memory=memory)

@@ -182,7 +182,7 @@ class WeightNormConv2D(_WeightNormLayer):
 
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         if tuple(x.shape[1:3]) == self.kernel_size == (1, 1):
-            # A pixel is a matrix product, which as a convolution takes many times longer.
+            # One pixel is a matrix product, and as a convolution takes far longer.
             return tf.matmul(x[:, 0, 0], kernel[0, 0])[:, None, None]
         if self.padding == "same":
             return tf.nn.conv2d(x, kernel, self.strides, "SAME")

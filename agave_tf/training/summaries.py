@@ -2,13 +2,14 @@
 
 import tensorflow as tf
 
-from agave_tf import sampling
 from agave_tf.agave import AGAVE
 from agave_tf.evaluation import Score
 from agave_tf.images import Images
 from agave_tf.importance_weighted_bound import bits_per_dim
 from agave_tf.objective import AGAVETerms, auxiliary_elbo, count_dims, elbo
+from agave_tf.picture_rows import Sampler
 from agave_tf.pictures import image_grid
+from agave_tf.sampling import SamplingSettings
 
 _NUM_PICTURES = 8
 
@@ -74,18 +75,15 @@ class SummaryWriter:
           finish: whether the PixelCNN++ draws too; otherwise f(z) alone.
         """
         shown = images.first(_NUM_PICTURES)
-        prior = sampling.prior_pictures(
-            model, len(shown.image), seed, shown.label, finish
-        )
-        grids = {"samples": prior.rows()}
+        sampler = Sampler(model, SamplingSettings(seed=seed, finish=finish))
+        grids = {"samples": sampler.prior(len(shown.image), label=shown.label)}
         if model.vae is not None:
-            grids["reconstructions"] = sampling.reconstruction_pictures(
-                model, shown.image, seed, shown.label, finish
-            ).rows()
+            grids["reconstructions"] = sampler.reconstruct(shown)
         with self._held_out.as_default(step):
             for name, rows in grids.items():
                 if rows:
-                    tf.summary.image(name, image_grid(rows, scale=2)[None])
+                    pictures = [row.images for row in rows]
+                    tf.summary.image(name, image_grid(pictures, scale=2)[None])
         self.flush()
 
     def flush(self) -> None:

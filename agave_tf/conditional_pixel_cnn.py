@@ -120,8 +120,8 @@ class ConditionalPixelCNN(keras.layers.Layer):
 
         def apply(index: int, layer: ResnetPair, streams: Streams, skip) -> Streams:
             feature = None if condition is None else condition[index]
-            pair = tuple(seeds[2 * index : 2 * index + 2])
-            return layer(streams, skip, one_hot_label, feature, pair)
+            own = tuple(seeds[2 * index : 2 * index + 2])
+            return layer(streams, skip, one_hot_label, feature, dropout_seeds=own)
 
         def at_half(shrink, enlarge, streams, inner) -> Streams:
             return enlarge(inner(shrink(streams)))

@@ -98,19 +98,47 @@ def test_evaluation_prints_parts_that_add_up_and_stores_them(runs):
     np.testing.assert_allclose(mean, scores["bits_per_dim_3_samples"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("mode,rows", [("prior", 2), ("reconstruct", 3)])
+@pytest.mark.parametrize("mode,rows", [("prior", 2), ("complete", 4)])
 def test_samples_are_a_picture_with_a_row_for_each_kind(runs, mode, rows):
-    path = runs / f"{mode}.png"
+    path, arrays = runs / f"{mode}.png", runs / f"{mode}.npz"
     succeeds(
         "sample",
         f"--run_dir={runs}/joint",
         f"--mode={mode}",
         f"--output={path}",
+        f"--save_npz={arrays}",
         "--num_images=3",
         "--scale=1",
+        "--nocaptions",
     )
     image = tf.io.decode_png(path.read_bytes())
     assert image.shape == (2 + 10 * rows, 2 + 10 * 3, 3)
+    with np.load(arrays) as stored:
+        assert len(stored.files) == rows
+        last = stored[stored.files[-1]]
+    assert last.shape == (3, 8, 8, 3)
+    np.testing.assert_array_equal(image[-10:-2, 2:10], last[0])
+
+
+def test_sampling_refuses_what_does_not_fit(runs, tmp_path):
+    sample = ("sample", f"--run_dir={runs}/joint", f"--output={tmp_path}/x.png")
+    mask = tmp_path / "mask.png"
+    mask.write_bytes(tf.io.encode_png(np.zeros((4, 8, 1), np.uint8)).numpy())
+    refused("(8, 8); ", *sample, "--mode=complete", f"--mask={mask}")
+    refused("got (16, 16, 3)", *sample, "--mode=reconstruct", "--image_size=16")
+    refused("got (8, 8, 1)", *sample, "--mode=reconstruct", "--image_channels=1")
+    refused("`first_image` must", *sample, "--mode=complete", "--first_image=500")
+    refused("`seed` must be at least 0", *sample, "--seed=-1")
+    refused("`num_images` must be at least 1", *sample, "--num_images=0")
+    refused("must be even", *sample, "--mode=interpolate", "--num_images=3")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_benchmark_of_sampling_prints_a_row_for_every_batch():
+    result = succeeds("benchmark", "--sizes=4", "--batches=1,2", "--repeats=1")
+    rows = [line for line in result.stdout.splitlines() if line.startswith("| small")]
+    assert [row.split("|")[3].strip() for row in rows] == ["1", "2"]
+    refused("`sizes` must be multiples of 4", "benchmark", "--sizes=6")
 
 
 def test_unusable_flags_are_one_line(tmp_path):
@@ -158,7 +186,7 @@ def test_missing_and_foreign_run_directories_are_refused(runs, tmp_path):
     refused("Did you mean", "evaluate", f"--run_dir={runs}")
     refused("has none", "train", SMOKE, "--stage=joint", f"--run_dir={ROOT}")
     refused(
-        "must be prior",
+        "must be prior or complete",
         *("sample", f"--run_dir={runs}/pretrain_pixel_cnn", "--mode=reconstruct"),
         f"--output={tmp_path}/x.png",
     )
@@ -191,7 +219,8 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_written_weights(tmp_path):
 
 
 def test_help_names_every_command_s_flags_with_the_command_line():
-    for command in ("train", "evaluate", "sample"):
+    for command in ("train", "evaluate", "sample", "benchmark"):
         result = call(command, "--helpshort")
         assert f"bin/{command}.py" in result.stdout
-        assert "--run_dir" in result.stdout
+        needed = "--what" if command == "benchmark" else "--run_dir"
+        assert needed in result.stdout

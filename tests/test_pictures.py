@@ -24,6 +24,17 @@ def test_long_rows_continue_below_together():
     assert image_grid(rows, gap=0, columns=3, scale=2).shape == (32, 24, 3)
 
 
+def test_captions_stand_left_of_their_rows():
+    rows = [np.zeros((3, 8, 8, 3), np.uint8)] * 2
+    plain = image_grid(rows, scale=2)
+    grid = image_grid(rows, scale=2, captions=["image", "sample 1"])
+    margin = grid.shape[1] - plain.shape[1]
+    assert margin > 0
+    np.testing.assert_array_equal(grid[:, margin:], plain)
+    for top, bottom in ((4, 20), (24, 40)):
+        assert (grid[top:bottom, :margin] < 128).any()
+
+
 def test_png_holds_the_picture(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     path = tmp_path / "picture.png"

@@ -48,7 +48,7 @@ class Sampler:
     def prior(
         self, num_images: int, num_samples: int = 1, label: np.ndarray | None = None
     ) -> list[PictureRow]:
-        """f(z) of z ~ p(z), and finished images (Figure 2; with many samples, 5).
+        """f(z) of z ~ p(z), and finished images (Figure 2).
 
         Args:
           num_images: B.
@@ -61,6 +61,15 @@ class Sampler:
             *_row_of_f_z(f_z),
             *self._finished_rows(index, f_z, num_samples, label),
         ]
+
+    def condition(self, num_images: int, num_samples: int = 10) -> list[PictureRow]:
+        """f(z) of z ~ p(z), and many images finished from each (Figure 5)."""
+        if self.model.vae is None or self.model.pixel_cnn is None:
+            raise InputError(
+                "`mode` condition must have a run with a VAE and a PixelCNN++; got one "
+                "with one of them."
+            )
+        return self.prior(num_images, num_samples)
 
     def reconstruct(self, images: Images, num_samples: int = 1) -> list[PictureRow]:
         """Images, f(z) of z ~ q(z|x), and images finished from it (Figure 3)."""
@@ -213,7 +222,7 @@ class Sampler:
 def draw_rows(
     model: AGAVE, config: PictureConfig, images: Images | None
 ) -> list[PictureRow]:
-    """The rows that `config` asks for.
+    """The rows that `config` asks for; InputError where the model cannot draw them.
 
     Args:
       model: to draw from.
@@ -238,8 +247,11 @@ def draw_rows(
     if config.mode == "complete":
         is_given = completion_mask(model.image_shape[:2], config.mask, config.keep_top)
         return sampler.complete(images, is_given, samples, config.z_from == "prior")
-    label = None if images is None else images.label
-    return sampler.prior(config.num_images, samples, label)
+    if config.mode == "condition":
+        return sampler.condition(config.num_images, samples)
+    if images is None:
+        return sampler.prior(config.num_images, samples)
+    return sampler.prior(len(images.image), samples, images.label)
 
 
 def _row_of_f_z(f_z: tf.Tensor | None) -> list[PictureRow]:

@@ -24,7 +24,8 @@ def model():
 
 
 def rows_of(model, **settings):
-    return Sampler(model, SamplingSettings(**settings))
+    # Two at a time whatever is drawn, so that the sampler is compiled once.
+    return Sampler(model, SamplingSettings(batch_size=2, **settings))
 
 
 def captions(rows):
@@ -122,6 +123,9 @@ def test_a_part_alone_draws_what_it_can():
         sampler.reconstruct(images)
     with pytest.raises(InputError, match="with a PixelCNN"):
         rows_of(vae).complete(images, is_given)
+    for part in (vae, pixel_cnn):
+        with pytest.raises(InputError, match="with a VAE and a PixelCNN"):
+            rows_of(part).condition(2)
 
 
 def test_images_and_masks_that_do_not_fit_are_refused(model):
@@ -174,5 +178,5 @@ def test_every_mode_draws_its_rows(model):
     images = tiny_images(2)
     expected = {"prior": 2, "condition": 11, "reconstruct": 3, "interpolate": 3}
     for mode, count in (expected | {"complete": 4}).items():
-        config = PictureConfig(mode=mode, num_images=2)
+        config = PictureConfig(mode=mode, num_images=2, sampling_batch_size=2)
         assert len(draw_rows(model, config, images)) == count, mode

@@ -56,6 +56,7 @@ def sampling_costs(
     network: str, sizes: list[int], batches: list[int], repeats: int
 ) -> Iterator[SamplingCost]:
     """Measures a network with weights as first drawn at every size and batch."""
+    keras.utils.set_random_seed(0)
     pixel_cnn = ConditionalPixelCNN(NETWORKS[network], image_channels=3)
     for size in sizes:
         for batch in batches:
@@ -65,7 +66,6 @@ def sampling_costs(
 def _cost(
     network: str, pixel_cnn: ConditionalPixelCNN, size: int, batch: int, repeats: int
 ) -> SamplingCost:
-    keras.utils.set_random_seed(0)
     num_pixels = size * size
     shape = [batch, num_pixels]
     draws = PixelDraws(

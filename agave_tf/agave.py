@@ -58,7 +58,7 @@ class AGAVE(keras.layers.Layer):
         has_pixel_cnn: bool = True,
         name: str = "agave",
     ):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)
         self.config, self.image_shape = config, tuple(image_shape)
         self.auxiliary_shape = auxiliary_shape(self.image_shape, config.auxiliary)
         self.vae = self.pixel_cnn = None
@@ -69,12 +69,16 @@ class AGAVE(keras.layers.Layer):
                 self.auxiliary_shape,
                 config.auxiliary.num_color_levels,
                 config.auxiliary.open_tails,
+                config.compute.compute_dtype,
+                config.compute.recompute,
             )
         if has_pixel_cnn:
             self.pixel_cnn = ConditionalPixelCNN(
                 config.pixel_cnn,
                 self.image_shape[-1],
                 self.auxiliary_shape[-1] if has_vae else 0,
+                config.compute.compute_dtype,
+                config.compute.recompute,
             )
         self.built = True
 

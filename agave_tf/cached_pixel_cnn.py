@@ -40,7 +40,7 @@ def sample_cached(
 ) -> tf.Tensor:
     """x [B,H,W,C] in [-1,1], in raster order, as `sample_plain` draws it.
 
-    Compiled once for every network, size and B.
+    Compiled once for every network, size and B; computes in float32.
 
     Args:
       pixel_cnn: the network.
@@ -51,6 +51,8 @@ def sample_cached(
     height, width = size
     batch = draws.u_logistic.shape[0]
     one_hot_label = pixel_cnn.one_hot(label)
+    if condition is not None:
+        condition = [tf.cast(features, tf.float32) for features in condition]
     first_memory = CausalMemory(_first_memory(pixel_cnn, batch, width))
 
     # Images as one long row of pixels, in raster order.

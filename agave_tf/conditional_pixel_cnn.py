@@ -22,6 +22,7 @@ from agave_tf.layers.causal_streams import (
     Streams,
 )
 from agave_tf.layers.condition_stream import ConditionStream, enlarge
+from agave_tf.layers.recomputation import recomputed
 from agave_tf.layers.weight_norm import (
     WeightNormConv2D,
     data_dependent_initialization,
@@ -41,6 +42,8 @@ class ConditionalPixelCNN(keras.layers.Layer):
       config: widths, depth, dropout, classes.
       image_channels: C, 3 or 1.
       f_z_channels: channels of f(z); 0 for a PixelCNN++ without a spatial condition.
+      compute_dtype: of the features.
+      recompute: whether features inside layers are computed again in the backward pass.
       name: of the layer.
     """
 
@@ -49,10 +52,13 @@ class ConditionalPixelCNN(keras.layers.Layer):
         config: PixelCNNConfig,
         image_channels: int,
         f_z_channels: int = 0,
+        compute_dtype: str = "float32",
+        recompute: bool = False,
         name: str = "pixel_cnn",
     ):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)
         self.config, self.image_channels = config, image_channels
+        self.features_dtype, self.recompute = compute_dtype, recompute
         filters, resnets = config.num_filters, config.num_resnets
         condition = filters if f_z_channels else 0
         # Layers at full, half, quarter resolution, and at quarter, half, full again.
@@ -92,6 +98,7 @@ class ConditionalPixelCNN(keras.layers.Layer):
     def condition(self, f_z: tf.Tensor, size: tuple[int, int]) -> list[tf.Tensor]:
         """The condition of every layer, from f(z) [B,h,w,c]; computed once per f(z)."""
         factor = size[0] // f_z.shape[1]
+        f_z = tf.cast(f_z, self.features_dtype)
         return self.condition_stream(enlarge(f_z, factor))
 
     def call(
@@ -110,7 +117,7 @@ class ConditionalPixelCNN(keras.layers.Layer):
           dropout_seed: None switches dropout off.
 
         Returns:
-          [B,H,W,P], what `likelihood` takes.
+          [B,H,W,P] float32, what `likelihood` takes.
         """
         num_layers = sum(len(layers) for layers in self.stages)
         seeds: list = [None] * (2 * num_layers)
@@ -121,13 +128,15 @@ class ConditionalPixelCNN(keras.layers.Layer):
         def apply(index: int, layer: ResnetPair, streams: Streams, skip) -> Streams:
             feature = None if condition is None else condition[index]
             own = tuple(seeds[2 * index : 2 * index + 2])
-            return layer(streams, skip, one_hot_label, feature, dropout_seeds=own)
+            run = recomputed(layer, self.recompute)
+            return run(streams, skip, one_hot_label, feature, dropout_seeds=own)
 
         def at_half(shrink, enlarge, streams, inner) -> Streams:
             return enlarge(inner(shrink(streams)))
 
-        streams = self.traverse(self.image_input(image), apply, at_half)
-        return self.head(tf.nn.elu(streams.down_right))
+        x = self.image_input(tf.cast(image, self.features_dtype))
+        streams = self.traverse(x, apply, at_half)
+        return tf.cast(self.head(tf.nn.elu(streams.down_right)), tf.float32)
 
     def one_hot(self, label: tf.Tensor | None) -> tf.Tensor | None:
         """The label vectors [B,num_classes], or None."""

@@ -198,6 +198,17 @@ class TrainConfig:
     )
     summary_every: int = setting(50, "Steps between lines of TensorBoard scalars.")
     checkpoint_every: int = setting(500, "Steps between checkpoints.")
+    keep_checkpoints: int = setting(
+        2, "The newest so many are kept; at least 2, so that one can be damaged."
+    )
+    explosion_factor: float = setting(
+        100.0,
+        "An update is skipped whose gradient is so many times longer than its running "
+        "geometric mean, or not finite; 0: only those not finite. Ours.",
+    )
+    max_skipped: int = setting(
+        20, "Training stops after so many skipped updates in a row."
+    )
     evaluate_every: int = setting(500, "Steps between evaluations on held-out images.")
     evaluate_images: int = setting(
         256, "Held-out images in an evaluation during training; 0: no such evaluation."
@@ -219,6 +230,7 @@ class TrainConfig:
             "kl_weight",
             "warmup_steps",
             "seed",
+            "explosion_factor",
         ):
             require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         for name in (
@@ -227,6 +239,7 @@ class TrainConfig:
             "summary_every",
             "checkpoint_every",
             "evaluate_every",
+            "max_skipped",
         ):
             require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         require(
@@ -234,6 +247,18 @@ class TrainConfig:
             "kl_weight",
             "a finite number",
             self.kl_weight,
+        )
+        require(
+            self.keep_checkpoints >= 2,
+            "keep_checkpoints",
+            "at least 2",
+            self.keep_checkpoints,
+        )
+        require(
+            self.explosion_factor == 0 or self.explosion_factor > 1,
+            "explosion_factor",
+            "0, or above 1",
+            self.explosion_factor,
         )
         require(self.seed < 2**31, "seed", "below 2**31", self.seed)
         require(
@@ -251,6 +276,60 @@ class TrainConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ComputeConfig:
+    """How the machine computes what the other parts say; ours."""
+
+    compute_dtype: str = setting(
+        "float32",
+        "Of features: float32, or bfloat16 (half the memory, fast where the hardware "
+        "has it). Variables, latents, likelihood and KL are float32 always.",
+    )
+    jit_compile: bool = setting(False, "Compile forward and backward pass by XLA.")
+    steps_per_call: int = setting(
+        1, "Steps between returns to Python, where progress shows and signals are seen."
+    )
+    accumulate_steps: int = setting(
+        1,
+        "Portions in which a device takes its share of a batch, to the same result "
+        "with less memory; divides batch_size / devices.",
+    )
+    recompute: bool = setting(
+        False,
+        "Compute the features inside layers again in the backward pass, rather than "
+        "keep them: less memory, about a third more time.",
+    )
+    profile_steps: str = setting(
+        "", "FIRST:LAST, steps to write a TensorBoard profile of; empty: none."
+    )
+
+    def __post_init__(self):
+        require(
+            self.compute_dtype in ("float32", "bfloat16"),
+            "compute_dtype",
+            "float32 or bfloat16",
+            self.compute_dtype,
+        )
+        for name in ("steps_per_call", "accumulate_steps"):
+            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        if self.profile_steps:
+            first, last = self.profiled_steps
+            require(
+                1 <= first <= last,
+                "profile_steps",
+                "FIRST:LAST, such as 10:20",
+                self.profile_steps,
+            )
+
+    @property
+    def profiled_steps(self) -> tuple[int, int]:
+        """First and last step to profile; (0, 0) for none and for what is no range."""
+        first, _, last = self.profile_steps.partition(":")
+        if not (first.isdecimal() and last.isdecimal()):
+            return 0, 0
+        return int(first), int(last)
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """Everything a run is made from; a run directory keeps it as config.json."""
 
@@ -259,6 +338,15 @@ class Config:
     vae: IAFVAEConfig = dataclasses.field(default_factory=IAFVAEConfig)
     pixel_cnn: PixelCNNConfig = dataclasses.field(default_factory=PixelCNNConfig)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    compute: ComputeConfig = dataclasses.field(default_factory=ComputeConfig)
+
+    def __post_init__(self):
+        require(
+            self.compute.accumulate_steps == 1 or self.vae.kl_min == 0,
+            "accumulate_steps",
+            "1 with free bits (--kl_min), which look at the whole batch",
+            self.compute.accumulate_steps,
+        )
 
 
 PARTS: dict[str, type] = {

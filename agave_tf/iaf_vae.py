@@ -15,6 +15,7 @@ from agave_tf.distributions.discretized_logistic import DiscretizedLogistic
 from agave_tf.image_size import check_image_sides
 from agave_tf.input_error import InputError
 from agave_tf.layers.iaf_ladder_layer import BottomUp, IAFLadderLayer, LatentSample
+from agave_tf.layers.recomputation import recomputed
 from agave_tf.layers.weight_norm import (
     WeightNormConv2D,
     WeightNormConv2DTranspose,
@@ -45,6 +46,8 @@ class IAFVAE(keras.layers.Layer):
       image_shape: (H,W,C) of x; H and W multiples of 2**num_resolutions.
       auxiliary_shape: (h,w,c) of y and f(z); h is H, H/2 or H/4.
       num_color_levels, open_tails: of the likelihood of y.
+      compute_dtype: of the features; z and f(z) are float32.
+      recompute: whether each level's features are computed again in the backward pass.
       name: of the layer.
 
     Raises:
@@ -58,13 +61,16 @@ class IAFVAE(keras.layers.Layer):
         auxiliary_shape: tuple[int, int, int],
         num_color_levels: int = 256,
         open_tails: bool = True,
+        compute_dtype: str = "float32",
+        recompute: bool = False,
         name: str = "vae",
     ):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)
         _check_widths(config, image_shape)
         self.config = config
         self.image_shape, self.auxiliary_shape = image_shape, auxiliary_shape
         self.num_color_levels, self.open_tails = num_color_levels, open_tails
+        self.features_dtype, self.recompute = compute_dtype, recompute
         hidden = config.hidden_channels
         self.encoder_in = WeightNormConv2D(
             image_shape[-1], hidden, (5, 5), 2, "same", "exponential", 0.1, name="enc"
@@ -135,10 +141,11 @@ class IAFVAE(keras.layers.Layer):
 
     def encode(self, image: tf.Tensor) -> list[BottomUp]:
         """The bottom-up pass of x [B,H,W,C] in [-1,1]; features from the bottom."""
-        h = self.encoder_in(image * _ORIGINAL_SCALE)
+        x = tf.cast(image * _ORIGINAL_SCALE, self.features_dtype)
+        h = self.encoder_in(x)
         features = []
         for level in self.ladder:
-            bottom_up, h = level.bottom_up(h)
+            bottom_up, h = recomputed(level.bottom_up, self.recompute)(h)
             features.append(bottom_up)
         return features
 
@@ -197,10 +204,12 @@ class IAFVAE(keras.layers.Layer):
         for level, own in zip(reversed(self.ladder), arguments, strict=True):
             if h is None:
                 size = [tf.shape(own[-1])[0], *self.latent_shapes[0][:2]]
-                h = tf.broadcast_to(self.h_top, [*size, self.h_top.shape[0]])
-            samples.append(getattr(level, step)(h, *own, **options))
+                top = tf.cast(self.h_top, self.features_dtype)
+                h = tf.broadcast_to(top, [*size, top.shape[0]])
+            run = recomputed(getattr(level, step), self.recompute)
+            samples.append(run(h, *own, **options))
             h = samples[-1].features
-        raw = self.decoder_out(tf.nn.elu(h))
+        raw = tf.cast(self.decoder_out(tf.nn.elu(h)), tf.float32)
         kls = [sample.kl for sample in samples]
         return VAEOutput(
             # openai/iaf clips the mean of p(y|z) to the centres of the outer levels.

@@ -8,6 +8,9 @@ import dataclasses
 
 import tensorflow as tf
 
+# XLA takes a negative seed for another one than TensorFlow does.
+_NOT_NEGATIVE = 0x7FFFFFFF
+
 
 def seed_tensor(seed: int) -> tf.Tensor:
     """The seed of a run as TensorFlow's stateless ops take it, int32 [2]."""
@@ -16,21 +19,32 @@ def seed_tensor(seed: int) -> tf.Tensor:
 
 def fold_in(seed: tf.Tensor, data: int | tf.Tensor) -> tf.Tensor:
     """A new seed [2], independent of `seed`'s other descendants."""
-    return tf.random.experimental.stateless_fold_in(seed, data)
+    new = tf.random.experimental.stateless_fold_in(seed, data, alg="philox")
+    return new & _NOT_NEGATIVE
 
 
 def split(seed: tf.Tensor, num: int) -> list[tf.Tensor]:
     """`num` independent seeds [2]."""
-    return tf.unstack(tf.random.experimental.stateless_split(seed, num), num)
+    seeds = tf.random.experimental.stateless_split(seed, num, alg="philox")
+    return tf.unstack(seeds & _NOT_NEGATIVE, num)
+
+
+def uniform(shape: list[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+    """Uniform draws in [0,1), multiples of 2**-23.
+
+    From whole numbers, because XLA makes the floats of `stateless_uniform` of other
+    bits: compiled and not, a run would see different draws.
+    """
+    bits = tf.random.stateless_uniform(
+        shape, seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
+    )
+    return tf.cast(bits & 0x7FFFFF, tf.float32) * 2.0**-23
 
 
 def normal_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
     """Standard normal draws [B,size]: row i depends only on `seed` and `index[i]`."""
-    return tf.map_fn(
-        lambda i: tf.random.stateless_normal([size], fold_in(seed, i)),
-        index,
-        fn_output_signature=tf.TensorSpec([size], tf.float32),
-    )
+    # In the middle of their intervals, so that none is infinite.
+    return tf.math.ndtri(_for_images(seed, index, size) + 2.0**-24)
 
 
 def uniform_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
@@ -38,8 +52,12 @@ def uniform_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tenso
 
     Row i depends only on `seed` and `index[i]`.
     """
+    return _for_images(seed, index, size) * (1 - 2e-5) + 1e-5
+
+
+def _for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
     return tf.map_fn(
-        lambda i: tf.random.stateless_uniform([size], fold_in(seed, i), 1e-5, 1 - 1e-5),
+        lambda i: uniform([size], fold_in(seed, i)),
         index,
         fn_output_signature=tf.TensorSpec([size], tf.float32),
     )
@@ -68,7 +86,7 @@ class DropoutSeed:
 
     def uniform(self, shape: list[int | tf.Tensor]) -> tf.Tensor:
         """Uniform draws [B,*shape] in [0,1)."""
-        draws = tf.random.stateless_uniform([self.num_rows, *shape], self.seed)
+        draws = uniform([self.num_rows, *shape], self.seed)
         if self.row.shape[0] == self.num_rows:
             return draws
         return tf.gather(draws, self.row)

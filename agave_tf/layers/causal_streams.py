@@ -37,7 +37,7 @@ class ImageInput(keras.layers.Layer):
     """
 
     def __init__(self, image_channels: int, filters: int, name: str):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)
         self.filters = filters
         channels = image_channels + 1
         self.above = DownShiftedConv2D(channels, filters, (2, 3), name="above")
@@ -116,7 +116,7 @@ class ResnetPair(keras.layers.Layer):
         dropout_rate: float = 0.0,
         name: str | None = None,
     ):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)
         self.filters, self.has_skip = filters, has_skip
         shared = dict(
             filters=filters,
@@ -205,7 +205,7 @@ class ResizePair(keras.layers.Layer):
     """Halves (or doubles) both streams by strided (or transposed) convolutions."""
 
     def __init__(self, filters: int, enlarge: bool, name: str):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)
         self.filters = filters
         if enlarge:
             self.down = DownShiftedConv2DTranspose(filters, filters, name="down")

@@ -31,7 +31,7 @@ class ConditionStream(keras.layers.Layer):
     """
 
     def __init__(self, layers_at: list[int], in_channels: int, filters: int, name: str):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)
         self.num_resolutions = len(layers_at) // 2
         self.first = WeightNormConv2D(in_channels, filters, (3, 3), name="first")
         self.shrink = [

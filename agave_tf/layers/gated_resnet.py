@@ -70,7 +70,7 @@ class GatedResnet(keras.layers.Layer):
         dropout_rate: float = 0.0,
         name: str | None = None,
     ):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)
         self.dropout_rate = dropout_rate
         self.nonlinearity, expansion = NONLINEARITIES[nonlinearity]
         self.conv_in = conv(expansion * filters, filters, name="conv_in")
@@ -145,7 +145,8 @@ class GatedResnet(keras.layers.Layer):
         condition: tf.Tensor | None,
     ) -> tf.Tensor:
         if one_hot_label is not None:
-            c2 += tf.matmul(one_hot_label, self.class_weights)[:, None, None]
+            of_label = tf.matmul(one_hot_label, self.class_weights)[:, None, None]
+            c2 += tf.cast(of_label, c2.dtype)
         if condition is not None:
             c2 += self.condition_projection(condition)
         return c2

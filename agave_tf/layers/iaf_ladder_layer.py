@@ -29,7 +29,7 @@ class BottomUp(NamedTuple):
 
 
 class LatentSample(NamedTuple):
-    """z at one level, and what follows from it."""
+    """z at one level, and what follows from it; z and kl are float32."""
 
     z: tf.Tensor  # [B,h,w,z_channels]
     kl: tf.Tensor | None  # [B,h,w,z_channels] nats: ln q(z|x) - ln p(z) at this z
@@ -37,7 +37,10 @@ class LatentSample(NamedTuple):
 
 
 class _TopDown(NamedTuple):
-    """The split output of the top-down convolution; all but the last two [B,h,w,z]."""
+    """The split output of the top-down convolution; all but the last two [B,h,w,z].
+
+    What the distributions of z are made from is float32.
+    """
 
     prior_mean: tf.Tensor
     prior_log_scale: tf.Tensor
@@ -72,7 +75,7 @@ class IAFLadderLayer(keras.layers.Layer):
         use_iaf: bool,
         name: str | None = None,
     ):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)
         h, z = hidden_channels, z_channels
         context = h if use_iaf else 0
         self.downsample = downsample
@@ -113,8 +116,8 @@ class IAFLadderLayer(keras.layers.Layer):
         top_down = self._top_down(x)
         prior = tfd.Normal(top_down.prior_mean, tf.exp(top_down.prior_log_scale))
         posterior = tfd.Normal(
-            top_down.mean + bottom_up.mean,
-            tf.exp(top_down.log_scale + bottom_up.log_scale),
+            top_down.mean + tf.cast(bottom_up.mean, tf.float32),
+            tf.exp(top_down.log_scale + tf.cast(bottom_up.log_scale, tf.float32)),
         )
         z = posterior.loc + posterior.scale * noise
         log_q = posterior.log_prob(z)
@@ -154,20 +157,22 @@ class IAFLadderLayer(keras.layers.Layer):
 
     def _top_down(self, x: tf.Tensor) -> _TopDown:
         parts = tf.split(self.down_in(tf.nn.elu(x)), self._down_split, axis=-1)
-        if self.flow is None:
-            parts[4] = None
-        return _TopDown(*parts)
+        of_z, (context, deterministic) = parts[:4], parts[4:]
+        context = None if self.flow is None else context
+        of_z = [tf.cast(part, tf.float32) for part in of_z]
+        return _TopDown(*of_z, context, deterministic)
 
     def _flow_step(
         self, z: tf.Tensor, context: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """One inverse-autoregressive step; ln q changes by the second result."""
-        shift, log_scale = self.flow(z, context)
-        shift, log_scale = _BRANCH_SCALE * shift, _BRANCH_SCALE * log_scale
+        output = self.flow(tf.cast(z, context.dtype), context)
+        shift, log_scale = (_BRANCH_SCALE * tf.cast(x, tf.float32) for x in output)
         return (z - shift) * tf.exp(-log_scale), log_scale
 
     def _features(self, x: tf.Tensor, z: tf.Tensor, top_down: _TopDown) -> tf.Tensor:
-        h = tf.nn.elu(tf.concat([z, top_down.deterministic], axis=-1))
+        h = tf.concat([tf.cast(z, x.dtype), top_down.deterministic], axis=-1)
+        h = tf.nn.elu(h)
         h = self.down_out(h)
         if self.downsample:
             x = enlarge(x, 2)

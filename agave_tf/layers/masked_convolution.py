@@ -91,7 +91,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
         num_hidden: int = 2,
         name: str | None = None,
     ):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)
         widths = [z_channels] + [hidden_channels] * num_hidden
         self.hidden = [
             MaskedConv2D(widths[i], widths[i + 1], strict=False, name=f"hidden_{i}")

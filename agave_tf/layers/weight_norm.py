@@ -12,15 +12,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from agave_tf.layers.convolution import Padding, convolve
+
 _initialization = contextvars.ContextVar("data_dependent_initialization", default=None)
 _kernels = contextvars.ContextVar("kernels_computed_once", default=None)
 
 # Below this variance a channel is constant over the batch; dividing by its standard
 # deviation would turn rounding noise into gains of 1e4 and more.
 _CONSTANT_CHANNEL_VARIANCE = 1e-8
-
-# (top, bottom), (left, right)
-Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
 @contextlib.contextmanager
@@ -67,6 +66,9 @@ class _WeightNormLayer(keras.layers.Layer):
     `kernel = gain(g) * v / ||v||`, `y = convolve(x, kernel) + b`, with gain(g) = g
     ("linear", openai/pixel-cnn) or exp(g) ("exponential", openai/iaf). v starts from
     N(0, 0.05) as in both originals. A subclass gives the linear map, `convolve`.
+
+    y is of x's dtype, float32 or bfloat16; the variables, the kernel's normalisation
+    and the statistics of initialisation are float32.
     """
 
     _OUT_AXIS: int
@@ -81,7 +83,8 @@ class _WeightNormLayer(keras.layers.Layer):
         mask: np.ndarray | None,
         name: str | None,
     ):
-        super().__init__(name=name)
+        # What goes in decides the dtype of the features; Keras would cast to float32.
+        super().__init__(name=name, autocast=False)
         if gain not in ("linear", "exponential"):
             raise ValueError(f"`gain` must be linear or exponential; got {gain!r}.")
         self.strides, self.gain, self.init_scale = strides, gain, init_scale
@@ -118,7 +121,8 @@ class _WeightNormLayer(keras.layers.Layer):
         return y
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        y = self.convolve(x, self.kernel()) + self.b
+        y = self.convolve(x, tf.cast(self.kernel(), x.dtype))
+        y += tf.cast(self.b, x.dtype)
         convention = _initialization.get()
         if convention is not None:
             y = self._initialize(y, convention)
@@ -126,6 +130,7 @@ class _WeightNormLayer(keras.layers.Layer):
 
     def _initialize(self, y: tf.Tensor, convention: str) -> tf.Tensor:
         """Sets g and b so that `y` would have come out normalised; returns that."""
+        dtype, y = y.dtype, tf.cast(y, tf.float32)
         mean, variance = tf.nn.moments(y, axes=[0, 1, 2])
         scale = self.init_scale * tf.math.rsqrt(variance + 1e-10)
         stored_scale = scale
@@ -141,7 +146,7 @@ class _WeightNormLayer(keras.layers.Layer):
         else:
             self.g.assign(self.g * stored_scale)
         self.b.assign((self.b - mean) * scale)
-        return (y - mean) * scale
+        return tf.cast((y - mean) * scale, dtype)
 
 
 class WeightNormConv2D(_WeightNormLayer):
@@ -184,11 +189,19 @@ class WeightNormConv2D(_WeightNormLayer):
         if tuple(x.shape[1:3]) == self.kernel_size == (1, 1):
             # One pixel is a matrix product, and as a convolution takes far longer.
             return tf.matmul(x[:, 0, 0], kernel[0, 0])[:, None, None]
+        if self.strides == 1:
+            return convolve(x, kernel, self._padding())
         if self.padding == "same":
             return tf.nn.conv2d(x, kernel, self.strides, "SAME")
         return tf.nn.conv2d(
             tf.pad(x, ((0, 0), *self.padding, (0, 0))), kernel, self.strides, "VALID"
         )
+
+    def _padding(self) -> Padding:
+        """What "same" comes to with stride 1, or what was given."""
+        if self.padding != "same":
+            return self.padding
+        return tuple(((size - 1) // 2, size // 2) for size in self.kernel_size)
 
 
 class WeightNormConv2DTranspose(_WeightNormLayer):

@@ -1,0 +1,59 @@
+"""Convolution with stride 1, whose gradients are fast on a CPU."""
+
+import tensorflow as tf
+
+# (top, bottom), (left, right)
+Padding = tuple[tuple[int, int], tuple[int, int]]
+
+
+def convolve(x: tf.Tensor, kernel: tf.Tensor, padding: Padding) -> tf.Tensor:
+    """[B,H,W,in], [kh,kw,in,out] -> [B,H',W',out], with zeros added around x.
+
+    On a CPU TensorFlow's own gradients take up to twice as long as the convolution
+    itself. Ours are the same sums: by x, a convolution with the kernel turned around;
+    by the kernel, one matrix product for each of its positions. GPUs have better ones.
+    """
+    whole_padding = ((0, 0), *padding, (0, 0))
+    if tf.config.list_logical_devices("GPU"):
+        return tf.nn.conv2d(x, kernel, 1, whole_padding)
+
+    @tf.custom_gradient
+    def convolve_on_cpu(x: tf.Tensor, kernel: tf.Tensor):
+        def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return (
+                _gradient_by_input(dy, kernel, padding),
+                _gradient_by_kernel(dy, x, tuple(kernel.shape[:2]), whole_padding),
+            )
+
+        return tf.nn.conv2d(x, kernel, 1, whole_padding), gradient
+
+    return convolve_on_cpu(x, kernel)
+
+
+def _gradient_by_input(dy: tf.Tensor, kernel: tf.Tensor, padding: Padding) -> tf.Tensor:
+    turned = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
+    outside = [
+        (size - 1 - before, size - 1 - after)
+        for size, (before, after) in zip(kernel.shape[:2], padding, strict=True)
+    ]
+    return tf.nn.conv2d(dy, turned, 1, ((0, 0), *outside, (0, 0)))
+
+
+def _gradient_by_kernel(
+    dy: tf.Tensor, x: tf.Tensor, kernel_size: tuple[int, int], padding: tuple
+) -> tf.Tensor:
+    height, width = dy.shape[1:3]
+    padded, columns = tf.pad(x, padding), tf.reshape(dy, [-1, dy.shape[-1]])
+    products = [
+        tf.matmul(
+            tf.reshape(
+                padded[:, row : row + height, column : column + width],
+                [-1, x.shape[-1]],
+            ),
+            columns,
+            transpose_a=True,
+        )
+        for row in range(kernel_size[0])
+        for column in range(kernel_size[1])
+    ]
+    return tf.reshape(tf.stack(products), [*kernel_size, x.shape[-1], dy.shape[-1]])

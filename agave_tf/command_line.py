@@ -8,8 +8,9 @@ import dataclasses
 import errno
 import logging as std_logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 
@@ -34,6 +35,7 @@ with _without_messages():
     import tensorflow as tf
 
     # Imports all the rest that greets.
+    from agave_tf.training.stop_request import Stopped
     from agave_tf.training.train_loop import NonFiniteError
 
 from absl import app, flags, logging
@@ -116,6 +118,26 @@ def check_at_least(flag: str, minimum: int) -> None:
         )
 
 
+def numbers_of(flag: str, multiple: int = 1) -> list[int]:
+    """The positive numbers of a list flag; InputError where there are others."""
+    for word in FLAGS[flag].value:
+        if not word.isdecimal() or int(word) < 1 or int(word) % multiple:
+            of = f"multiples of {multiple}" if multiple > 1 else "positive numbers"
+            raise InputError(f"`{flag}` must be {of}, separated by commas; got {word}.")
+    return [int(word) for word in FLAGS[flag].value]
+
+
+def words_of(flag: str, choices: Iterable[str]) -> list[str]:
+    """The words of a list flag; InputError where there is one that is no choice."""
+    for word in FLAGS[flag].value:
+        if word not in choices:
+            raise InputError(
+                f"`{flag}` must be of {', '.join(choices)}, separated by commas; "
+                f"got {word}."
+            )
+    return FLAGS[flag].value
+
+
 def run(main: Callable[[], None]) -> None:
     """Runs a command: exit code 0 on success, 2 and one line for bad input.
 
@@ -132,6 +154,13 @@ def run(main: Callable[[], None]) -> None:
             _fail(str(error))
         except NonFiniteError as error:
             _fail(str(error), exit_code=1)
+        except KeyboardInterrupt:
+            _fail("interrupted.", exit_code=128 + signal.SIGINT)
+        except Stopped as stopped:
+            # As a shell reports a program that the signal ended.
+            _fail(
+                str(stopped), exit_code=128 + (stopped.signal_number or signal.SIGTERM)
+            )
         except OSError as error:
             if error.errno not in _ENVIRONMENT_ERRORS:
                 raise
@@ -143,6 +172,7 @@ def run(main: Callable[[], None]) -> None:
             _fail(f"{reason}: while writing a checkpoint or summaries.")
 
     logging.set_verbosity(logging.INFO)
+    tf.get_logger().setLevel(std_logging.WARNING)
     logging.get_absl_handler().addFilter(_is_ours)
     app.run(guarded, flags_parser=_parse_flags)
 

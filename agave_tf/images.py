@@ -1,5 +1,6 @@
 """Images in host memory, and the batches that training and evaluation see."""
 
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -134,42 +135,60 @@ def _with_channels(image: np.ndarray, config: DataConfig) -> np.ndarray:
 
 
 def training_batches(
-    images: Images, batch_size: int, seed: int, first_step: int, num_steps: int
+    images: Images,
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    num_steps: int,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """`num_steps` batches of `ImageBatch`, as from step `first_step` on.
 
     Every epoch is a new permutation; epochs follow each other without a gap, so no
     image is left out. The batch of a step depends on `seed` and the step alone:
     training that is stopped and goes on sees what it would have seen.
+
+    Args:
+      images: of training.
+      batch_size: of the global batch, a multiple of the number of replicas.
+      seed: of the permutations.
+      first_step, num_steps: which steps.
+      context: which of how many processes this is. Each of its replicas in turn gets
+        its rows of the global batch as an `ImageBatch`. None: one replica gets all.
     """
-    count = len(images.image)
+    context = context or tf.distribute.InputContext()
+    num_replicas = context.num_replicas_in_sync
+    num_here = num_replicas // context.num_input_pipelines
+    first_here = context.input_pipeline_id * num_here
+    rows_of_replicas = np.split(np.arange(batch_size, dtype=np.int32), num_replicas)
+    rows_here = rows_of_replicas[first_here : first_here + num_here]
     labels = _labels(images)
+    permutation = functools.lru_cache(maxsize=2)(
+        lambda epoch: np.random.default_rng([seed, epoch]).permutation(
+            len(images.image)
+        )
+    )
+
+    def chosen(step: int, rows: np.ndarray) -> np.ndarray:
+        epochs, places = np.divmod(step * batch_size + rows, len(images.image))
+        return np.array([permutation(e)[p] for e, p in zip(epochs, places)])
 
     def generate() -> Iterator[ImageBatch]:
-        epoch, order = -1, np.zeros(0, np.int64)
-        row = np.arange(batch_size, dtype=np.int32)
         for step in range(first_step, first_step + num_steps):
-            positions = step * batch_size + np.arange(batch_size, dtype=np.int64)
-            chosen = np.empty(batch_size, np.int64)
-            for e in np.unique(positions // count):
-                if e != epoch:
-                    epoch, order = (
-                        e,
-                        np.random.default_rng([seed, e]).permutation(count),
-                    )
-                is_of_epoch = positions // count == e
-                chosen[is_of_epoch] = order[positions[is_of_epoch] % count]
-            yield ImageBatch(images.image[chosen], labels[chosen], row)
+            for rows in rows_here:
+                index = chosen(step, rows)
+                yield ImageBatch(images.image[index], labels[index], rows)
 
+    shape = [batch_size // num_replicas]
     dataset = tf.data.Dataset.from_generator(
         generate,
         output_signature=ImageBatch(
-            tf.TensorSpec([batch_size, *images.image.shape[1:]], tf.uint8),
-            tf.TensorSpec([batch_size], tf.int32),
-            tf.TensorSpec([batch_size], tf.int32),
+            tf.TensorSpec([*shape, *images.image.shape[1:]], tf.uint8),
+            tf.TensorSpec(shape, tf.int32),
+            tf.TensorSpec(shape, tf.int32),
         ),
     )
-    return dataset.prefetch(4)
+    return dataset.prefetch(4 * num_here)
 
 
 def evaluation_batches(

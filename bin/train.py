@@ -11,7 +11,7 @@ from absl import flags
 from agave_tf import command_line
 from agave_tf.input_error import InputError
 from agave_tf.training.stages import STAGES, TRAINING_STAGES
-from agave_tf.training.strategy import make_strategy
+from agave_tf.training.strategy import STRATEGIES, make_strategy
 from agave_tf.training.train_stage import train_stage
 
 _SOURCES = ("init_vae_from", "init_pixel_cnn_from", "init_from")
@@ -22,7 +22,13 @@ flags.DEFINE_enum("stage", None, [*STAGES, "all"], "What to train.", required=Tr
 flags.DEFINE_string("init_vae_from", "", "Run whose VAE a joint stage starts from.")
 flags.DEFINE_string("init_pixel_cnn_from", "", "Run whose PixelCNN++ it starts from.")
 flags.DEFINE_string("init_from", "", "Joint run that a joint or ablation starts from.")
-flags.DEFINE_string("strategy", "auto", "Devices: auto, one, or mirrored (all GPUs).")
+flags.DEFINE_enum(
+    "strategy",
+    "auto",
+    STRATEGIES,
+    "Devices: one; mirrored, all GPUs of the machine; multi_worker, all processes that "
+    "TF_CONFIG lists; auto, what there is of these.",
+)
 flags.DEFINE_integer("num_logical_cpus", 0, "Mirror over so many parts of the CPU.")
 
 

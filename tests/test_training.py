@@ -123,49 +123,114 @@ def test_a_run_directory_goes_on_only_with_its_own_settings(tmp_path):
         check_same_run(str(tmp_path / "other"), stage, tiny_config())
 
 
-def test_training_stops_at_the_first_term_that_is_not_finite(tmp_path):
-    trainer = tiny_trainer(tmp_path / "run", joint_steps=4)
+def spoil(trainer):
+    """Makes every term of the VAE, and with it the loss, not a number."""
     trainer.state.model.vae.log_scale.assign([np.nan] * 3)
-    with pytest.raises(NonFiniteError, match="`auxiliary_reconstruction` became nan"):
+
+
+def vae_trainer(path, steps, **settings):
+    settings = {"pretrain_vae_steps": steps, "evaluate_images": 0, **settings}
+    return tiny_trainer(path, "pretrain_vae", **settings)
+
+
+def test_updates_that_are_not_finite_are_skipped_and_end_training_when_too_many(
+    tmp_path,
+):
+    trainer = tiny_trainer(
+        tmp_path / "run",
+        "pretrain_vae",
+        pretrain_vae_steps=9,
+        max_skipped=4,
+        evaluate_images=0,
+    )
+    start = weights_of(trainer)
+    spoil(trainer)
+    with pytest.raises(NonFiniteError, match="4 updates in a row up to step 4"):
         trainer.train()
+    assert int(trainer.state.skipped) == 4
+    assert int(trainer.state.optimizer.iterations) == 0
+    now = weights_of(trainer)
+    del start["vae/log_scale"], now["vae/log_scale"]
+    assert_same_weights(now, start, rtol=0, atol=0)
+    # What is stored is from before the trouble: the checkpoint that step 0 wrote.
     stored = open_run(str(tmp_path / "run"))
-    assert stored.step == 0
+    assert np.isfinite(stored.read_weights()["vae/log_scale"]).all()
+
+
+def test_a_gradient_that_explodes_is_skipped_and_counted(tmp_path):
+    trainer = tiny_trainer(
+        tmp_path / "run", "pretrain_vae", pretrain_vae_steps=4, evaluate_images=0
+    )
+    # As if gradients had been a thousandth as long until now.
+    trainer.state.optimizer.iterations.assign(1)
+    trainer.state.mean_log_norm.assign(-100.0)
+    start = weights_of(trainer)
+    trainer.train()
+    assert int(trainer.state.skipped) == 4
+    assert_same_weights(weights_of(trainer), start, rtol=0, atol=0)
+    resumed = tiny_trainer(
+        tmp_path / "run", "pretrain_vae", pretrain_vae_steps=6, evaluate_images=0
+    )
+    assert int(resumed.state.skipped) == 4
+
+
+def test_a_checkpoint_does_not_take_what_evaluation_put_into_the_model(tmp_path):
+    trainer = tiny_trainer(
+        tmp_path / "run", "pretrain_vae", pretrain_vae_steps=2, evaluate_images=0
+    )
+    trainer.train()
+    trained = weights_of(trainer)
+    # As when a signal comes while the averages are in the model.
+    for variable in trainer.state.model.trainable_variables:
+        variable.assign(variable + 1)
+    trainer.save()
+    resumed = tiny_trainer(
+        tmp_path / "run", "pretrain_vae", pretrain_vae_steps=4, evaluate_images=0
+    )
+    assert_same_weights(weights_of(resumed), trained, rtol=0, atol=0)
+
+
+def test_several_steps_a_call_are_the_same_steps(tmp_path):
+    one = vae_trainer(tmp_path / "one", 5)
+    one.train()
+    many = vae_trainer(tmp_path / "many", 5, steps_per_call=4)
+    many.train()
+    assert_same_weights(weights_of(many), weights_of(one), rtol=0, atol=0)
 
 
 def test_moving_average_without_warm_up_is_the_originals():
     golden = load("ema_a")
     for decay in (0.9995, 0.999, 0.9):
         variable = tf.Variable(golden[f"init:{decay}"])
-        average = MovingAverage([_Weight(variable)], decay, warm_up=False)
+        average = MovingAverage(variable, decay, warm_up=False)
         for step, value in enumerate(golden[f"seq:{decay}"]):
             variable.assign(value)
             average.update(tf.constant(step + 1))
         np.testing.assert_allclose(
-            average.averages[0], golden[f"shadow:{decay}"][-1], rtol=1e-5
+            average.average, golden[f"shadow:{decay}"][-1], rtol=1e-5
         )
 
 
 def test_moving_average_warms_up():
     variable = tf.Variable(0.0)
-    average = MovingAverage([_Weight(variable)], 0.9995)
+    average = MovingAverage(variable, 0.9995)
     variable.assign(1.0)
     for step in range(1, 51):
         average.update(tf.constant(step))
     # With a fixed decay it would be at 1 - .9995**50 = .025.
-    assert float(average.averages[0]) > 0.99
-    with average.in_place_of_weights():
-        assert float(variable) == float(average.averages[0])
-    assert float(variable) == 1.0
+    assert float(average.average) > 0.99
 
 
-class _Weight:
-    """What MovingAverage takes of a Keras variable."""
-
-    def __init__(self, variable):
-        self.value = variable
-
-    def numpy(self):
-        return self.value.numpy()
+def test_averages_take_the_place_of_the_weights_and_give_it_back(tmp_path):
+    trainer = tiny_trainer(tmp_path / "run")
+    before = weights_of(trainer)
+    average = trainer.state.average.average
+    average.assign(average + 1)
+    with trainer.state.with_averages():
+        raised = {name: value - 1 for name, value in weights_of(trainer).items()}
+        assert_same_weights(raised, before, rtol=0, atol=1e-5)
+        assert_same_weights(trainer.state.averaged_weights(), weights_of(trainer))
+    assert_same_weights(weights_of(trainer), before, rtol=0, atol=0)
 
 
 def test_without_the_auxiliary_loss_the_kl_collapses_and_with_it_it_does_not(tmp_path):

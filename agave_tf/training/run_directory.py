@@ -18,11 +18,8 @@ from agave_tf.agave import AGAVE
 from agave_tf.config import Config, config_from_json
 from agave_tf.images import Images
 from agave_tf.input_error import InputError
-from agave_tf.named_weights import (
-    assign_weights,
-    named_weights,
-    read_weights,
-)
+from agave_tf.named_weights import assign_weights, read_weights
+from agave_tf.training.run_lock import LOCK_FILE
 from agave_tf.training.stages import STAGES, Stage
 from agave_tf.whole_file import write_npz, write_text
 
@@ -40,6 +37,13 @@ _CHANGEABLE = {
     "evaluate_every",
     "evaluate_images",
     "samples_every",
+    "keep_checkpoints",
+    "max_skipped",
+    "jit_compile",
+    "steps_per_call",
+    "accumulate_steps",
+    "recompute",
+    "profile_steps",
 }
 
 
@@ -115,23 +119,6 @@ class RunDirectory:
         return model
 
 
-def trained_weights(
-    model: AGAVE, averages: list[np.ndarray] | None = None
-) -> dict[str, np.ndarray]:
-    """The model's weights by name; with `averages` in the place of trainable ones."""
-    values = [variable.numpy() for variable in model.trainable_variables]
-    by_identity = {
-        id(variable): value
-        for variable, value in zip(
-            model.trainable_variables, averages or values, strict=True
-        )
-    }
-    return {
-        name: by_identity[id(variable)]
-        for name, variable in named_weights(model).items()
-    }
-
-
 def open_run(path: str) -> RunDirectory:
     """The run at `path`.
 
@@ -174,7 +161,7 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
     """
     if os.path.isfile(path):
         raise InputError(f"`run_dir` must be a directory; {path} is a file.")
-    if not os.path.isdir(path) or not os.listdir(path):
+    if not os.path.isdir(path) or not set(os.listdir(path)) - {LOCK_FILE}:
         return None
     old = open_run(path)
     if old.stage != stage:

@@ -1,30 +1,74 @@
 """Which devices a run uses, by tf.distribute."""
 
+import json
+import os
+
 import tensorflow as tf
 
 from agave_tf.input_error import InputError
 
+STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
+
 
 def make_strategy(name: str, num_logical_cpus: int = 0) -> tf.distribute.Strategy:
-    """The strategy called `name`.
+    """The strategy called `name`. Only before TensorFlow's first operation.
 
     Args:
-      name: "one" device; "mirrored" over all GPUs, or over `num_logical_cpus`; "auto",
-        mirrored where there are several GPUs.
+      name: "one" device; "mirrored" over all GPUs of the machine, or over
+        `num_logical_cpus`; "multi_worker", mirrored over the processes that TF_CONFIG
+        lists, on one machine or several; "auto", multi_worker where TF_CONFIG is set,
+        else mirrored where there are several GPUs.
       num_logical_cpus: splits the CPU into so many devices, for trying out replicas
-        without a GPU; 0: no. Only before TensorFlow's first operation.
+        without a GPU; 0: no.
 
     Raises:
-      InputError: no such strategy, or logical CPUs without "mirrored".
+      InputError: no such strategy, logical CPUs without "mirrored", or a TF_CONFIG that
+        cannot be used.
     """
-    if name not in ("auto", "one", "mirrored"):
-        raise InputError(f"`strategy` must be auto, one or mirrored; got {name!r}.")
+    if name not in STRATEGIES:
+        raise InputError(
+            f"`strategy` must be one of {', '.join(STRATEGIES)}; got {name!r}."
+        )
     if num_logical_cpus:
         return _mirrored_cpus(name, num_logical_cpus)
+    if name == "multi_worker" or (name == "auto" and os.environ.get("TF_CONFIG")):
+        _check_tf_config()
+        return tf.distribute.MultiWorkerMirroredStrategy()
     num_gpus = len(tf.config.list_physical_devices("GPU"))
     if name == "mirrored" or (name == "auto" and num_gpus > 1):
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+def is_chief() -> bool:
+    """Whether this process is the one of the run that writes; one device always is."""
+    return tf.distribute.get_strategy().extended.should_checkpoint
+
+
+def replicas_here(strategy: tf.distribute.Strategy) -> int:
+    """How many of the replicas this process has."""
+    return strategy.num_replicas_in_sync // num_processes(strategy)
+
+
+def num_processes(strategy: tf.distribute.Strategy) -> int:
+    """How many processes train together."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return 1
+    workers = strategy.cluster_resolver.cluster_spec().as_dict().values()
+    return max(1, sum(len(addresses) for addresses in workers))
+
+
+def wait_for_all_processes() -> None:
+    """Returns when every process of the run has come here."""
+    strategy = tf.distribute.get_strategy()
+    if num_processes(strategy) == 1:
+        return
+
+    @tf.function(autograph=False)
+    def meet() -> tf.Tensor:
+        return strategy.reduce("SUM", strategy.run(lambda: tf.constant(1)), axis=None)
+
+    meet().numpy()
 
 
 def _mirrored_cpus(name: str, num_logical_cpus: int) -> tf.distribute.Strategy:
@@ -41,3 +85,22 @@ def _mirrored_cpus(name: str, num_logical_cpus: int) -> tf.distribute.Strategy:
         [f"CPU:{i}" for i in range(num_logical_cpus)],
         cross_device_ops=tf.distribute.ReductionToOneDevice(),
     )
+
+
+def _check_tf_config() -> None:
+    """Raises InputError unless TF_CONFIG names workers and which of them this is."""
+    text = os.environ.get("TF_CONFIG", "")
+    try:
+        content = json.loads(text)
+        workers = content["cluster"]["worker"]
+        index = content["task"]["index"]
+        usable = content["task"]["type"] == "worker" and 0 <= index < len(workers)
+    except (ValueError, KeyError, TypeError):
+        usable = False
+    if not usable:
+        raise InputError(
+            "`TF_CONFIG` must be set for --strategy=multi_worker, to "
+            '{"cluster": {"worker": ["HOST:PORT", ...]}, '
+            '"task": {"type": "worker", "index": N}}; '
+            f"got {text or 'nothing'}."
+        )

@@ -41,11 +41,18 @@ def training_scalars(model: AGAVE, terms: AGAVETerms) -> dict[str, float]:
 
 
 class SummaryWriter:
-    """TensorBoard's files of a run: `train` and `held_out`, shown over each other."""
+    """TensorBoard's files of a run: `train` and `held_out`, shown over each other.
 
-    def __init__(self, directory: str):
-        self._train = tf.summary.create_file_writer(f"{directory}/train")
-        self._held_out = tf.summary.create_file_writer(f"{directory}/held_out")
+    Args:
+      directory: where; None writes nothing.
+    """
+
+    def __init__(self, directory: str | None):
+        if directory is None:
+            self._train = self._held_out = tf.summary.create_noop_writer()
+        else:
+            self._train = tf.summary.create_file_writer(f"{directory}/train")
+            self._held_out = tf.summary.create_file_writer(f"{directory}/held_out")
 
     def write_training(self, scalars: dict[str, float], step: int) -> None:
         """Scalars of a step."""

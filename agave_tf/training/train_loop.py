@@ -1,25 +1,33 @@
-"""The loop that trains one stage, the same for all stages."""
+"""The loop that trains one stage, the same for all stages and devices."""
 
-import os
+import contextlib
+import signal
 import time
+from collections.abc import Iterable
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tqdm
 from absl import logging
 
 from agave_tf.evaluation import Evaluator, Score, summarize
-from agave_tf.images import Images, training_batches
-from agave_tf.objective import AGAVETerms
+from agave_tf.images import ImageBatch, Images, training_batches
+from agave_tf.training.checkpoints import Checkpoints, checkpoint_steps
 from agave_tf.training.initialization import initialize
-from agave_tf.training.run_directory import RunDirectory, trained_weights
+from agave_tf.training.profiler import Profiler
+from agave_tf.training.run_directory import RunDirectory
+from agave_tf.training.stop_request import Stopped, StopRequest, stop_requests
+from agave_tf.training.strategy import (
+    is_chief,
+    num_processes,
+    wait_for_all_processes,
+)
 from agave_tf.training.summaries import SummaryWriter, training_scalars
-from agave_tf.training.train_step import TrainState, make_train_step
+from agave_tf.training.train_step import StepReport, TrainState, make_train_steps
 
 
 class NonFiniteError(ArithmeticError):
-    """A term of the objective is no longer a number; training stops before saving."""
+    """Too many updates in a row could not be made; the checkpoints are from before."""
 
 
 class Trainer:
@@ -29,6 +37,9 @@ class Trainer:
       run: new, or stopped earlier: then training goes on where its checkpoint is.
       images, held_out: of training and of evaluation on the way.
       sources: run directories to start from, by flag; not looked at when resuming.
+
+    Raises:
+      InputError: a source or a stored checkpoint cannot be used.
     """
 
     def __init__(
@@ -41,23 +52,19 @@ class Trainer:
         self.run, self.images, self.held_out = run, images, held_out
         self.settings = run.config.train
         self.num_steps = run.stage.num_steps(run.config)
+        directory = run.file("checkpoints")
         # Keras draws the first weights from Python's and NumPy's generators.
         keras.utils.set_random_seed(self.settings.seed)
         with tf.distribute.get_strategy().scope():
             model = run.make_model()
-            if not self._latest_checkpoint():
+            if not checkpoint_steps(directory):
                 initialize(model, images, run.config, sources or {})
             self.state = TrainState(model, run.config)
-        self.checkpoints = tf.train.CheckpointManager(
-            self.state.checkpoint(),
-            run.file("checkpoints"),
-            max_to_keep=2,
-            checkpoint_name="step",
+        self.checkpoints = Checkpoints(
+            directory, self.state.checkpoint(), self.settings.keep_checkpoints
         )
-        if self._latest_checkpoint():
-            self.checkpoints.checkpoint.restore(
-                self._latest_checkpoint()
-            ).assert_consumed()
+        if self.checkpoints.restore() is not None:
+            self.state.weights.copy_to_model()
             logging.info("Going on from step %d in %s", self.step, run.path)
         batch = min(self.settings.batch_size, self.settings.evaluate_images or 1)
         self.evaluator = Evaluator(model, batch)
@@ -71,53 +78,70 @@ class Trainer:
         """Trains to the last step, and returns what came of it.
 
         Raises:
-          NonFiniteError: a term is infinite or not a number; nothing is saved after it.
+          NonFiniteError: too many updates in a row were skipped.
+          Stopped: a signal came; everything is saved.
         """
-        writer = SummaryWriter(self.run.file("summaries"))
-        train_step = make_train_step(self.state, self.run.stage, self.run.config)
-        if self.step == 0:
-            self.save()
-            self._evaluate(writer)
+        writer = SummaryWriter(self.run.file("summaries") if is_chief() else None)
+        profiler = Profiler(
+            self.run.file("summaries"), self.run.config.compute.profiled_steps
+        )
+        train_steps = make_train_steps(self.state, self.run.stage, self.run.config)
         bar = tqdm.tqdm(
             total=self.num_steps,
             initial=self.step,
             desc=self.run.stage.name,
             unit="step",
-            disable=None,
+            disable=None if is_chief() else True,
         )
-        with bar:
+        batches = iter(self._batches())
+        # Then no other process waits for this one.
+        is_alone = num_processes(tf.distribute.get_strategy()) == 1
+        with stop_requests() as stop, bar:
+            if self.step == 0:
+                self.save()
+                with stop.cuts_short() if is_alone else contextlib.nullcontext():
+                    self._evaluate(writer)
             started, step_before = time.monotonic(), self.step
-            for batch in self._batches():
-                terms = train_step(batch)
-                self._check_finite(terms)
-                step = self.step
-                bar.update()
+            while (step := self.step) < self.num_steps:
+                count = self._steps_to_go(step, profiler)
+                with profiler.around(step, count):
+                    report = train_steps(batches, tf.constant(count), _votes(stop))
+                step += count
+                bar.update(count)
+                self._check_skipped(step)
                 if step % self.settings.summary_every == 0 or step == self.num_steps:
                     seconds = time.monotonic() - started
                     images = (step - step_before) * self.settings.batch_size
-                    self._report(writer, bar, terms, images / seconds)
+                    self._report(writer, bar, report, images / seconds)
                 if step % self.settings.checkpoint_every == 0:
                     self.save()
-                self._look(writer, step)
+                is_stopping = bool(int(report.stop_votes))
+                if is_alone:
+                    is_stopping = bool(stop)
+                if not is_stopping:
+                    with stop.cuts_short() if is_alone else contextlib.nullcontext():
+                        self._look(writer, step)
+                if is_stopping or (is_alone and stop):
+                    self._stop(stop, writer)
                 if step % self.settings.summary_every == 0:
                     started, step_before = time.monotonic(), step
         if self.run.step < self.step or not self.run.is_finished:
             self.save()
         writer.flush()
+        wait_for_all_processes()
         return self.state
 
     def save(self) -> None:
         """Writes a checkpoint, then the averaged weights by name."""
-        step = self.step
-        os.makedirs(self.run.file("checkpoints"), exist_ok=True)
-        self.checkpoints.save(checkpoint_number=step)
-        averages = [average.numpy() for average in self.state.average.averages]
-        self.run.write_weights(trained_weights(self.state.model, averages), step)
+        if not is_chief():
+            return
+        self.checkpoints.save(self.step)
+        self.run.write_weights(self.state.averaged_weights(), self.step)
 
     def evaluate(self) -> list[Score]:
         """The averaged weights' scores on `evaluate_images` held-out images."""
         model = self.state.model
-        with self.state.average.in_place_of_weights():
+        with self.state.with_averages():
             scores = self.evaluator.scores(
                 self.held_out,
                 num_importance_samples=1,
@@ -126,45 +150,71 @@ class Trainer:
             )
         return summarize(scores, model, num_importance_samples=1)
 
-    def _latest_checkpoint(self) -> str | None:
-        return tf.train.latest_checkpoint(self.run.file("checkpoints"))
-
-    def _batches(self):
+    def _batches(self) -> Iterable[ImageBatch]:
         """The batches that are left, split over the replicas."""
-        dataset = training_batches(
-            self.images,
-            self.settings.batch_size,
-            self.settings.seed,
-            first_step=self.step,
-            num_steps=self.num_steps - self.step,
+        first, count = self.step, self.num_steps - self.step
+        return tf.distribute.get_strategy().distribute_datasets_from_function(
+            lambda context: training_batches(
+                self.images,
+                self.settings.batch_size,
+                self.settings.seed,
+                first,
+                count,
+                context,
+            )
         )
-        strategy = tf.distribute.get_strategy()
-        if strategy.num_replicas_in_sync == 1:
-            return dataset
-        return strategy.experimental_distribute_dataset(dataset)
 
-    def _check_finite(self, terms: AGAVETerms) -> None:
-        for name, value in terms._asdict().items():
-            if not np.all(np.isfinite(value.numpy())):
-                raise NonFiniteError(
-                    f"`{name}` became {value.numpy()} at step {self.step} of stage "
-                    f"{self.run.stage.name}; the last checkpoint, of step "
-                    f"{self.run.step}, is in {self.run.path}. A smaller "
-                    "--learning_rate or more --num_initialization_images may help."
-                )
+    def _steps_to_go(self, step: int, profiler: Profiler) -> int:
+        """Steps to make in the next call: to the next one after which there is work."""
+        every = [
+            self.settings.summary_every,
+            self.settings.checkpoint_every,
+            self.settings.evaluate_every,
+            *([self.settings.samples_every] if self.settings.samples_every else []),
+        ]
+        until_work = [n - step % n for n in every] + [self.num_steps - step]
+        until_work += profiler.steps_until_change(step)
+        return min(self.run.config.compute.steps_per_call, *until_work)
+
+    def _check_skipped(self, step: int) -> None:
+        in_a_row = int(self.state.skipped_in_a_row.numpy())
+        if in_a_row >= self.settings.max_skipped:
+            raise NonFiniteError(
+                f"{in_a_row} updates in a row up to step {step} of stage "
+                f"{self.run.stage.name} were skipped, their gradients not finite or "
+                f"exploding; the last checkpoint, of step {self.run.step}, is in "
+                f"{self.run.path}. A smaller --learning_rate or more "
+                "--num_initialization_images may help."
+            )
+
+    def _stop(self, stop: StopRequest, writer: SummaryWriter) -> None:
+        self.save()
+        writer.flush()
+        by = signal.Signals(stop.signal_number).name if stop else "another process"
+        raise Stopped(
+            f"stopped by {by} at step {self.step} of {self.num_steps}, saved in "
+            f"{self.run.path}; the same command goes on from there.",
+            stop.signal_number,
+        )
 
     def _report(
-        self, writer: SummaryWriter, bar: tqdm.tqdm, terms: AGAVETerms, speed: float
+        self, writer: SummaryWriter, bar: tqdm.tqdm, report: StepReport, speed: float
     ) -> None:
-        scalars = training_scalars(self.state.model, terms)
+        scalars = training_scalars(self.state.model, report.terms) | {
+            "images_per_second": speed,
+            "gradient_norm": float(report.gradient_norm),
+            "skipped_updates": float(self.state.skipped.numpy()),
+        }
         shown = f"{scalars['bits_per_dim']:.3f} bits/dim, {speed:.1f} images/s"
         bar.set_postfix_str(shown)
         if bar.disable:
             logging.info("%s step %d: %s", self.run.stage.name, self.step, shown)
-        writer.write_training({**scalars, "images_per_second": speed}, self.step)
+        writer.write_training(scalars, self.step)
 
     def _look(self, writer: SummaryWriter, step: int) -> None:
         """Evaluation and pictures, when they are due."""
+        if not is_chief():
+            return
         is_last = step == self.num_steps
         finish_every = self.settings.samples_every
         evaluates = is_last or step % self.settings.evaluate_every == 0
@@ -172,13 +222,13 @@ class Trainer:
         if evaluates:
             self._evaluate(writer)
         if evaluates or finishes:
-            with self.state.average.in_place_of_weights():
+            with self.state.with_averages():
                 writer.write_pictures(
                     self.state.model, self.held_out, self.settings.seed, step, finishes
                 )
 
     def _evaluate(self, writer: SummaryWriter) -> None:
-        if not self.settings.evaluate_images:
+        if not self.settings.evaluate_images or not is_chief():
             return
         scores = self.evaluate()
         writer.write_evaluation(scores, self.step)
@@ -193,3 +243,10 @@ class Trainer:
                 if not score.name.startswith("kl_level")
             ),
         )
+
+
+def _votes(stop: StopRequest) -> tf.Tensor:
+    """For each replica of this process, whether it wants to stop, int32."""
+    vote = tf.constant(int(bool(stop)))
+    strategy = tf.distribute.get_strategy()
+    return strategy.experimental_distribute_values_from_function(lambda _: vote)

@@ -1,13 +1,17 @@
 """Everything between a command line and the training loop of one stage."""
 
+from contextlib import nullcontext
+
 import tensorflow as tf
 from absl import logging
 
 from agave_tf.config import Config
 from agave_tf.images import Images, load_images
 from agave_tf.input_error import InputError
-from agave_tf.training.run_directory import RunDirectory, check_same_run, open_run
+from agave_tf.training.run_directory import RunDirectory, check_same_run
+from agave_tf.training.run_lock import run_lock
 from agave_tf.training.stages import Stage
+from agave_tf.training.strategy import is_chief
 from agave_tf.training.train_loop import Trainer
 
 
@@ -43,20 +47,27 @@ def train_stage(
     held_out = load_images(config.data, "test", config.train.seed)
     check_labels(images, config)
     run = RunDirectory(run_dir, stage, config, tuple(images.image.shape[1:]))
-    with strategy.scope():
+    with strategy.scope(), run_lock(run_dir) if is_chief() else nullcontext():
         trainer = Trainer(run, images, held_out, sources)
-        run.write_config()
+        if is_chief():
+            run.write_config()
         trainer.train()
-    return open_run(run_dir)
+    return run
 
 
 def check_batch(config: Config, strategy: tf.distribute.Strategy) -> None:
     """Raises InputError unless every replica gets as many images."""
-    replicas = strategy.num_replicas_in_sync
-    if config.train.batch_size % replicas:
+    replicas, portions = strategy.num_replicas_in_sync, config.compute.accumulate_steps
+    if config.train.batch_size % (replicas * portions):
+        portions_of = f" times {portions} accumulate_steps" if portions > 1 else ""
         raise InputError(
-            f"`batch_size` must be a multiple of the {replicas} replicas; "
+            f"`batch_size` must be a multiple of the {replicas} replicas{portions_of}; "
             f"got {config.train.batch_size}."
+        )
+    if config.compute.jit_compile and config.vae.kl_min and replicas > 1:
+        raise InputError(
+            "`jit_compile` must be off for free bits (--kl_min) over several replicas, "
+            "whose means XLA cannot exchange; got it on."
         )
 
 

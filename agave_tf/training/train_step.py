@@ -1,28 +1,33 @@
-"""One optimizer step over all replicas."""
+"""Optimizer steps over all replicas, several to a call."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from agave_tf.agave import AGAVE, ImageDraws
+from agave_tf.agave import AGAVE
 from agave_tf.config import Config
 from agave_tf.images import ImageBatch
 from agave_tf.named_weights import named_weights
-from agave_tf.objective import AGAVETerms, objective
-from agave_tf.randomness import fold_in, seed_tensor
+from agave_tf.objective import AGAVETerms
+from agave_tf.training.flat_weights import FlatWeights
+from agave_tf.training.gradient import make_gradient, no_terms
 from agave_tf.training.moving_average import MovingAverage
 from agave_tf.training.stages import Stage
 
+# Of the running mean of the logarithm of the gradient's norm.
+_NORM_DECAY = 0.99
 
-def _learning_rate(
-    config: Config,
-) -> float | keras.optimizers.schedules.PolynomialDecay:
-    """The learning rate, with its warm-up: a straight line, then constant."""
-    rate, steps = config.train.learning_rate, config.train.warmup_steps
-    if steps == 0:
-        return rate
-    return keras.optimizers.schedules.PolynomialDecay(rate / steps, steps, rate)
+
+class StepReport(NamedTuple):
+    """What a call of several steps tells; all but `stop_votes` is of its last step."""
+
+    terms: AGAVETerms  # batch means, nats
+    gradient_norm: tf.Tensor  # [] of the loss, nats per image
+    stop_votes: tf.Tensor  # [] int32, replicas whose process wants to stop
 
 
 class TrainState(tf.Module):
@@ -36,72 +41,168 @@ class TrainState(tf.Module):
     def __init__(self, model: AGAVE, config: Config):
         super().__init__(name="train_state")
         self.model = model
+        self.weights = FlatWeights(model.trainable_variables)
         self.optimizer = keras.optimizers.Adamax(_learning_rate(config))
-        self.optimizer.build(model.trainable_variables)
+        self.optimizer.build([self.weights.vector])
         self.average = MovingAverage(
-            model.trainable_variables, config.train.average_decay
+            self.weights.vector.value, config.train.average_decay
         )
-        self.step = tf.Variable(
-            0,
-            dtype=tf.int64,
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-            name="step",
-        )
+        self.step = _counter("step")  # Also those whose update was skipped.
+        self.skipped = _counter("skipped")
+        self.skipped_in_a_row = _counter("skipped_in_a_row")
+        self.mean_log_norm = _counter("mean_log_norm", tf.float32)
 
     def checkpoint(self) -> tf.train.Checkpoint:
-        """Everything a resumed run needs.
+        """Everything a resumed run needs; `copy_to_model` follows a restore.
 
-        Weights go in by name: tf.train.Checkpoint of a Keras 3 layer silently leaves
-        out the layers it holds in lists.
+        Not the model's own variables, which may hold the averages when a signal comes.
         """
-        weights = named_weights(self.model)
         slots = self.optimizer.variables
         return tf.train.Checkpoint(
-            weights={name: weight.value for name, weight in weights.items()},
+            weights=self.weights.vector.value,
             optimizer={f"{i}": slot.value for i, slot in enumerate(slots)},
-            averages=self.average.averages,
+            average=self.average.average,
             step=self.step,
+            skipped=self.skipped,
+            skipped_in_a_row=self.skipped_in_a_row,
+            mean_log_norm=self.mean_log_norm,
         )
 
+    def update(self, gradient: tf.Tensor) -> None:
+        """One update, in cross-replica context.
 
-def make_train_step(
+        Args:
+          gradient: one vector, already summed over the replicas; a tensor, or one for
+            each replica of this process.
+        """
+        tf.distribute.get_strategy().extended.update(
+            self.weights.vector.value,
+            lambda weights, gradient, rate: self.optimizer.update_step(
+                gradient, weights, rate
+            ),
+            args=(gradient, self.optimizer.learning_rate),
+            group=False,
+        )
+        self.optimizer.iterations.assign_add(1)
+        self.average.update(tf.convert_to_tensor(self.optimizer.iterations))
+        self.weights.copy_to_model()
+
+    def averaged_weights(self) -> dict[str, np.ndarray]:
+        """The averages by the names of the weights."""
+        averages = self.weights.split(self.average.average.numpy())
+        by_identity = {
+            id(variable): average
+            for variable, average in zip(
+                self.model.trainable_variables, averages, strict=True
+            )
+        }
+        return {
+            name: by_identity[id(variable)]
+            for name, variable in named_weights(self.model).items()
+        }
+
+    def with_averages(self) -> contextlib.AbstractContextManager[None]:
+        """A context in which the model computes with the averages."""
+        return self.weights.replaced_in_model(self.average.average.numpy())
+
+
+def _counter(name: str, dtype: tf.DType = tf.int64) -> tf.Variable:
+    return tf.Variable(
+        0,
+        dtype=dtype,
+        trainable=False,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        name=name,
+    )
+
+
+def _learning_rate(
+    config: Config,
+) -> float | keras.optimizers.schedules.PolynomialDecay:
+    """The learning rate, with its warm-up: a straight line, then constant."""
+    rate, steps = config.train.learning_rate, config.train.warmup_steps
+    if steps == 0:
+        return rate
+    return keras.optimizers.schedules.PolynomialDecay(rate / steps, steps, rate)
+
+
+def make_train_steps(
     state: TrainState, stage: Stage, config: Config
-) -> Callable[[ImageBatch], AGAVETerms]:
-    """The compiled step: takes a distributed batch, returns the batch means in nats.
+) -> Callable[[Iterator, tf.Tensor, tf.Tensor], StepReport]:
+    """The compiled steps: (iterator of distributed batches, how many, votes) -> report.
 
     Gradients are of the mean over the global batch; every random draw follows from the
     run's seed, the step and the image's row in the global batch, so the number of
-    replicas changes nothing.
+    replicas changes nothing. An update whose gradient or loss is not finite, or whose
+    gradient is `explosion_factor` times as long as usual, is left out and counted.
+
+    `votes` is 1 from each replica of a process that has been asked to stop: only what
+    all processes learn at the same step can stop them together.
     """
     strategy = tf.distribute.get_strategy()
-    model, batch_size = state.model, config.train.batch_size
-    run_seed = config.train.seed
+    gradient_of = make_gradient(state.model, stage, config)
 
-    def replica_step(batch: ImageBatch) -> AGAVETerms:
-        seed = fold_in(seed_tensor(run_seed), state.step)
-        draws = ImageDraws(seed, batch.row, num_rows=batch_size)
-        with tf.GradientTape() as tape:
-            terms = model.terms(batch.image, draws, batch.label)
-            gain = objective(terms, stage.auxiliary_weight, stage.kl_weight(config))
-            loss = -tf.reduce_sum(gain) / batch_size
-        variables = model.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        # What the objective does not reach (nothing reads the topmost up_out; the
-        # ablation has no use for log_scale) has gradient zero and stays as it is.
-        state.optimizer.apply_gradients(
-            (tf.zeros_like(variable) if gradient is None else gradient, variable)
-            for gradient, variable in zip(gradients, variables, strict=True)
+    # The batches of several processes come without a static shape.
+    own_batch = config.train.batch_size // strategy.num_replicas_in_sync
+    image_shape = [own_batch, *state.model.image_shape]
+
+    def replica_gradient(batch: ImageBatch):
+        batch = ImageBatch(
+            tf.ensure_shape(batch.image, image_shape),
+            tf.ensure_shape(batch.label, [own_batch]),
+            tf.ensure_shape(batch.row, [own_batch]),
         )
-        return AGAVETerms(*(tf.reduce_sum(term, axis=0) / batch_size for term in terms))
+        return tf.distribute.get_replica_context().all_reduce(
+            tf.distribute.ReduceOp.SUM, gradient_of(batch, state.step)
+        )
+
+    def of_first_replica(value):
+        # All replicas hold the same sums.
+        return strategy.experimental_local_results(value)[0]
+
+    def train_step(batch) -> tuple[AGAVETerms, tf.Tensor]:
+        gradient, terms = strategy.run(replica_gradient, args=(batch,))
+        terms = AGAVETerms(*(of_first_replica(term) for term in terms))
+        norm = tf.norm(of_first_replica(gradient))
+        is_good = _judge(state, norm, terms, config.train.explosion_factor)
+        tf.cond(is_good, lambda: _done(state.update(gradient)), lambda: False)
+        state.step.assign_add(1)
+        return terms, norm
 
     @tf.function(autograph=False)
-    def train_step(batch: ImageBatch) -> AGAVETerms:
-        terms = strategy.run(replica_step, args=(batch,))
-        state.step.assign_add(1)
-        state.average.update(state.step)
-        return AGAVETerms(
-            *(strategy.reduce(tf.distribute.ReduceOp.SUM, t, axis=None) for t in terms)
+    def train_steps(iterator, num_steps: tf.Tensor, votes: tf.Tensor) -> StepReport:
+        _, terms, norm = tf.while_loop(
+            lambda i, *_: i < num_steps,
+            lambda i, *_: (i + 1, *train_step(next(iterator))),
+            (0, no_terms(state.model), tf.zeros([])),
         )
+        votes = strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None)
+        return StepReport(terms, norm, votes)
 
-    return train_step
+    return train_steps
+
+
+def _done(_: None) -> bool:
+    """What a branch of tf.cond gives, after its assignments."""
+    return True
+
+
+def _judge(
+    state: TrainState, norm: tf.Tensor, terms: AGAVETerms, explosion_factor: float
+) -> tf.Tensor:
+    """Whether to make an update with a gradient of this norm; keeps count."""
+    loss = terms.primary_reconstruction + terms.auxiliary_reconstruction
+    is_good = tf.math.is_finite(norm) & tf.math.is_finite(loss + terms.kl_objective)
+    log_norm = tf.math.log(tf.maximum(norm, 1e-30))
+    # Before the first update any norm is usual.
+    has_mean = tf.convert_to_tensor(state.optimizer.iterations) > 0
+    if explosion_factor:
+        limit = state.mean_log_norm + tf.math.log(explosion_factor)
+        is_good &= (log_norm <= limit) | ~has_mean
+    rate = tf.where(has_mean, 1 - _NORM_DECAY, 1.0)
+    change = tf.where(is_good, rate * (log_norm - state.mean_log_norm), 0.0)
+    state.mean_log_norm.assign_add(change)
+    is_skipped = tf.cast(~is_good, tf.int64)
+    state.skipped.assign_add(is_skipped)
+    state.skipped_in_a_row.assign((state.skipped_in_a_row + 1) * is_skipped)
+    return is_good

@@ -1,0 +1,35 @@
+"""A TensorBoard profile of some of a run's steps."""
+
+import contextlib
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+
+class Profiler:
+    """Records steps `first` to `last` of training, both included.
+
+    Args:
+      directory: of the run's summaries.
+      steps: (first, last); (0, 0) for none.
+    """
+
+    def __init__(self, directory: str, steps: tuple[int, int]):
+        self._directory = directory
+        self._before, self._last = steps[0] - 1, steps[1]
+        self._is_on = False
+
+    def steps_until_change(self, step: int) -> list[int]:
+        """Steps from `step` on to where recording begins, and to where it ends."""
+        return [at - step for at in (self._before, self._last) if at > step]
+
+    @contextlib.contextmanager
+    def around(self, step: int, count: int) -> Iterator[None]:
+        """A call of `count` steps that follow `step`."""
+        if self._before <= step < self._last and not self._is_on:
+            tf.profiler.experimental.start(self._directory)
+            self._is_on = True
+        yield
+        if self._is_on and step + count >= self._last:
+            tf.profiler.experimental.stop()
+            self._is_on = False

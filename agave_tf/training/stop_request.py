@@ -1,0 +1,74 @@
+"""SIGTERM and SIGINT as wishes that training grants between two steps."""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopped(Exception):
+    """Training was asked to stop, and has saved where it was.
+
+    Args:
+      message: for the user.
+      signal_number: what asked; 0: another process of the run was asked.
+    """
+
+    def __init__(self, message: str, signal_number: int):
+        super().__init__(message)
+        self.signal_number = signal_number
+
+
+class _CutShort(BaseException):
+    """Leaves a `while_cut_short` block."""
+
+
+class StopRequest:
+    """Whether a signal has come, and which."""
+
+    def __init__(self):
+        self.signal_number = 0
+        self._may_cut_short = False
+
+    def __bool__(self) -> bool:
+        return self.signal_number != 0
+
+    def receive(self, signal_number: int, _frame: object) -> None:
+        """Handles a signal. The second one acts as if there were no handler."""
+        self.signal_number = signal_number
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        if self._may_cut_short:
+            raise _CutShort
+
+    @contextlib.contextmanager
+    def cuts_short(self) -> Iterator[None]:
+        """A block that a signal leaves at once: one that takes long and saves nothing.
+
+        A wish from before the block skips none of it.
+        """
+        self._may_cut_short = not self
+        try:
+            yield
+        except _CutShort:
+            pass
+        finally:
+            self._may_cut_short = False
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Within this context signals are noted, if this is the main thread."""
+    request = StopRequest()
+    try:
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number in _SIGNALS:
+            signal.signal(number, request.receive)
+    except ValueError:  # Not the main thread: nothing to note.
+        before = {}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

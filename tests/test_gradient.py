@@ -1,0 +1,82 @@
+"""Every way of computing a gradient gives the same gradient."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny import tiny_config, tiny_images, tiny_model
+
+from agave_tf.images import ImageBatch
+from agave_tf.importance_weighted_bound import bits_per_dim
+from agave_tf.input_error import InputError
+from agave_tf.training.gradient import make_gradient
+from agave_tf.training.stages import STAGES
+
+BATCH = 4
+
+
+def gradient(stage="joint", **settings):
+    """The gradient and terms of a batch, of a model that is always the same."""
+    keras.utils.set_random_seed(0)
+    settings = {"dropout_rate": 0.5, **settings}
+    model = tiny_model(stage, **settings)
+    # The injection of f(z) starts at zero; here the condition must matter.
+    for variable in model.trainable_variables:
+        if "condition" in variable.path and variable.path.endswith("/g"):
+            variable.assign(tf.fill(variable.shape, 0.1))
+    image = tf.constant(tiny_images().image[:BATCH])
+    batch = ImageBatch(image, tf.zeros([BATCH], tf.int32), tf.range(BATCH))
+    function = make_gradient(model, STAGES[stage], tiny_config(**settings))
+    vector, terms = function(batch, tf.constant(7, tf.int64))
+    return vector.numpy(), {k: v.numpy() for k, v in terms._asdict().items()}
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return gradient()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"accumulate_steps": 2},
+        {"accumulate_steps": 4},
+        {"recompute": True},
+        {"recompute": True, "accumulate_steps": 2},
+    ],
+    ids=lambda settings: "_".join(settings),
+)
+def test_gradients_are_the_same_however_they_are_computed(plain, settings):
+    assert_same(gradient(**settings), plain)
+
+
+def assert_same(ours, theirs):
+    (vector, terms), (their_vector, their_terms) = ours, theirs
+    for name, value in their_terms.items():
+        np.testing.assert_allclose(terms[name], value, rtol=1e-4, err_msg=name)
+    largest = np.abs(their_vector).max()
+    np.testing.assert_allclose(vector, their_vector, rtol=0, atol=1e-4 * largest)
+
+
+@pytest.mark.parametrize("stage", ["pretrain_vae", "pretrain_pixel_cnn"])
+def test_compiled_gradients_are_the_same_down_to_the_random_draws(stage):
+    assert_same(gradient(stage, jit_compile=True), gradient(stage))
+
+
+def test_bfloat16_rounds_features_and_nothing_else(plain):
+    vector, terms = gradient(compute_dtype="bfloat16")
+    assert vector.dtype == np.float32
+    cosine = vector @ plain[0] / np.linalg.norm(vector) / np.linalg.norm(plain[0])
+    bits = {
+        name: bits_per_dim(abs(terms[name] - plain[1][name]), 8 * 8 * 3)
+        for name in ("primary_reconstruction", "auxiliary_reconstruction", "kl")
+    }
+    print(f"cosine {cosine:.5f}, bits/dim off by {bits}")
+    assert cosine > 0.99
+    # bfloat16 has 8 bits of precision, 0.4 % a rounding; there must be a difference.
+    assert all(0 < abs(value) < 0.03 for value in bits.values())
+
+
+def test_free_bits_cannot_be_accumulated():
+    with pytest.raises(InputError, match="`accumulate_steps` must be 1 with free bits"):
+        tiny_config(kl_min=0.1, accumulate_steps=2)

@@ -1,39 +1,63 @@
 #!/usr/bin/env python3
 """Measures what something costs, side by side in one run, and prints a table.
 
+bin/benchmark.py --what=train --models=small,full
+bin/benchmark.py --what=evaluate --models=small_agave --samples=2,16
+bin/benchmark.py --what=input
 bin/benchmark.py --what=sample --network=full --batches=1,16,64
 
-Seconds are per image, medians. Run it on a machine that does nothing else.
+Times are medians. Run it on a machine that does nothing else.
 """
 
 from absl import flags
 
 from agave_tf import command_line
-from agave_tf.benchmarks.sampling_cost import NETWORKS, as_table, sampling_costs
-from agave_tf.input_error import InputError
+from agave_tf.benchmarks import evaluation_cost as evaluation
+from agave_tf.benchmarks import input_cost, sampling_cost, training_cost
+from agave_tf.benchmarks.networks import COMPUTES, MODELS, PIXEL_CNNS
+from agave_tf.benchmarks.table import print_table
+from agave_tf.command_line import numbers_of, words_of
 
-flags.DEFINE_enum("what", "sample", ["sample"], "What to measure.")
-flags.DEFINE_enum("network", "small", list(NETWORKS), "The PixelCNN++.")
+flags.DEFINE_enum(
+    "what", "train", ["train", "evaluate", "input", "sample"], "What to measure."
+)
+flags.DEFINE_list("models", ["small"], f"For train, evaluate: of {', '.join(MODELS)}.")
+flags.DEFINE_list("computed", ["float32"], f"Likewise: of {', '.join(COMPUTES)}.")
+flags.DEFINE_list("samples", ["2", "16"], "For evaluate: samples of z.")
+flags.DEFINE_enum("network", "small", list(PIXEL_CNNS), "For sample: the PixelCNN++.")
 flags.DEFINE_list("sizes", ["32"], "Sides of the square images, multiples of 4.")
-flags.DEFINE_list("batches", ["1", "16", "64"], "Images at a time.")
+flags.DEFINE_list("batches", ["1", "16", "64"], "For sample, input: images at a time.")
 flags.DEFINE_integer("repeats", 3, "Measurements of everything, one after another.")
 
 
 def main() -> None:
     """Prints the table of --what."""
-    given = flags.FLAGS
+    given, repeats = flags.FLAGS, flags.FLAGS.repeats
     command_line.check_at_least("repeats", 1)
-    sizes = _numbers("sizes", given.sizes, multiple=4)
-    batches = _numbers("batches", given.batches)
-    print(as_table(list(sampling_costs(given.network, sizes, batches, given.repeats))))
-
-
-def _numbers(flag: str, words: list[str], multiple: int = 1) -> list[int]:
-    for word in words:
-        if not word.isdecimal() or int(word) < 1 or int(word) % multiple:
-            of = f"multiples of {multiple}" if multiple > 1 else "positive numbers"
-            raise InputError(f"`{flag}` must be {of}, separated by commas; got {word}.")
-    return [int(word) for word in words]
+    sizes = numbers_of("sizes", multiple=4)
+    batches = numbers_of("batches")
+    samples = numbers_of("samples")
+    models = words_of("models", MODELS)
+    computes = {name: COMPUTES[name] for name in words_of("computed", COMPUTES)}
+    what = {
+        "train": lambda: (
+            training_cost.TRAINING_COLUMNS,
+            training_cost.training_costs(models, sizes[0], computes, repeats),
+        ),
+        "evaluate": lambda: (
+            evaluation.EVALUATION_COLUMNS,
+            evaluation.evaluation_costs(models, sizes[0], computes, samples, repeats),
+        ),
+        "input": lambda: (
+            input_cost.INPUT_COLUMNS,
+            input_cost.input_costs(sizes[0], batches, repeats),
+        ),
+        "sample": lambda: (
+            sampling_cost.SAMPLING_COLUMNS,
+            sampling_cost.sampling_costs(given.network, sizes, batches, repeats),
+        ),
+    }
+    print_table(*what[given.what]())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from agave_tf.benchmarks.networks import PIXEL_CNNS
 from agave_tf.benchmarks.timing import (
     first_call_seconds,
     median_seconds,
@@ -13,18 +14,9 @@ from agave_tf.benchmarks.timing import (
 )
 from agave_tf.cached_pixel_cnn import sample_cached
 from agave_tf.conditional_pixel_cnn import ConditionalPixelCNN
-from agave_tf.config import PixelCNNConfig
 from agave_tf.pixel_draws import PixelDraws
 from agave_tf.plain_sampler import sample_plain
 
-NETWORKS = {
-    # As in flags/small.flags.
-    "small": PixelCNNConfig(num_resnets=1, num_filters=32, num_mixtures=5),
-    # The middle of the two.
-    "medium": PixelCNNConfig(num_resnets=2, num_filters=64),
-    # The paper's.
-    "full": PixelCNNConfig(),
-}
 # Of an image that is drawn naively, so many pixels are timed: all cost the same.
 _PLAIN_PIXELS = 2
 
@@ -57,7 +49,7 @@ def sampling_costs(
 ) -> Iterator[SamplingCost]:
     """Measures a network with weights as first drawn at every size and batch."""
     keras.utils.set_random_seed(0)
-    pixel_cnn = ConditionalPixelCNN(NETWORKS[network], image_channels=3)
+    pixel_cnn = ConditionalPixelCNN(PIXEL_CNNS[network], image_channels=3)
     for size in sizes:
         for batch in batches:
             yield _cost(network, pixel_cnn, size, batch, repeats)
@@ -96,18 +88,15 @@ def _cost(
     )
 
 
-def as_table(costs: list[SamplingCost]) -> str:
-    """The costs as a Markdown table."""
-    lines = [
-        "| network | size | batch | forward, s | naive, s | cached, s "
-        "| cached, in forward passes | cached over naive | first batch, s | MB |",
-        "|---" * 10 + "|",
-    ]
-    lines += [
-        f"| {c.network} | {c.size} | {c.batch} | {c.forward_seconds:.4f} "
-        f"| {c.plain_seconds:.1f} | {c.cached_seconds:.4f} | {c.forward_passes:.2f} "
-        f"| {c.speed_up:.0f} | {c.cached_first_seconds:.0f} "
-        f"| {c.cached_megabytes:.0f} |"
-        for c in costs
-    ]
-    return "\n".join(lines)
+SAMPLING_COLUMNS = {
+    "network": "{0.network}",
+    "size": "{0.size}",
+    "batch": "{0.batch}",
+    "forward, s": "{0.forward_seconds:.4f}",
+    "naive, s": "{0.plain_seconds:.1f}",
+    "cached, s": "{0.cached_seconds:.4f}",
+    "cached, in forward passes": "{0.forward_passes:.2f}",
+    "cached over naive": "{0.speed_up:.0f}",
+    "first batch, s": "{0.cached_first_seconds:.0f}",
+    "MB": "{0.cached_megabytes:.0f}",
+}

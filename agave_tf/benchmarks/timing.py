@@ -27,7 +27,7 @@ def first_call_seconds(function: Callable[[], object]) -> float:
 
 
 def peak_extra_megabytes(function: Callable[[], object]) -> float:
-    """How far resident memory rises above its level before the call; Linux and glibc."""
+    """How far resident memory rises above its level before; Linux and glibc."""
     # What earlier calls have freed goes back first, or it would serve this one unseen.
     ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w", encoding="ascii") as file:

@@ -1,0 +1,90 @@
+"""What the importance-weighted bound costs, in forward passes."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from agave_tf.agave import ImageDraws
+from agave_tf.benchmarks.networks import MODELS, random_images
+from agave_tf.benchmarks.timing import (
+    first_call_seconds,
+    median_seconds,
+    peak_extra_megabytes,
+)
+from agave_tf.evaluation import Evaluator
+from agave_tf.randomness import seed_tensor
+
+
+class EvaluationCost(NamedTuple):
+    """Of one batch with so many samples of z; medians."""
+
+    model: str
+    compute: str
+    batch: int
+    num_samples: int
+    seconds: float
+    forward_seconds: float  # of one pass with one sample
+    megabytes: float  # peak over what was resident before
+
+    @property
+    def forward_passes_per_sample(self) -> float:
+        """1 is a sample at the price of a pass."""
+        return self.seconds / self.num_samples / self.forward_seconds
+
+
+def evaluation_costs(
+    models: list[str],
+    size: int,
+    computes: dict[str, dict],
+    samples: list[int],
+    repeats: int,
+) -> Iterator[EvaluationCost]:
+    """Measures every model, choice of settings and number of samples."""
+    for name in models:
+        for compute_name, compute in computes.items():
+            yield from _costs(name, compute_name, size, compute, samples, repeats)
+
+
+def _costs(
+    name: str,
+    compute_name: str,
+    size: int,
+    compute: dict,
+    samples: list[int],
+    repeats: int,
+) -> Iterator[EvaluationCost]:
+    keras.utils.set_random_seed(0)
+    model, batch = MODELS[name], MODELS[name].batch
+    network = model.make(model.config(**compute), size)
+    evaluator = Evaluator(network, batch)
+    images = random_images(batch, size)
+    image, index = tf.constant(images.image), tf.range(batch)
+    forward = tf.function(
+        lambda image: network.terms(image, ImageDraws(seed_tensor(0), index))[0],
+        autograph=False,
+    )
+    functions = {0: lambda: forward(image).numpy()} | {
+        count: lambda count=count: evaluator.scores(images, count) for count in samples
+    }
+    for call in functions.values():
+        first_call_seconds(call)
+    seconds = median_seconds(functions, repeats)
+    for count in samples:
+        megabytes = peak_extra_megabytes(functions[count])
+        yield EvaluationCost(
+            name, compute_name, batch, count, seconds[count], seconds[0], megabytes
+        )
+
+
+EVALUATION_COLUMNS = {
+    "model": "{0.model}",
+    "computed": "{0.compute}",
+    "batch": "{0.batch}",
+    "samples": "{0.num_samples}",
+    "s": "{0.seconds:.3f}",
+    "one forward pass, s": "{0.forward_seconds:.3f}",
+    "forward passes per sample": "{0.forward_passes_per_sample:.3f}",
+    "MB": "{0.megabytes:.0f}",
+}

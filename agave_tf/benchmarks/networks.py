@@ -1,0 +1,103 @@
+"""The models that are measured, and how much arithmetic they are."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from agave_tf.agave import AGAVE
+from agave_tf.config import (
+    ComputeConfig,
+    Config,
+    IAFVAEConfig,
+    PixelCNNConfig,
+    TrainConfig,
+)
+from agave_tf.images import Images
+from agave_tf.training.stages import STAGES, Stage
+
+# The paper's, a middling one, and that of flags/small.flags.
+FULL = PixelCNNConfig()
+SMALL = PixelCNNConfig(num_resnets=2, num_filters=64)
+PRESET = PixelCNNConfig(num_resnets=1, num_filters=32, num_mixtures=5, dropout_rate=0)
+
+PIXEL_CNNS = {"preset": PRESET, "small": SMALL, "full": FULL}
+
+
+class Model(NamedTuple):
+    """A model as a stage trains it, with a batch size for two CPU cores."""
+
+    pixel_cnn: PixelCNNConfig
+    vae: IAFVAEConfig | None
+    batch: int
+
+    @property
+    def stage(self) -> Stage:
+        """What trains it."""
+        return STAGES["pretrain_pixel_cnn" if self.vae is None else "joint"]
+
+    def config(self, **compute: object) -> Config:
+        """The whole configuration, with settings of `ComputeConfig`."""
+        return Config(
+            vae=self.vae or IAFVAEConfig(),
+            pixel_cnn=self.pixel_cnn,
+            train=TrainConfig(batch_size=self.batch, warmup_steps=0),
+            compute=ComputeConfig(**compute),
+        )
+
+    def make(self, config: Config, size: int) -> AGAVE:
+        """With weights as first drawn, for RGB images of `size` x `size`."""
+        stage = self.stage
+        shape = (size, size, 3)
+        return AGAVE(config, shape, stage.has_vae, stage.has_pixel_cnn)
+
+
+MODELS = {
+    "preset": Model(PRESET, IAFVAEConfig(32, 8, 1, 4), batch=32),
+    "small": Model(SMALL, None, batch=16),
+    "full": Model(FULL, None, batch=4),
+    "small_agave": Model(SMALL, IAFVAEConfig(64, 16, 1, 6), batch=16),
+    "full_agave": Model(FULL, IAFVAEConfig(), batch=4),
+}
+
+
+# Settings of `ComputeConfig`.
+COMPUTES = {
+    "float32": {},
+    "float32_jit": {"jit_compile": True},
+    "float32_recompute": {"recompute": True},
+    "float32_accumulate": {"accumulate_steps": 4},
+    "bfloat16": {"compute_dtype": "bfloat16"},
+    "bfloat16_jit": {"compute_dtype": "bfloat16", "jit_compile": True},
+}
+
+
+def random_images(count: int, size: int) -> Images:
+    """Noise, which costs as much as images do."""
+    shape = (count, size, size, 3)
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    return Images(image, None)
+
+
+def count_gigaflop(function: Callable, *arguments: tf.Tensor) -> float:
+    """Floating-point operations of convolutions and products in a call, in 1e9."""
+    graph = tf.function(function, autograph=False).get_concrete_function(*arguments)
+    profiler = tf.compat.v1.profiler
+    options = profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    return profiler.profile(graph.graph, options=options).total_float_ops / 1e9
+
+
+def peak_gigaflops(dtype: str, size: int = 2048, repeats: int = 5) -> float:
+    """What a product of square matrices reaches on this machine, in 1e9 per second."""
+    matrix = tf.cast(tf.random.uniform([size, size]), dtype)
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        tf.matmul(matrix, matrix).numpy()
+        seconds.append(time.perf_counter() - started)
+    return 2 * math.pow(size, 3) / statistics.median(seconds) / 1e9

@@ -1,37 +1,24 @@
 """The commands as a person calls them."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from command_process import ROOT, Command
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 SMOKE = f"--flagfile={ROOT}/flags/smoke.flags"
 
 
-def call(command, *arguments, before=""):
-    """Runs bin/COMMAND.py; `before` is shell code for its process."""
-    line = [sys.executable, str(ROOT / "bin" / f"{command}.py"), *map(str, arguments)]
-    if before:
-        line = ["bash", "-c", f'{before}; exec "$@"', "bash", *line]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.run(line, capture_output=True, text=True, env=environment)
-
-
 def succeeds(*arguments):
-    result = call(*arguments)
+    result = Command(*arguments).result()
     assert result.returncode == 0, result.stderr
     return result
 
 
-def refused(message, *arguments, before="", exit_code=2):
+def refused(message, *arguments, exit_code=2, **how):
     """The command ends with one line that has `message`, and no traceback."""
-    result = call(*arguments, before=before)
+    result = Command(*arguments, **how).result()
     assert result.returncode == exit_code, result.stderr
     assert "Traceback" not in result.stderr
     lines = [
@@ -135,10 +122,49 @@ def test_sampling_refuses_what_does_not_fit(runs, tmp_path):
 
 
 def test_benchmark_of_sampling_prints_a_row_for_every_batch():
-    result = succeeds("benchmark", "--sizes=4", "--batches=1,2", "--repeats=1")
-    rows = [line for line in result.stdout.splitlines() if line.startswith("| small")]
+    result = succeeds(
+        *("benchmark", "--what=sample", "--network=preset"),
+        *("--sizes=4", "--batches=1,2", "--repeats=1"),
+    )
+    rows = [line for line in result.stdout.splitlines() if line.startswith("| preset")]
     assert [row.split("|")[3].strip() for row in rows] == ["1", "2"]
     refused("`sizes` must be multiples of 4", "benchmark", "--sizes=6")
+
+
+@pytest.mark.parametrize(
+    "flags,rows",
+    [
+        (("--what=train", "--models=preset", "--computed=float32"), 1),
+        (("--what=evaluate", "--models=preset", "--samples=2,3"), 2),
+        (("--what=input", "--batches=2,4"), 2),
+    ],
+)
+def test_benchmarks_print_a_row_for_every_measurement(flags, rows):
+    result = succeeds("benchmark", *flags, "--sizes=4", "--repeats=1")
+    table = [line for line in result.stdout.splitlines() if line.startswith("| ")]
+    assert len(table) == 2 + rows
+    assert all(line.count("|") == table[0].count("|") for line in table)
+
+
+def test_benchmarks_refuse_what_there_is_not():
+    refused("`models` must be of preset", "benchmark", "--models=huge")
+    refused("`computed` must be of", "benchmark", "--computed=float8")
+    refused("`batches` must be positive", "benchmark", "--batches=0")
+
+
+def test_steps_are_profiled_for_tensorboard(tmp_path):
+    succeeds(
+        *("train", SMOKE, "--stage=pretrain_vae", f"--run_dir={tmp_path}/run"),
+        *("--profile_steps=2:3", "--steps_per_call=4", "--evaluate_images=0"),
+    )
+    profiles = list((tmp_path / "run" / "summaries").rglob("*.xplane.pb"))
+    assert len(profiles) == 1
+    assert profiles[0].stat().st_size > 10_000
+    refused(
+        "`profile_steps` must be FIRST:LAST",
+        *("train", SMOKE, "--stage=joint", f"--run_dir={tmp_path}/x"),
+        "--profile_steps=3",
+    )
 
 
 def test_unusable_flags_are_one_line(tmp_path):
@@ -212,7 +238,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_written_weights(tmp_path):
     refused(
         "File too large",
         *("train", SMOKE, "--stage=joint", f"--run_dir={tmp_path}/run"),
-        before="ulimit -f 16",
+        max_file_bytes=16 * 1024,
     )
     assert not list(tmp_path.rglob("*.partial"))
     assert not list(tmp_path.rglob("averaged_weights.npz"))
@@ -220,7 +246,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_written_weights(tmp_path):
 
 def test_help_names_every_command_s_flags_with_the_command_line():
     for command in ("train", "evaluate", "sample", "benchmark"):
-        result = call(command, "--helpshort")
+        result = Command(command, "--helpshort").result()
         assert f"bin/{command}.py" in result.stdout
         needed = "--what" if command == "benchmark" else "--run_dir"
         assert needed in result.stdout

@@ -1,0 +1,78 @@
+"""Runs the commands of bin/ as a person would, without paying for imports each time.
+
+A server process imports TensorFlow once and is copied for every command: each still has
+its own arguments, exit code and streams, and dies as it would alone.
+"""
+
+import multiprocessing
+import os
+import pathlib
+import resource
+import runpy
+import sys
+import tempfile
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["agave_tf.command_line", "tensorflow_datasets"])
+
+
+class Result(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Command:
+    """A running command.
+
+    Args:
+      name: of bin/NAME.py.
+      arguments: flags.
+      max_file_bytes: no file may grow beyond, as on a disk that is about to be full.
+      environment: variables to set.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *arguments: object,
+        max_file_bytes: int | None = None,
+        environment: dict[str, str] | None = None,
+    ):
+        self._files = [pathlib.Path(tempfile.mkstemp()[1]) for _ in range(2)]
+        line = [str(ROOT / "bin" / f"{name}.py"), *map(str, arguments)]
+        self.process = _processes.Process(
+            target=_run, args=(line, self._files, max_file_bytes, environment or {})
+        )
+        self.process.start()
+
+    def result(self) -> Result:
+        """Waits for the end, once. The exit code is negative after a signal."""
+        self.process.join()
+        out, err = (file.read_text() for file in self._files)
+        for file in self._files:
+            file.unlink()
+        return Result(self.process.exitcode, out, err)
+
+
+def _run(
+    line: list[str],
+    files: list[pathlib.Path],
+    max_file_bytes: int | None,
+    environment: dict[str, str],
+) -> None:
+    for descriptor, file in enumerate(files, start=1):
+        os.dup2(os.open(file, os.O_WRONLY), descriptor)
+    sys.stdout = os.fdopen(1, "w", buffering=1)
+    sys.stderr = os.fdopen(2, "w", buffering=1)
+    os.environ.update(environment)
+    if max_file_bytes is not None:
+        limit = (max_file_bytes, resource.RLIM_INFINITY)
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    sys.argv = line
+    runpy.run_path(line[0], run_name="__main__")

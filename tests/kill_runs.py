@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""What a week does to a run, by hand: kills it again and again, and fills its disk.
+
+tests/kill_runs.py --kills=20
+
+A run is killed (signal 9) at random moments and started again until it is finished; its
+weights must equal those of a run left alone, bit for bit. Too long for bin/test, which
+has one kill of every kind.
+"""
+
+import argparse
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def train(run_dir: pathlib.Path, steps: int) -> subprocess.Popen:
+    """Starts bin/train.py on a tiny joint stage that saves every third step."""
+    return subprocess.Popen(
+        [
+            sys.executable,
+            str(ROOT / "bin" / "train.py"),
+            f"--flagfile={ROOT}/flags/smoke.flags",
+            "--stage=joint",
+            f"--run_dir={run_dir}",
+            f"--joint_steps={steps}",
+            "--checkpoint_every=3",
+            "--evaluate_images=0",
+            "--dropout_rate=0.5",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def weights_of(run_dir: pathlib.Path) -> dict[str, np.ndarray]:
+    """The averaged weights of a finished run."""
+    with np.load(run_dir / "averaged_weights.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+def main() -> None:
+    """Prints when each kill came, and whether the weights are the same."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    moments = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory() as directory:
+        whole, killed = pathlib.Path(directory, "whole"), pathlib.Path(directory, "k")
+        started = time.monotonic()
+        process = train(whole, arguments.steps)
+        assert process.wait() == 0, process.stderr.read()
+        duration = time.monotonic() - started
+        print(f"left alone: {arguments.steps} steps in {duration:.0f} s")
+        for kill in range(arguments.kills):
+            process = train(killed, arguments.steps)
+            # From the start of the process to well into its steps.
+            wait = moments.uniform(0, 0.5 * duration)
+            try:
+                process.wait(timeout=wait)
+                break
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            names = sorted(p.name for p in (killed / "checkpoints").glob("*.index"))
+            print(f"kill {kill + 1} after {wait:.1f} s; checkpoints {names}")
+        process = train(killed, arguments.steps)
+        assert process.wait() == 0, process.stderr.read()
+        a, b = weights_of(whole), weights_of(killed)
+        assert a.keys() == b.keys()
+        differing = [name for name in a if not np.array_equal(a[name], b[name])]
+        print(f"variables that differ: {len(differing)} of {len(a)}")
+        sys.exit(bool(differing))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""What happens to a run that is killed, stopped, damaged, or started twice."""
+
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from command_process import ROOT, Command
+from tiny import tiny_trainer
+
+from agave_tf.input_error import InputError
+from agave_tf.training.checkpoints import Checkpoints, checkpoint_steps
+from agave_tf.training.run_lock import run_lock
+from agave_tf.training.stop_request import stop_requests
+
+SETTINGS = {"evaluate_images": 0, "checkpoint_every": 2, "keep_checkpoints": 3}
+LONG_RUN = (
+    f"--flagfile={ROOT}/flags/smoke.flags",
+    "--stage=pretrain_vae",
+    "--evaluate_images=0",
+    "--checkpoint_every=30",
+)
+
+
+def long_run(run_dir, *flags, steps=100_000, **how):
+    return Command(
+        "train",
+        *LONG_RUN,
+        f"--run_dir={run_dir}",
+        f"--pretrain_vae_steps={steps}",
+        *flags,
+        **how,
+    )
+
+
+def wait_for_step(command, run_dir, step):
+    """Returns when a run has saved this step."""
+    deadline = time.monotonic() + 120
+    while max(checkpoint_steps(run_dir / "checkpoints"), default=-1) < step:
+        assert command.process.is_alive(), command.result().stderr
+        assert time.monotonic() < deadline, "no checkpoint came"
+        time.sleep(0.05)
+
+
+def saved_step(run_dir):
+    return json.loads((run_dir / "progress.json").read_text())["step"]
+
+
+def averaged_weights(run_dir):
+    with np.load(run_dir / "averaged_weights.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The weights of a run of 150 steps that nothing happened to."""
+    path = tmp_path_factory.mktemp("undisturbed") / "run"
+    result = long_run(path, steps=150).result()
+    assert result.returncode == 0, result.stderr
+    return averaged_weights(path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_stopped_by_a_signal_ends_as_if_it_had_not_been(
+    tmp_path, undisturbed, number
+):
+    run = tmp_path / "run"
+    for step in (0, 60):
+        command = long_run(run, steps=150)
+        wait_for_step(command, run, step)
+        os.kill(command.process.pid, number)
+        result = command.result()
+        if number == signal.SIGKILL:
+            assert result.returncode == -number
+        else:
+            assert result.returncode == 128 + number, result.stderr
+            assert f"stopped by {number.name} at step {saved_step(run)}" in (
+                result.stderr
+            )
+            assert "Traceback" not in result.stderr
+    assert long_run(run, steps=150).result().returncode == 0
+    weights = averaged_weights(run)
+    assert weights.keys() == undisturbed.keys()
+    for name, value in weights.items():
+        np.testing.assert_array_equal(value, undisturbed[name], err_msg=name)
+
+
+def test_a_second_process_on_a_run_directory_is_refused(tmp_path):
+    run = tmp_path / "run"
+    first = long_run(run)
+    wait_for_step(first, run, 0)
+    second = long_run(run).result()
+    assert second.returncode == 2
+    holder = f"process {first.process.pid} on"
+    assert f"`run_dir` must not be in use; {run} is, by {holder}" in second.stderr
+    os.kill(first.process.pid, signal.SIGTERM)
+    assert first.result().returncode == 128 + signal.SIGTERM
+
+
+def test_a_lock_leaves_nothing_where_nothing_was_written(tmp_path):
+    with run_lock(str(tmp_path / "run")):
+        assert (tmp_path / "run").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def damage(path, how):
+    content = path.read_bytes()
+    middle = len(content) // 2
+    if how == "truncated":
+        path.write_bytes(content[:middle])
+    elif how == "empty":
+        path.write_bytes(b"")
+    else:
+        flipped = bytes([content[middle] ^ 0xFF])
+        path.write_bytes(content[:middle] + flipped + content[middle + 1 :])
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Checkpoints of three steps, of a variable that tells them apart."""
+    directory = tmp_path_factory.mktemp("saved")
+    variable = tf.Variable(tf.zeros([1000]))
+    checkpoints = Checkpoints(str(directory), tf.train.Checkpoint(v=variable), keep=3)
+    for step in (2, 4, 6):
+        variable.assign(tf.fill([1000], float(step)))
+        checkpoints.save(step)
+    return directory
+
+
+@pytest.mark.parametrize("how", ["truncated", "empty", "flipped"])
+@pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    saved, tmp_path, how, part, caplog
+):
+    for file in saved.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    damage(tmp_path / f"step-6.{part}", how)
+    variable = tf.Variable(tf.zeros([1000]))
+    checkpoints = Checkpoints(str(tmp_path), tf.train.Checkpoint(v=variable), keep=3)
+    assert checkpoints.restore() == 4
+    assert (variable.numpy() == 4).all()
+    for step in (2, 4):
+        damage(tmp_path / f"step-{step}.data-00000-of-00001", how)
+    with pytest.raises(InputError, match="all 3 in .* are damaged"):
+        checkpoints.restore()
+
+
+def test_the_newest_checkpoints_are_kept_and_remains_of_others_removed(saved, tmp_path):
+    variable = tf.Variable(0.0)
+    checkpoints = Checkpoints(str(tmp_path), tf.train.Checkpoint(v=variable), keep=2)
+    (tmp_path / "step-3_temp").mkdir()
+    (tmp_path / "step-3.data-00000-of-00001").write_bytes(b"half")
+    (tmp_path / "notes.txt").write_text("mine")
+    for step in (1, 2, 3, 4):
+        checkpoints.save(step)
+    assert checkpoint_steps(str(tmp_path)) == [3, 4]
+    assert len(list(tmp_path.iterdir())) == 5
+    assert (tmp_path / "notes.txt").exists()
+
+
+def test_a_run_with_a_damaged_checkpoint_goes_on_from_the_one_before(tmp_path):
+    def trainer(name, steps):
+        settings = {**SETTINGS, "pretrain_vae_steps": steps}
+        return tiny_trainer(tmp_path / name, "pretrain_vae", **settings)
+
+    trainer("whole", 6).train()
+    trainer("run", 4).train()
+    damage(tmp_path / "run" / "checkpoints" / "step-4.data-00000-of-00001", "flipped")
+    resumed = trainer("run", 6)
+    assert resumed.step == 2
+    resumed.train()
+    a, b = averaged_weights(tmp_path / "whole"), averaged_weights(tmp_path / "run")
+    for name, value in a.items():
+        np.testing.assert_array_equal(b[name], value, err_msg=name)
+
+
+def test_a_full_disk_loses_no_checkpoint_and_training_goes_on_after_it(tmp_path):
+    run = tmp_path / "run"
+    assert long_run(run, steps=20).result().returncode == 0
+    # A checkpoint and the weights are larger than this.
+    stopped = long_run(run, steps=60, max_file_bytes=16 * 1024).result()
+    assert stopped.returncode == 2
+    assert "File too large" in stopped.stderr.splitlines()[-1]
+    assert "Traceback" not in stopped.stderr
+    assert checkpoint_steps(run / "checkpoints") == [0, 20]
+    assert not list(run.rglob("*temp*")) + list(run.rglob("*.partial"))
+    assert long_run(run, steps=60).result().returncode == 0
+    assert saved_step(run) == 60
+
+
+def test_data_that_is_gone_is_one_line_and_the_run_stays_as_it_is(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (24, 8, 8, 3), np.uint8)
+    data = tmp_path / "images.npz"
+    np.savez(data, images=images)
+    run = tmp_path / "run"
+    assert long_run(run, f"--dataset=npz:{data}", steps=20).result().returncode == 0
+    data.unlink()
+    result = long_run(run, f"--dataset=npz:{data}", steps=40).result()
+    assert result.returncode == 2
+    assert str(data) in result.stderr
+    assert saved_step(run) == 20
+
+
+def test_a_block_that_takes_long_is_left_at_a_signal():
+    with stop_requests() as stop:
+        with stop.cuts_short():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(30)
+            raise AssertionError("went on")
+        assert stop
+    with stop_requests() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        assert stop.signal_number == signal.SIGINT

@@ -158,6 +158,8 @@ def test_the_newest_checkpoints_are_kept_and_remains_of_others_removed(saved, tm
         checkpoints.save(step)
     assert checkpoint_steps(str(tmp_path)) == [3, 4]
     assert len(list(tmp_path.iterdir())) == 5
+    checkpoints.save(3)
+    assert checkpoint_steps(str(tmp_path)) == [3]
     assert (tmp_path / "notes.txt").exists()
 
 
@@ -172,6 +174,8 @@ def test_a_run_with_a_damaged_checkpoint_goes_on_from_the_one_before(tmp_path):
     resumed = trainer("run", 6)
     assert resumed.step == 2
     resumed.train()
+    steps = checkpoint_steps(str(tmp_path / "run" / "checkpoints"))
+    assert steps == [2, 4, 6]
     a, b = averaged_weights(tmp_path / "whole"), averaged_weights(tmp_path / "run")
     for name, value in a.items():
         np.testing.assert_array_equal(b[name], value, err_msg=name)

@@ -183,6 +183,7 @@ def test_a_checkpoint_does_not_take_what_evaluation_put_into_the_model(tmp_path)
     # As when a signal comes while the averages are in the model.
     for variable in trainer.state.model.trainable_variables:
         variable.assign(variable + 1)
+    trainer.state.step.assign_add(1)
     trainer.save()
     resumed = tiny_trainer(
         tmp_path / "run", "pretrain_vae", pretrain_vae_steps=4, evaluate_images=0

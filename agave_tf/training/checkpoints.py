@@ -32,14 +32,18 @@ class Checkpoints:
         self.directory, self.checkpoint, self.keep = directory, checkpoint, keep
 
     def save(self, step: int) -> None:
-        """Writes step-`step`, then removes the older ones and remains of others."""
+        """Writes step-`step`, then removes the older ones and remains of others.
+
+        Later ones too: training is here again because they were damaged.
+        """
         os.makedirs(self.directory, exist_ok=True)
         try:
             self.checkpoint.write(self._prefix(step))
         except BaseException:
             self._remove_all_but(checkpoint_steps(self.directory))
             raise
-        self._remove_all_but(checkpoint_steps(self.directory)[-self.keep :])
+        so_far = [s for s in checkpoint_steps(self.directory) if s <= step]
+        self._remove_all_but(so_far[-self.keep :])
 
     def restore(self) -> int | None:
         """Restores the newest checkpoint that can be read; its step, or None.

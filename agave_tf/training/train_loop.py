@@ -52,6 +52,7 @@ class Trainer:
         self.run, self.images, self.held_out = run, images, held_out
         self.settings = run.config.train
         self.num_steps = run.stage.num_steps(run.config)
+        self._saved_step: int | None = None
         directory = run.file("checkpoints")
         # Keras draws the first weights from Python's and NumPy's generators.
         keras.utils.set_random_seed(self.settings.seed)
@@ -125,18 +126,18 @@ class Trainer:
                     self._stop(stop, writer)
                 if step % self.settings.summary_every == 0:
                     started, step_before = time.monotonic(), step
-        if self.run.step < self.step or not self.run.is_finished:
-            self.save()
+        self.save()
         writer.flush()
         wait_for_all_processes()
         return self.state
 
     def save(self) -> None:
-        """Writes a checkpoint, then the averaged weights by name."""
-        if not is_chief():
+        """Writes a checkpoint, then the averaged weights by name; once a step."""
+        if self.step == self._saved_step or not is_chief():
             return
         self.checkpoints.save(self.step)
         self.run.write_weights(self.state.averaged_weights(), self.step)
+        self._saved_step = self.step
 
     def evaluate(self) -> list[Score]:
         """The averaged weights' scores on `evaluate_images` held-out images."""

@@ -1,5 +1,6 @@
 """What all tests share: two logical CPUs, and where the real CIFAR-10 is."""
 
+import gc
 import os
 import pathlib
 
@@ -16,6 +17,12 @@ tf.config.set_logical_device_configuration(
 # Tests run each graph a few times: optimizing it would take most of their time. The
 # commands, which test_commands.py runs as processes, do optimize.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+# Tracing makes millions of objects; looking through all imported ones for each few
+# hundred of them would take a good part of the tests' time.
+gc.freeze()
+gc.set_threshold(100_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from command_process import ROOT, Command
 
+pytestmark = pytest.mark.xdist_group("commands")
 SMOKE = f"--flagfile={ROOT}/flags/smoke.flags"
 
 

@@ -16,6 +16,7 @@ from agave_tf.training.checkpoints import Checkpoints, checkpoint_steps
 from agave_tf.training.run_lock import run_lock
 from agave_tf.training.stop_request import stop_requests
 
+pytestmark = pytest.mark.xdist_group("survival")
 SETTINGS = {"evaluate_images": 0, "checkpoint_every": 2, "keep_checkpoints": 3}
 LONG_RUN = (
     f"--flagfile={ROOT}/flags/smoke.flags",

@@ -20,41 +20,23 @@ class Stopped(Exception):
         self.signal_number = signal_number
 
 
-class _CutShort(BaseException):
-    """Leaves a `while_cut_short` block."""
-
-
 class StopRequest:
     """Whether a signal has come, and which."""
 
     def __init__(self):
         self.signal_number = 0
-        self._may_cut_short = False
 
     def __bool__(self) -> bool:
         return self.signal_number != 0
 
     def receive(self, signal_number: int, _frame: object) -> None:
-        """Handles a signal. The second one acts as if there were no handler."""
+        """Handles a signal. The second one acts as if there were no handler.
+
+        Raises nothing: in the middle of TensorFlow's code that ends in a SystemError.
+        """
         self.signal_number = signal_number
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        if self._may_cut_short:
-            raise _CutShort
-
-    @contextlib.contextmanager
-    def cuts_short(self) -> Iterator[None]:
-        """A block that a signal leaves at once: one that takes long and saves nothing.
-
-        A wish from before the block skips none of it.
-        """
-        self._may_cut_short = not self
-        try:
-            yield
-        except _CutShort:
-            pass
-        finally:
-            self._may_cut_short = False
 
 
 @contextlib.contextmanager

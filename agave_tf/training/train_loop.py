@@ -1,6 +1,5 @@
 """The loop that trains one stage, the same for all stages and devices."""
 
-import contextlib
 import signal
 import time
 from collections.abc import Iterable
@@ -100,8 +99,7 @@ class Trainer:
         with stop_requests() as stop, bar:
             if self.step == 0:
                 self.save()
-                with stop.cuts_short() if is_alone else contextlib.nullcontext():
-                    self._evaluate(writer)
+                self._evaluate(writer)
             started, step_before = time.monotonic(), self.step
             while (step := self.step) < self.num_steps:
                 count = self._steps_to_go(step, profiler)
@@ -120,8 +118,7 @@ class Trainer:
                 if is_alone:
                     is_stopping = bool(stop)
                 if not is_stopping:
-                    with stop.cuts_short() if is_alone else contextlib.nullcontext():
-                        self._look(writer, step)
+                    self._look(writer, step)
                 if is_stopping or (is_alone and stop):
                     self._stop(stop, writer)
                 if step % self.settings.summary_every == 0:

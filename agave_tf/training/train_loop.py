@@ -114,13 +114,9 @@ class Trainer:
                     self._report(writer, bar, report, images / seconds)
                 if step % self.settings.checkpoint_every == 0:
                     self.save()
-                is_stopping = bool(int(report.stop_votes))
-                if is_alone:
-                    is_stopping = bool(stop)
-                if not is_stopping:
-                    self._look(writer, step)
-                if is_stopping or (is_alone and stop):
+                if stop if is_alone else int(report.stop_votes):
                     self._stop(stop, writer)
+                self._look(writer, step)
                 if step % self.settings.summary_every == 0:
                     started, step_before = time.monotonic(), step
         self.save()

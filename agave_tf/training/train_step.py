@@ -55,7 +55,7 @@ class TrainState(tf.Module):
     def checkpoint(self) -> tf.train.Checkpoint:
         """Everything a resumed run needs; `copy_to_model` follows a restore.
 
-        Not the model's own variables, which may hold the averages when a signal comes.
+        Not the model's own variables, which are copies, or the averages for a while.
         """
         slots = self.optimizer.variables
         return tf.train.Checkpoint(

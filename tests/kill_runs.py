@@ -41,6 +41,16 @@ def train(run_dir: pathlib.Path, steps: int) -> subprocess.Popen:
     )
 
 
+def seconds_until_saved(process: subprocess.Popen, run_dir: pathlib.Path) -> float:
+    """How long a new run takes to its first checkpoint after a step."""
+    started = time.monotonic()
+    while process.poll() is None:
+        if (run_dir / "checkpoints" / "step-3.index").exists():
+            break
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
 def weights_of(run_dir: pathlib.Path) -> dict[str, np.ndarray]:
     """The averaged weights of a finished run."""
     with np.load(run_dir / "averaged_weights.npz") as file:
@@ -59,13 +69,20 @@ def main() -> None:
         whole, killed = pathlib.Path(directory, "whole"), pathlib.Path(directory, "k")
         started = time.monotonic()
         process = train(whole, arguments.steps)
+        beginning = seconds_until_saved(process, whole)
         assert process.wait() == 0, process.stderr.read()
         duration = time.monotonic() - started
-        print(f"left alone: {arguments.steps} steps in {duration:.0f} s")
+        share = (duration - beginning) / arguments.kills
+        print(
+            f"left alone: {arguments.steps} steps in {duration:.0f} s, the first after "
+            f"{beginning:.0f} s"
+        )
         for kill in range(arguments.kills):
             process = train(killed, arguments.steps)
-            # From the start of the process to well into its steps.
-            wait = moments.uniform(0, 0.5 * duration)
+            # A third of the kills on the way to the first step, the others after it.
+            wait = moments.uniform(0, beginning)
+            if moments.random() > 1 / 3:
+                wait = beginning + moments.uniform(0, 1.5 * share)
             try:
                 process.wait(timeout=wait)
                 break

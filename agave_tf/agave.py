@@ -90,6 +90,15 @@ class AGAVE(keras.layers.Layer):
         """The encoder's features of image uint8 [B,H,W,C]; None without a VAE."""
         return None if self.vae is None else self.vae.encode(to_unit_range(image))
 
+    def mean_latents(self, image: tf.Tensor) -> list[tf.Tensor]:
+        """z of every level, from the top, where q(z|x) has no noise.
+
+        What image uint8 [B,H,W,C] means, without chance: features for other uses.
+        """
+        count = tf.shape(image)[0]
+        noise = [tf.zeros([count, *shape]) for shape in self.vae.latent_shapes]
+        return self.vae.sample_posterior(self.encode(image), noise).zs
+
     def terms(
         self, image: tf.Tensor, draws: ImageDraws, label: tf.Tensor | None = None
     ) -> AGAVETerms:

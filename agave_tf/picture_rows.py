@@ -27,7 +27,7 @@ class PictureRow(NamedTuple):
 
 
 # What keeps the seeds of different draws apart; sampling.py has one too.
-_PRIOR_NOISE, _POSTERIOR_NOISE = 0, 1
+PRIOR_NOISE, _POSTERIOR_NOISE = 0, 1
 
 
 class Sampler:
@@ -180,7 +180,7 @@ class Sampler:
         return [self.settings.z_temperature * level for level in noise]
 
     def _prior_f_z(self, index: tf.Tensor) -> tf.Tensor:
-        return self.model.vae.sample_prior(self._noise(_PRIOR_NOISE, index)).f_z
+        return self.model.vae.sample_prior(self._noise(PRIOR_NOISE, index)).f_z
 
     def _posterior_zs(self, image: np.ndarray, index: tf.Tensor) -> list[tf.Tensor]:
         noise = self._noise(_POSTERIOR_NOISE, index)

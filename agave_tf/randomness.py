@@ -12,9 +12,9 @@ import tensorflow as tf
 _NOT_NEGATIVE = 0x7FFFFFFF
 
 
-def seed_tensor(seed: int) -> tf.Tensor:
+def seed_tensor(seed: int | tf.Tensor) -> tf.Tensor:
     """The seed of a run as TensorFlow's stateless ops take it, int32 [2]."""
-    return tf.constant([seed, 0], tf.int32)
+    return tf.stack([tf.convert_to_tensor(seed, tf.int32), 0])
 
 
 def fold_in(seed: tf.Tensor, data: int | tf.Tensor) -> tf.Tensor:

@@ -60,12 +60,13 @@ def draw_images(
     """
     count = len(index)
     batch = min(settings.batch_size, count)
-    seed = fold_in(fold_in(seed_tensor(settings.seed), _PIXELS), sample)
+    seed = pixel_seed(settings.seed, sample)
+    temperature = tf.constant(settings.pixel_temperature, tf.float32)
     parts = []
     for start in range(0, count, batch):
         # Filled up with the last image, so that every batch has the compiled size.
         rows = np.minimum(np.arange(start, start + batch), count - 1)
-        draws = _pixel_draws(model, tf.gather(index, rows), seed, settings)
+        draws = pixel_draws(model, tf.gather(index, rows), seed, temperature)
         if given is not None:
             x = to_unit_range(tf.constant(given[0][rows]))
             is_given = tf.reshape(tf.constant(given[1]), [1, -1, 1])
@@ -86,9 +87,18 @@ def draw_images(
     return np.concatenate(parts)
 
 
-def _pixel_draws(
-    model: AGAVE, index: tf.Tensor, seed: tf.Tensor, settings: SamplingSettings
+def pixel_seed(seed: int | tf.Tensor, sample: int = 0) -> tf.Tensor:
+    """The seed [2] of the pixels of the `sample`-th draw for every index."""
+    return fold_in(fold_in(seed_tensor(seed), _PIXELS), sample)
+
+
+def pixel_draws(
+    model: AGAVE,
+    index: tf.Tensor,
+    seed: tf.Tensor,
+    temperature: float | tf.Tensor = 1.0,
 ) -> PixelDraws:
+    """The noise of images' pixels: row i follows from `seed` [2] and index[i]."""
     height, width, channels = model.image_shape
     num_mixtures = model.config.pixel_cnn.num_mixtures
     per_pixel = num_mixtures + channels
@@ -97,5 +107,5 @@ def _pixel_draws(
     return PixelDraws(
         uniform[..., :num_mixtures],
         uniform[..., num_mixtures:],
-        temperature=tf.constant(settings.pixel_temperature, tf.float32),
+        temperature=temperature,
     )

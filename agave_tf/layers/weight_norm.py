@@ -238,8 +238,8 @@ class WeightNormConv2DTranspose(_WeightNormLayer):
         self.crop_corner = crop_corner
 
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        batch, height, width = tf.unstack(tf.shape(x)[:3])
-        height, width = self.strides * height, self.strides * width
+        batch = tf.shape(x)[0]
+        height, width = (self.strides * side for side in x.shape[1:3])
         if self.crop_corner is None:
             shape, padding = [batch, height, width, self.filters], "SAME"
         else:
@@ -257,6 +257,6 @@ class WeightNormConv2DTranspose(_WeightNormLayer):
         if self.crop_corner is None:
             return y
         top, left = self.crop_corner
-        height = tf.shape(y)[1] - (self.kernel_size[0] - 1)
-        width = tf.shape(y)[2] - (self.kernel_size[1] - 1)
+        height = y.shape[1] - (self.kernel_size[0] - 1)
+        width = y.shape[2] - (self.kernel_size[1] - 1)
         return y[:, top : top + height, left : left + width]

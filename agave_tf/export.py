@@ -229,8 +229,7 @@ def export_model(
     module = ExportedModel(model, sampling_batch_size)
     functions = {}
     for name, (function, arguments) in module.signatures().items():
-        # Signatures of a SavedModel take their arguments by name.
-        compiled = tf.function(function, autograph=False)
+        compiled = tf.function(_checking_shapes(function, arguments), autograph=False)
         named = {
             key: tf.TensorSpec(spec.shape, spec.dtype, key)
             for key, spec in arguments.items()
@@ -246,6 +245,22 @@ def export_model(
         path = os.path.join(directory, DESCRIPTION_FILE)
         with open(path, "w", encoding="utf-8") as file:
             file.write(description + "\n")
+
+
+def _checking_shapes(
+    function: Callable[..., dict[str, tf.Tensor]], arguments: dict[str, tf.TensorSpec]
+) -> Callable[..., dict[str, tf.Tensor]]:
+    """`function`, whose graph refuses a wrong shape before anything is computed."""
+
+    def checked(**given: tf.Tensor) -> dict[str, tf.Tensor]:
+        return function(
+            **{
+                name: tf.ensure_shape(given[name], spec.shape, name=f"check_{name}")
+                for name, spec in arguments.items()
+            }
+        )
+
+    return checked
 
 
 def check_new_directory(flag: str, path: str) -> None:

@@ -4,12 +4,12 @@ import pathlib
 
 import numpy as np
 
-_DIRECTORY = pathlib.Path(__file__).resolve().parent / "golden"
+DIRECTORY = pathlib.Path(__file__).resolve().parent / "golden"
 
 
 def load(stem: str) -> dict[str, np.ndarray]:
     """All arrays of a file."""
-    with np.load(_DIRECTORY / f"{stem}.npz") as file:
+    with np.load(DIRECTORY / f"{stem}.npz") as file:
         return {key: file[key] for key in file.files}
 
 

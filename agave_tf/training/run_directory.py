@@ -49,12 +49,16 @@ _CHANGEABLE = {
 
 @dataclasses.dataclass(frozen=True)
 class RunDirectory:
-    """A run's directory with what its config.json says."""
+    """A run's directory with what its config.json says.
+
+    origin: the checkpoint that the weights were imported from; empty for one of ours.
+    """
 
     path: str
     stage: Stage
     config: Config
     image_shape: tuple[int, int, int]
+    origin: str = ""
 
     def file(self, name: str) -> str:
         """The path of a file in the directory."""
@@ -83,6 +87,7 @@ class RunDirectory:
             "agave_tf": agave_tf.__version__,
             "stage": self.stage.name,
             "image_shape": self.image_shape,
+            "origin": self.origin,
             "settings": dataclasses.asdict(self.config),
         }
         write_text(self.file(_CONFIG), json.dumps(content, indent=2) + "\n")
@@ -145,6 +150,7 @@ def open_run(path: str) -> RunDirectory:
             STAGES[content["stage"]],
             config_from_json(json.dumps(content["settings"])),
             tuple(content["image_shape"]),
+            content.get("origin", ""),
         )
     except (InputError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -168,6 +174,12 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
         raise InputError(
             f"`stage` must be {old.stage.name} to go on with the run in {path}; got "
             f"{stage.name}. Another --run_dir starts a new run."
+        )
+    if old.origin:
+        raise InputError(
+            f"`run_dir` must be another directory; {path} holds weights imported from "
+            f"{old.origin}. --stage=joint can start from it, by --init_vae_from or "
+            "--init_pixel_cnn_from."
         )
     old_settings = _fixed_settings(old.config)
     for name, value in _fixed_settings(config).items():

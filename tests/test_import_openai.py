@@ -1,0 +1,203 @@
+"""Checkpoints of the original code become runs of ours."""
+
+import math
+import shutil
+
+import golden_file
+import numpy as np
+import pytest
+import tensorflow as tf
+from golden_file import load, nhwc, report
+from original_likelihoods import discretized_logistic, mixture_loss
+from tiny import tiny_config, tiny_images, tiny_model, tiny_trainer
+
+from agave_tf.config import DataConfig
+from agave_tf.importers.openai_checkpoint import import_openai
+from agave_tf.importers.openai_names import pixel_cnn_variables
+from agave_tf.input_error import InputError
+from agave_tf.named_weights import named_weights
+from agave_tf.training.run_directory import check_same_run, open_run
+
+PIXEL_CNN = golden_file.DIRECTORY / "ckpt_pixelcnn" / "params_cifar.ckpt"
+IAF_VAE = golden_file.DIRECTORY / "ckpt_iaf" / "model.ckpt-40"
+SCALE = 127.5 / 256
+
+
+def imported(kind, prefix, run_dir, nonlinearity="", image_size=""):
+    data = DataConfig(image_size=image_size)
+    import_openai(kind, str(prefix), str(run_dir), nonlinearity, data)
+    return open_run(str(run_dir))
+
+
+def write_checkpoint(path, arrays):
+    """A checkpoint in the format of TensorFlow 1, with these tensors."""
+    tf.raw_ops.SaveV2(
+        prefix=str(path),
+        tensor_names=list(arrays),
+        shape_and_slices=[""] * len(arrays),
+        tensors=[tf.constant(array) for array in arrays.values()],
+    )
+    return path
+
+
+def originals_of(model):
+    """A PixelCNN++'s weights, named and shaped as openai/pixel-cnn's."""
+    arrays = {}
+    for name, variable in pixel_cnn_variables(model.pixel_cnn).items():
+        value = variable.numpy()
+        # Its dense layers have no axes of space.
+        arrays[name] = value[0, 0] if "/dense_" in name and value.ndim == 4 else value
+    return arrays
+
+
+def tensors_of(prefix):
+    reader = tf.train.load_checkpoint(str(prefix))
+    return {
+        name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()
+    }
+
+
+def test_a_pixel_cnn_checkpoint_gives_the_originals_output(tmp_path):
+    golden = load("ckpt_pixelcnn_output")
+    run = imported("pixel_cnn", PIXEL_CNN, tmp_path / "run")
+    assert run.image_shape == (32, 32, 3)
+    model = run.load_model()
+    x = golden["x_u8"] / np.float32(127.5) - 1
+    output = model.pixel_cnn(x)
+    report("ckpt_pixelcnn", "output", np.abs(output - golden["out_ema"]).max(), 2e-5)
+    loss = tf.reduce_sum(mixture_loss(tf.constant(x), output), [1, 2]).numpy()
+    deviation = np.abs(loss / golden["loss_ema_per_image"] - 1).max()
+    report("ckpt_pixelcnn", "loss (relative)", deviation, 1e-5)
+
+
+def test_an_iaf_checkpoint_gives_the_originals_output(tmp_path):
+    golden = load("ckpt_iaf_output")
+    run = imported("iaf_vae", IAF_VAE, tmp_path / "run")
+    assert run.step == golden["global_step"]
+    vae = run.load_model().vae
+    levels = ("IAF_1_0", "IAF_0_0")
+    image = tf.constant(nhwc(golden["x_u8"]) / np.float32(127.5) - 1)
+    noise = [nhwc(golden[f"noise:{level}:posterior"]) for level in levels]
+    output = vae.sample_posterior(vae.encode(image), noise)
+    deviation = np.abs(output.f_z * SCALE - nhwc(golden["x_dec"])).max()
+    report("ckpt_iaf", "f(z)", deviation, 2e-5)
+    log_prob = discretized_logistic(
+        output.f_z * SCALE, vae.log_scale - math.log(256), image * SCALE
+    )
+    log_prob = tf.reduce_sum(log_prob, [1, 2, 3]).numpy()
+    deviation = np.abs(log_prob / golden["log_pxz"] - 1).max()
+    report("ckpt_iaf", "log_pxz (relative)", deviation, 1e-5)
+    for level, kl in zip(levels, output.kls, strict=True):
+        kl = tf.reduce_sum(kl, [1, 2, 3]).numpy()
+        deviation = np.abs(kl / golden[f"kl_cost:{level}"] - 1).max()
+        report("ckpt_iaf", f"kl {level} (relative)", deviation, 1e-5)
+    noise = [nhwc(golden[f"noise_sample:{level}:prior"]) for level in levels]
+    f_z = vae.sample_prior(noise).f_z
+    deviation = np.abs(f_z * SCALE - nhwc(golden["sample_x_dec"])).max()
+    report("ckpt_iaf", "f(z) of the prior", deviation, 2e-5)
+
+
+def test_a_joint_stage_starts_from_an_imported_pixel_cnn(tmp_path):
+    run = imported("pixel_cnn", PIXEL_CNN, tmp_path / "imported", image_size="8")
+    settings = {"num_filters": 6, "num_mixtures": 3, "joint_steps": 2}
+    vae = tiny_trainer(tmp_path / "vae", "pretrain_vae", pretrain_vae_steps=1)
+    vae.train()
+    sources = {"init_vae_from": vae.run.path, "init_pixel_cnn_from": run.path}
+    joint = tiny_trainer(tmp_path / "joint", sources=sources, **settings)
+    pixel_cnn = joint.state.model.pixel_cnn
+    ours = named_weights(pixel_cnn)
+    for name, value in named_weights(run.load_model().pixel_cnn).items():
+        np.testing.assert_array_equal(ours[name], value, err_msg=name)
+    before = {name: value.numpy() for name, value in ours.items()}
+    joint.train()
+    assert any(np.any(value.numpy() != before[name]) for name, value in ours.items())
+
+
+def test_classes_are_read_from_the_shapes(tmp_path):
+    model = tiny_model(
+        "pretrain_pixel_cnn", tiny_images(labels=10), num_classes=10, num_filters=6
+    )
+    prefix = write_checkpoint(tmp_path / "classes.ckpt", originals_of(model))
+    run = imported("pixel_cnn", prefix, tmp_path / "run", image_size="8")
+    assert run.config.pixel_cnn.num_classes == 10
+    images = tiny_images(labels=10).first(4)
+    x = images.image / np.float32(127.5) - 1
+    expected = model.pixel_cnn(x, label=images.label)
+    output = run.load_model().pixel_cnn(x, label=images.label)
+    np.testing.assert_array_equal(output, expected)
+
+
+def test_relu_has_to_be_asked_for(tmp_path):
+    model = tiny_model("pretrain_pixel_cnn", nonlinearity="relu")
+    prefix = write_checkpoint(tmp_path / "relu.ckpt", originals_of(model))
+    with pytest.raises(InputError, match="`nonlinearity` must be elu or relu"):
+        imported("pixel_cnn", prefix, tmp_path / "run")
+    run = imported("pixel_cnn", prefix, tmp_path / "run", "relu", image_size="8")
+    assert run.config.pixel_cnn.nonlinearity == "relu"
+
+
+def without(arrays, name):
+    return {key: value for key, value in arrays.items() if not key.startswith(name)}
+
+
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        (lambda a: without(a, "model/conv2d_5/g"), "lacks `model/conv2d_5/g`"),
+        (
+            lambda a: without(a, "model/conv2d_5/g/Exp"),
+            "lacks `model/conv2d_5/g/ExponentialMovingAverage`",
+        ),
+        (lambda a: without(a, "model/conv2d_0/"), "the variable `model/conv2d_0/V`"),
+        (
+            lambda a: a | dict.fromkeys(averaged("model/more/b"), np.zeros(2)),
+            "has `model/more/b`, which the model has not",
+        ),
+        (
+            lambda a: a | dict.fromkeys(averaged("model/conv2d_5/g"), np.zeros(2)),
+            "`model/conv2d_5/g`",
+        ),
+        (
+            lambda a: a | dict.fromkeys(averaged("model/dense_3/g"), np.zeros((2, 2))),
+            "`model/dense_3/g`",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path, change, message):
+    arrays = change(tensors_of(PIXEL_CNN))
+    prefix = write_checkpoint(tmp_path / "changed.ckpt", arrays)
+    with pytest.raises(InputError, match=message):
+        imported("pixel_cnn", prefix, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def averaged(name):
+    return (name, f"{name}/ExponentialMovingAverage")
+
+
+def test_a_truncated_or_foreign_checkpoint_is_refused(tmp_path):
+    for file in PIXEL_CNN.parent.glob(f"{PIXEL_CNN.name}.*"):
+        shutil.copy(file, tmp_path)
+    data = tmp_path / f"{PIXEL_CNN.name}.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:50_000])
+    with pytest.raises(InputError, match="cannot be read"):
+        imported("pixel_cnn", tmp_path / PIXEL_CNN.name, tmp_path / "run")
+    text = tmp_path / "text.ckpt"
+    text.write_text("nothing of the kind")
+    for prefix in (text, tmp_path / "missing.ckpt"):
+        with pytest.raises(InputError, match="must be the prefix"):
+            imported("pixel_cnn", prefix, tmp_path / "run")
+    for kind, prefix in (("pixel_cnn", IAF_VAE), ("iaf_vae", PIXEL_CNN)):
+        with pytest.raises(InputError, match="Is --kind right"):
+            imported(kind, prefix, tmp_path / "run")
+    ours = tmp_path / "ours"
+    tiny_trainer(ours, "pretrain_vae", pretrain_vae_steps=1).train()
+    with pytest.raises(InputError, match="Is --kind right"):
+        imported("iaf_vae", ours / "checkpoints" / "step-1", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_stage_goes_on_in_an_imported_run(tmp_path):
+    run = imported("pixel_cnn", PIXEL_CNN, tmp_path / "run", image_size="8")
+    with pytest.raises(InputError, match="holds weights imported from"):
+        check_same_run(run.path, run.stage, tiny_config())

@@ -1,0 +1,175 @@
+"""A SavedModel gives the numbers of the model it was made of."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny import tiny_images, tiny_model
+
+from agave_tf.evaluation import Evaluator
+from agave_tf.export import DESCRIPTION_FILE, ExportedModel, export_model
+from agave_tf.images import Images, to_levels, to_unit_range
+from agave_tf.input_error import InputError
+from agave_tf.picture_rows import Sampler
+from agave_tf.sampling import SamplingSettings, draw_images
+
+COUNT, SEED, NUM_SAMPLES = 5, 3, 2
+ELSEWHERE = pathlib.Path(__file__).resolve().parent / "exported_elsewhere.py"
+
+
+def test_every_signature_gives_pythons_numbers_with_tensorflow_alone(tmp_path):
+    model = tiny_model(num_layers_per_resolution=1)
+    export_model(model, str(tmp_path / "exported"), {"step": 7}, sampling_batch_size=2)
+    image = tiny_images(COUNT).image
+    zs = model.mean_latents(tf.constant(image))
+    given = {
+        "encode": {"images": image},
+        "reconstruct": {"images": image},
+        "decode": {f"z_{level:02d}": z.numpy() for level, z in enumerate(zs)},
+        "log_likelihood": {"images": image, "num_samples": NUM_SAMPLES, "seed": SEED},
+        "sample": {"count": COUNT, "seed": SEED},
+        "sample_given_auxiliary": {"auxiliary_images": image, "seed": SEED},
+    }
+    calls = {
+        f"{name}/{key}": np.asarray(value, np.int32) if np.isscalar(value) else value
+        for name, arguments in given.items()
+        for key, value in arguments.items()
+    }
+    np.savez(tmp_path / "calls.npz", **calls)
+    files = [str(tmp_path / name) for name in ("exported", "calls.npz", "results.npz")]
+    # From elsewhere, so that agave_tf is not found by chance either.
+    subprocess.run([sys.executable, str(ELSEWHERE), *files], check=True, cwd=tmp_path)
+    with np.load(files[-1]) as file:
+        results = {key: file[key] for key in file.files}
+    check_vae(model, zs, results)
+    check_log_likelihood(model, image, results)
+    check_samples(model, image, results)
+    description = json.loads(results["describe/json"].item())
+    assert (description["step"], description["image_shape"]) == (7, [8, 8, 3])
+    assert description["settings"]["vae"]["hidden_channels"] == 8
+    stored = (tmp_path / "exported" / DESCRIPTION_FILE).read_text()
+    assert json.loads(stored) == description
+
+
+def check_vae(model, zs, results):
+    f_z = model.vae.decode(zs)
+    for level, z in enumerate(zs):
+        stored = results[f"encode/z_{level:02d}"]
+        np.testing.assert_allclose(stored, z, atol=1e-5)
+    flat = np.concatenate([z.numpy().reshape(COUNT, -1) for z in zs], axis=1)
+    np.testing.assert_allclose(results["encode/features"], flat, atol=1e-5)
+    for name in ("reconstruct", "decode"):
+        np.testing.assert_allclose(results[f"{name}/f_z"], f_z, atol=1e-5)
+        pictures = results[f"{name}/f_z_images"]
+        np.testing.assert_array_equal(pictures, to_levels(results[f"{name}/f_z"]))
+
+
+def check_log_likelihood(model, image, results):
+    scores = Evaluator(model, COUNT).scores(Images(image, None), NUM_SAMPLES, SEED)
+    expected = scores._asdict()
+    ours = {
+        "nats": "bound",
+        "elbo": "log_likelihood",
+        "primary_reconstruction": "primary_reconstruction",
+        "auxiliary_reconstruction": "auxiliary_reconstruction",
+        "kl": "kl",
+    }
+    for output, name in ours.items():
+        stored = results[f"log_likelihood/{output}"]
+        np.testing.assert_allclose(stored, expected[name], rtol=1e-5, err_msg=output)
+    bits = -expected["bound"] / (8 * 8 * 3 * np.log(2))
+    np.testing.assert_allclose(results["log_likelihood/bits_per_dim"], bits, rtol=1e-5)
+
+
+def check_samples(model, image, results):
+    """A draw is equal but where rounding carried a sub-pixel over an edge.
+
+    What follows such a sub-pixel in its image is another draw, so images are counted.
+    """
+    rows = Sampler(model, SamplingSettings(seed=SEED, batch_size=2)).prior(COUNT)
+    settings = SamplingSettings(seed=SEED, batch_size=2)
+    index = np.arange(COUNT)
+    f_z = to_unit_range(tf.constant(image))
+    given = draw_images(model, index, settings, f_z)
+    assert results["sample/f_z_images"].shape == rows[0].images.shape
+    for stored, expected in (
+        (results["sample/images"], rows[1].images),
+        (results["sample_given_auxiliary/images"], given),
+    ):
+        assert stored.shape == expected.shape and stored.dtype == np.uint8
+        same = (stored == expected).all(axis=(1, 2, 3))
+        assert same.sum() >= COUNT - 1
+    assert np.ptp(results["sample/images"]) > 100
+
+
+def test_a_pixel_cnn_alone_in_bfloat16_takes_labels(tmp_path):
+    images = tiny_images(4, labels=2)
+    settings = {"num_classes": 2, "compute_dtype": "bfloat16"}
+    model = tiny_model("pretrain_pixel_cnn", images, **settings)
+    export_model(model, str(tmp_path / "exported"), {}, sampling_batch_size=2)
+    signatures = tf.saved_model.load(str(tmp_path / "exported")).signatures
+    assert set(signatures) == {"describe", "log_likelihood", "sample"}
+    result = signatures["log_likelihood"](
+        images=tf.constant(images.image),
+        labels=tf.constant(images.label),
+        num_samples=tf.constant(1),
+        seed=tf.constant(0),
+    )
+    bound = Evaluator(model, 4).scores(images, 1, 0).bound
+    np.testing.assert_allclose(result["nats"], bound, rtol=2e-3)
+    assert "kl" not in result
+    drawn = signatures["sample"](labels=tf.constant([1, 0, 1]), seed=tf.constant(2))
+    settings = SamplingSettings(seed=2, batch_size=2)
+    expected = draw_images(model, np.arange(3), settings, label=np.array([1, 0, 1]))
+    assert drawn["images"].shape == expected.shape
+    # Rounding to 8 bits may carry any sub-pixel over an edge; the first ones are equal.
+    np.testing.assert_array_equal(drawn["images"][:, 0, 0], expected[:, 0, 0])
+
+
+def test_a_vae_alone_exports_what_it_can(tmp_path):
+    images = tiny_images(3)
+    model = tiny_model("pretrain_vae", images)
+    export_model(model, str(tmp_path / "exported"), {})
+    signatures = tf.saved_model.load(str(tmp_path / "exported")).signatures
+    names = {"encode", "reconstruct", "decode", "log_likelihood", "sample", "describe"}
+    assert set(signatures) == names
+    drawn = signatures["sample"](count=tf.constant(3), seed=tf.constant(2))
+    assert set(drawn) == {"f_z", "f_z_images"}
+    rows = Sampler(model, SamplingSettings(seed=2)).prior(3)
+    difference = np.abs(drawn["f_z_images"].numpy().astype(int) - rows[0].images)
+    assert difference.max() <= 1
+    image = tf.constant(images.image)
+    number = {"num_samples": tf.constant(2), "seed": tf.constant(1)}
+    nats = signatures["log_likelihood"](images=image, **number)["nats"]
+    bound = Evaluator(model, 3).scores(images, 2, 1).bound
+    np.testing.assert_allclose(nats, bound, rtol=1e-5)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="check_images"):
+        signatures["encode"](images=tf.zeros([2, 4, 8, 3], tf.uint8))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="to be a uint8 tensor"):
+        signatures["encode"](images=tf.zeros([2, 8, 8, 3]))
+
+
+def test_nothing_is_overwritten_and_nothing_is_left_half_written(tmp_path, monkeypatch):
+    model = tiny_model("pretrain_vae")
+    path = tmp_path / "exported"
+    path.mkdir()
+    with pytest.raises(InputError, match="`output_dir` must not exist"):
+        export_model(model, str(path), {})
+    with pytest.raises(InputError, match="there is no"):
+        export_model(model, str(tmp_path / "no" / "exported"), {})
+
+    def fail(module, directory, signatures):
+        os.makedirs(directory)
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(ExportedModel, "signatures", lambda self: {})
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    path.rmdir()
+    with pytest.raises(OSError, match="No space"):
+        export_model(model, str(path), {})
+    assert not list(tmp_path.iterdir())

@@ -213,10 +213,10 @@ class TrainConfig:
     evaluate_images: int = setting(
         256, "Held-out images in an evaluation during training; 0: no such evaluation."
     )
-    samples_every: int = setting(
-        0,
-        "Steps between grids of finished samples in TensorBoard, which take long to "
-        "draw; 0: none. Grids of f(z) come with every evaluation.",
+    show_samples: bool = setting(
+        True,
+        "Whether the pictures that TensorBoard shows of every evaluation are finished "
+        "by the PixelCNN++, which takes long; otherwise they are of f(z) alone.",
     )
 
     def __post_init__(self):
@@ -226,7 +226,6 @@ class TrainConfig:
             "joint_steps",
             "ablation_steps",
             "evaluate_images",
-            "samples_every",
             "kl_weight",
             "warmup_steps",
             "seed",

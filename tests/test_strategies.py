@@ -7,8 +7,8 @@ import socket
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from command_process import ROOT, Command
+from event_files import scalars
 from test_survival import averaged_weights, saved_step, wait_for_step
 
 from agave_tf.input_error import InputError
@@ -58,14 +58,8 @@ def train_on_two_processes(run, *flags):
 
 
 def loss_curve(run):
-    """bits_per_dim of every training step, from TensorBoard's file."""
-    (path,) = (run / "summaries" / "train").iterdir()
-    curve = {}
-    for record in tf.data.TFRecordDataset(str(path)):
-        event = tf.compat.v1.Event.FromString(record.numpy())
-        for value in event.summary.value:
-            if value.tag == "bits_per_dim":
-                curve[event.step] = float(tf.make_ndarray(value.tensor))
+    """Bits/dim of every training step, from TensorBoard's file."""
+    curve = scalars(run / "summaries" / "train")["bits_per_dim/total"]
     return np.array([curve[step] for step in sorted(curve)])
 
 

@@ -24,6 +24,7 @@ SETTINGS = {
     "checkpoint_every": 3,
     "evaluate_every": 100,
     "evaluate_images": 6,
+    "show_samples": False,
 }
 
 

@@ -36,7 +36,7 @@ _CHANGEABLE = {
     "checkpoint_every",
     "evaluate_every",
     "evaluate_images",
-    "samples_every",
+    "show_samples",
     "keep_checkpoints",
     "max_skipped",
     "jit_compile",

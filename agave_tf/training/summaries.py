@@ -1,8 +1,19 @@
-"""What TensorBoard and the progress bar show of a run, all of it in bits/dim."""
+"""What TensorBoard and the progress bar show of a run, all of it in bits/dim.
+
+First come the bits/dim and their parts (group bits_per_dim), then what each level of z
+costs (kl_per_level), then how training goes (training). A sweep's runs are compared in
+the HParams tab, the parts are drawn over each other in the custom scalars' tab.
+"""
+
+import dataclasses
 
 import tensorflow as tf
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import summary as custom_scalars
+from tensorboard.plugins.hparams import api as hparams
 
 from agave_tf.agave import AGAVE
+from agave_tf.config import Config, config_to_json
 from agave_tf.evaluation import Score
 from agave_tf.images import Images
 from agave_tf.importance_weighted_bound import bits_per_dim
@@ -10,13 +21,17 @@ from agave_tf.objective import AGAVETerms, auxiliary_elbo, count_dims, elbo
 from agave_tf.picture_rows import Sampler
 from agave_tf.pictures import image_grid
 from agave_tf.sampling import SamplingSettings
+from agave_tf.training.run_directory import RunDirectory
 
 _NUM_PICTURES = 8
+# What makes no other model: not worth a column beside the bits/dim.
+_NO_HPARAMS = ("data_dir", "keep_checkpoints", "profile_steps")
 
 
 def training_scalars(model: AGAVE, terms: AGAVETerms) -> dict[str, float]:
-    """Bits/dim of a step's batch means; reconstruction and kl add up to bits_per_dim.
+    """Bits/dim of a step's batch means, named as `summarize` names them.
 
+    Reconstruction and kl add up to bits_per_dim.
     For the VAE alone everything is per dimension of y.
     """
     dims = count_dims(model.image_shape)
@@ -36,7 +51,7 @@ def training_scalars(model: AGAVE, terms: AGAVETerms) -> dict[str, float]:
         scalars["kl"] = float(bits_per_dim(-terms.kl, dims))
         scalars["kl_objective"] = float(bits_per_dim(-terms.kl_objective, dims))
         for level, kl in enumerate(terms.kl_per_level.numpy()):
-            scalars[f"kl_per_level/{level:02d}"] = float(bits_per_dim(-kl, dims))
+            scalars[f"kl_level_{level}"] = float(bits_per_dim(-kl, dims))
     return scalars
 
 
@@ -44,35 +59,39 @@ class SummaryWriter:
     """TensorBoard's files of a run: `train` and `held_out`, shown over each other.
 
     Args:
-      directory: where; None writes nothing.
+      run: whose directory to write to; None writes nothing.
     """
 
-    def __init__(self, directory: str | None):
-        if directory is None:
+    def __init__(self, run: RunDirectory | None):
+        if run is None:
             self._train = self._held_out = tf.summary.create_noop_writer()
-        else:
-            self._train = tf.summary.create_file_writer(f"{directory}/train")
-            self._held_out = tf.summary.create_file_writer(f"{directory}/held_out")
+            return
+        directory = run.file("summaries")
+        self._train = tf.summary.create_file_writer(f"{directory}/train")
+        self._held_out = tf.summary.create_file_writer(f"{directory}/held_out")
+        with self._held_out.as_default(0):
+            _write_configuration(run)
 
-    def write_training(self, scalars: dict[str, float], step: int) -> None:
-        """Scalars of a step."""
+    def write_training(
+        self, scalars: dict[str, float], progress: dict[str, float], step: int
+    ) -> None:
+        """Scalars of a step: bits/dim from `training_scalars`, and how it goes."""
         with self._train.as_default(step):
             for name, value in scalars.items():
-                tf.summary.scalar(name, value)
+                tf.summary.scalar(_tag(name), value)
+            for name, value in progress.items():
+                tf.summary.scalar(f"training/{name}", value)
 
     def write_evaluation(self, scores: list[Score], step: int) -> None:
         """Scores of held-out images, under the names that training uses."""
         with self._held_out.as_default(step):
             for score in scores:
-                name = score.name
-                if name.startswith("kl_level_"):
-                    name = f"kl_per_level/{int(name.removeprefix('kl_level_')):02d}"
-                tf.summary.scalar(name, score.mean)
+                tf.summary.scalar(_tag(score.name), score.mean)
 
     def write_pictures(
         self, model: AGAVE, images: Images, seed: int, step: int, finish: bool
     ) -> None:
-        """Grids of samples and reconstructions, as far as the model has them.
+        """Held-out images, f(z), and samples, as far as the model has them.
 
         Args:
           model: with the weights to show.
@@ -89,11 +108,51 @@ class SummaryWriter:
         with self._held_out.as_default(step):
             for name, rows in grids.items():
                 if rows:
-                    pictures = [row.images for row in rows]
-                    tf.summary.image(name, image_grid(pictures, scale=2)[None])
+                    grid = image_grid(
+                        [row.images for row in rows],
+                        scale=2,
+                        captions=[row.caption for row in rows],
+                    )
+                    tf.summary.image(f"pictures/{name}", grid[None])
         self.flush()
 
     def flush(self) -> None:
         """Puts everything on disk."""
         self._train.flush()
         self._held_out.flush()
+
+
+def _tag(name: str) -> str:
+    """Where TensorBoard shows a score."""
+    if name.startswith("kl_level_"):
+        return f"kl_per_level/{int(name.removeprefix('kl_level_')):02d}"
+    return f"bits_per_dim/{'total' if name == 'bits_per_dim' else name}"
+
+
+def _write_configuration(run: RunDirectory) -> None:
+    """The text tab, the columns of the HParams tab, and the stacked curves."""
+    settings = f"```\n{config_to_json(run.config)}\n```"
+    tf.summary.text("configuration", f"{run.stage.name}\n\n{settings}")
+    values = {"stage": run.stage.name} | _hparams(run.config)
+    shown = {"total": "bits/dim", "kl": "KL, bits/dim"}
+    metrics = [
+        hparams.Metric(_tag(name), display_name=title) for name, title in shown.items()
+    ]
+    hparams.hparams_config([hparams.HParam(name) for name in values], metrics)
+    hparams.hparams(values, trial_id=run.path)
+    # Each curve lies on the one before: what is between two of them is a part's share.
+    part = "primary" if run.stage.has_pixel_cnn else "auxiliary"
+    curves = [f"bits_per_dim/{part}_reconstruction$", "bits_per_dim/total$"]
+    chart = layout_pb2.Chart(
+        title="Reconstruction, and with KL on top the whole (bits/dim)",
+        multiline=layout_pb2.MultilineChartContent(tag=curves),
+    )
+    category = layout_pb2.Category(title="Where the bits go", chart=[chart])
+    layout = custom_scalars.pb(layout_pb2.Layout(category=[category]))
+    tf.summary.experimental.write_raw_pb(layout.SerializeToString())
+
+
+def _hparams(config: Config) -> dict[str, bool | int | float | str]:
+    parts = dataclasses.asdict(config).values()
+    settings = {name: value for part in parts for name, value in part.items()}
+    return {name: v for name, v in settings.items() if name not in _NO_HPARAMS}

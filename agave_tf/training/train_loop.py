@@ -81,7 +81,7 @@ class Trainer:
           NonFiniteError: too many updates in a row were skipped.
           Stopped: a signal came; everything is saved.
         """
-        writer = SummaryWriter(self.run.file("summaries") if is_chief() else None)
+        writer = SummaryWriter(self.run if is_chief() else None)
         profiler = Profiler(
             self.run.file("summaries"), self.run.config.compute.profiled_steps
         )
@@ -164,7 +164,6 @@ class Trainer:
             self.settings.summary_every,
             self.settings.checkpoint_every,
             self.settings.evaluate_every,
-            *([self.settings.samples_every] if self.settings.samples_every else []),
         ]
         until_work = [n - step % n for n in every] + [self.num_steps - step]
         until_work += profiler.steps_until_change(step)
@@ -194,7 +193,8 @@ class Trainer:
     def _report(
         self, writer: SummaryWriter, bar: tqdm.tqdm, report: StepReport, speed: float
     ) -> None:
-        scalars = training_scalars(self.state.model, report.terms) | {
+        scalars = training_scalars(self.state.model, report.terms)
+        progress = {
             "images_per_second": speed,
             "gradient_norm": float(report.gradient_norm),
             "skipped_updates": float(self.state.skipped.numpy()),
@@ -203,22 +203,21 @@ class Trainer:
         bar.set_postfix_str(shown)
         if bar.disable:
             logging.info("%s step %d: %s", self.run.stage.name, self.step, shown)
-        writer.write_training(scalars, self.step)
+        writer.write_training(scalars, progress, self.step)
 
     def _look(self, writer: SummaryWriter, step: int) -> None:
         """Evaluation and pictures, when they are due."""
         if not is_chief():
             return
-        is_last = step == self.num_steps
-        finish_every = self.settings.samples_every
-        evaluates = is_last or step % self.settings.evaluate_every == 0
-        finishes = finish_every and (is_last or step % finish_every == 0)
-        if evaluates:
+        if step == self.num_steps or step % self.settings.evaluate_every == 0:
             self._evaluate(writer)
-        if evaluates or finishes:
             with self.state.with_averages():
                 writer.write_pictures(
-                    self.state.model, self.held_out, self.settings.seed, step, finishes
+                    self.state.model,
+                    self.held_out,
+                    self.settings.seed,
+                    step,
+                    self.settings.show_samples,
                 )
 
     def _evaluate(self, writer: SummaryWriter) -> None:

@@ -23,22 +23,27 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 def train(run_dir: pathlib.Path, steps: int) -> subprocess.Popen:
     """Starts bin/train.py on a tiny joint stage that saves every third step."""
-    return subprocess.Popen(
-        [
-            sys.executable,
-            str(ROOT / "bin" / "train.py"),
-            f"--flagfile={ROOT}/flags/smoke.flags",
-            "--stage=joint",
-            f"--run_dir={run_dir}",
-            f"--joint_steps={steps}",
-            "--checkpoint_every=3",
-            "--evaluate_images=0",
-            "--dropout_rate=0.5",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = [
+        sys.executable,
+        str(ROOT / "bin" / "train.py"),
+        f"--flagfile={ROOT}/flags/smoke.flags",
+        "--stage=joint",
+        f"--run_dir={run_dir}",
+        f"--joint_steps={steps}",
+        "--checkpoint_every=3",
+        "--evaluate_images=0",
+        "--evaluate_every=100000",
+        "--dropout_rate=0.5",
+    ]
+    # Into a file: nobody empties a pipe, and a full one stops the run.
+    with open(f"{run_dir}.log", "a", encoding="utf-8") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log)
+
+
+def finish(process: subprocess.Popen, run_dir: pathlib.Path) -> None:
+    """Waits for a run to end as it should."""
+    if process.wait() != 0:
+        sys.exit(pathlib.Path(f"{run_dir}.log").read_text(encoding="utf-8"))
 
 
 def seconds_until_saved(process: subprocess.Popen, run_dir: pathlib.Path) -> float:
@@ -70,7 +75,7 @@ def main() -> None:
         started = time.monotonic()
         process = train(whole, arguments.steps)
         beginning = seconds_until_saved(process, whole)
-        assert process.wait() == 0, process.stderr.read()
+        finish(process, whole)
         duration = time.monotonic() - started
         share = (duration - beginning) / arguments.kills
         print(
@@ -92,7 +97,7 @@ def main() -> None:
             names = sorted(p.name for p in (killed / "checkpoints").glob("*.index"))
             print(f"kill {kill + 1} after {wait:.1f} s; checkpoints {names}")
         process = train(killed, arguments.steps)
-        assert process.wait() == 0, process.stderr.read()
+        finish(process, killed)
         a, b = weights_of(whole), weights_of(killed)
         assert a.keys() == b.keys()
         differing = [name for name in a if not np.array_equal(a[name], b[name])]

@@ -146,11 +146,21 @@ class AGAVE(keras.layers.Layer):
         dropout_seed: DropoutSeed | None = None,
     ) -> tf.Tensor:
         """ln p(x|z) [B] nats, of image uint8 [B,H,W,C] given f(z) [B,h,w,c]."""
+        log_prob = self.primary_log_prob(image, f_z, label, dropout_seed)
+        return tf.reduce_sum(log_prob, axis=[1, 2])
+
+    def primary_log_prob(
+        self,
+        image: tf.Tensor,
+        f_z: tf.Tensor | None,
+        label: tf.Tensor | None = None,
+        dropout_seed: DropoutSeed | None = None,
+    ) -> tf.Tensor:
+        """`primary_reconstruction` of every pixel [B,H,W], given those before it."""
         x = to_unit_range(image)
         condition = self.condition(f_z)
         parameters = self.pixel_cnn(x, condition, label, dropout_seed=dropout_seed)
-        log_prob = self.pixel_cnn.likelihood(parameters).log_prob(x)
-        return tf.reduce_sum(log_prob, axis=[1, 2])
+        return self.pixel_cnn.likelihood(parameters).log_prob(x)
 
     def condition(self, f_z: tf.Tensor | None) -> list[tf.Tensor] | None:
         """The PixelCNN++'s condition from f(z) [B,h,w,c]; None without a VAE."""

@@ -110,6 +110,12 @@ def check_output_file(flag: str, path: str, suffix: str) -> None:
         )
 
 
+def check_optional_file(flag: str, path: str, suffix: str) -> None:
+    """As `check_output_file`; an empty path is none."""
+    if path:
+        check_output_file(flag, path, suffix)
+
+
 def check_at_least(flag: str, minimum: int) -> None:
     """Raises InputError if an integer flag is smaller."""
     if FLAGS[flag].value < minimum:

@@ -4,15 +4,17 @@
 bin/evaluate.py --run_dir=runs/cifar10/joint --num_importance_samples=150
 """
 
-import json
-
 from absl import flags
 
 from agave_tf import command_line
-from agave_tf.evaluation import Evaluator, summarize
+from agave_tf.bits_map import bits_map_rows
 from agave_tf.images import load_images
-from agave_tf.training.run_directory import open_run
-from agave_tf.whole_file import write_npz, write_text
+from agave_tf.pictures import image_grid, write_png
+from agave_tf.run_evaluation import EvaluationSettings, RunScores, evaluate_run
+from agave_tf.training.run_directory import RunDirectory, open_run
+from agave_tf.whole_file import write_npz
+
+_NUM_MAPS = 8
 
 command_line.define_settings("data")
 command_line.define_run_dir("The run to evaluate.")
@@ -22,39 +24,51 @@ flags.DEFINE_integer("max_images", 0, "How many images; 0: all.")
 flags.DEFINE_integer("evaluation_batch_size", 50, "Images at a time.")
 flags.DEFINE_integer("evaluation_seed", 0, "Seed of the samples of z.")
 flags.DEFINE_string("per_image", "", "Also write every image's scores to this .npz.")
+flags.DEFINE_boolean("probe", False, "Also classify by the latents, linearly.")
+flags.DEFINE_integer("probe_images", 10000, "Training images of the probe.")
+flags.DEFINE_string("bits_map", "", "Also draw where the bits go, to this .png.")
 
 
 def main() -> None:
     """Evaluates --run_dir."""
     given = flags.FLAGS
-    command_line.check_at_least("num_importance_samples", 1)
+    for name in ("num_importance_samples", "evaluation_batch_size", "probe_images"):
+        command_line.check_at_least(name, 1)
     command_line.check_at_least("max_images", 0)
-    command_line.check_at_least("evaluation_batch_size", 1)
-    if given.per_image:
-        command_line.check_output_file("per_image", given.per_image, ".npz")
+    command_line.check_optional_file("per_image", given.per_image, ".npz")
+    command_line.check_optional_file("bits_map", given.bits_map, ".png")
     run = open_run(given.run_dir)
-    config = command_line.with_flags(run.config, "data")
-    images = load_images(config.data, given.split, config.train.seed)
+    run = run.with_config(command_line.with_flags(run.config, "data"))
+    images = load_images(run.config.data, given.split, run.config.train.seed)
     run.check_images(images)
     model = run.load_model()
-    scores = Evaluator(model, given.evaluation_batch_size).scores(
-        images,
-        given.num_importance_samples,
-        given.evaluation_seed,
-        given.max_images,
-        progress=f"Evaluating {run.stage.name}",
+    settings = EvaluationSettings(
+        split=given.split,
+        num_importance_samples=given.num_importance_samples,
+        max_images=given.max_images,
+        batch_size=given.evaluation_batch_size,
+        seed=given.evaluation_seed,
+        probe_images=given.probe_images if given.probe else 0,
     )
-    summary = summarize(scores, model, given.num_importance_samples)
-    print(f"{run.path}, step {run.step}: {len(scores.kl)} {given.split} images")
-    for score in summary:
+    scores = evaluate_run(run, model, images, settings)
+    _print(run, given.split, scores)
+    if given.per_image:
+        write_npz(given.per_image, scores.of_images._asdict())
+    if given.bits_map:
+        rows = bits_map_rows(model, images.first(_NUM_MAPS), given.evaluation_seed)
+        pictures = [row.images for row in rows]
+        captions = [row.caption for row in rows]
+        write_png(given.bits_map, image_grid(pictures, scale=3, captions=captions))
+
+
+def _print(run: RunDirectory, split: str, scores: RunScores) -> None:
+    print(f"{run.path}, step {run.step}: {len(scores.of_images.kl)} {split} images")
+    for score in scores.summary:
         error = f"+- {score.standard_error:.4f}"
         print(f"  {score.name:<28}{score.mean:9.4f} {error} bits/dim")
-    result = {"step": run.step, "num_images": len(scores.kl)}
-    result["scores"] = {score.name: score.mean for score in summary}
-    result["standard_errors"] = {s.name: s.standard_error for s in summary}
-    write_text(run.file(f"evaluation_{given.split}.json"), json.dumps(result, indent=2))
-    if given.per_image:
-        write_npz(given.per_image, scores._asdict())
+    for probed in scores.probe:
+        name = f"probe of {probed.features}"
+        print(f"  {name:<28}{probed.accuracy:9.4f} of {probed.num_features} features")
 
 
 if __name__ == "__main__":

@@ -29,8 +29,7 @@ def main() -> None:
     config = command_line.settings_from_flags(PictureConfig)
     command_line.check_at_least("scale", 1)
     command_line.check_output_file("output", given.output, ".png")
-    if given.save_npz:
-        command_line.check_output_file("save_npz", given.save_npz, ".npz")
+    command_line.check_optional_file("save_npz", given.save_npz, ".npz")
     run = open_run(given.run_dir)
     model = run.load_model()
     images = None

@@ -86,6 +86,29 @@ def test_evaluation_prints_parts_that_add_up_and_stores_them(runs):
     np.testing.assert_allclose(mean, scores["bits_per_dim_3_samples"], rtol=1e-5)
 
 
+def test_evaluation_probes_the_latents_and_draws_where_the_bits_go(runs, tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "images": rng.integers(0, 256, (40, 8, 8, 3), np.uint8),
+        "labels": np.arange(40) % 4,
+    }
+    np.savez(tmp_path / "labelled.npz", **arrays)
+    evaluate = ("evaluate", f"--run_dir={runs}/joint", "--num_importance_samples=1")
+    result = succeeds(
+        *evaluate,
+        f"--dataset=npz:{tmp_path}/labelled.npz",
+        "--probe",
+        "--max_images=4",
+        f"--bits_map={tmp_path}/bits.png",
+    )
+    stored = json.loads((runs / "joint" / "evaluation_test.json").read_text())
+    assert set(stored["probe"]) == {"pixels", "z, mean", "z, drawn", "f(z)"}
+    assert f"probe of pixels{stored['probe']['pixels']:>22.4f}" in result.stdout
+    assert tf.io.decode_png((tmp_path / "bits.png").read_bytes()).shape[2] == 3
+    refused("`probe` must have images with labels", *evaluate, "--probe")
+    refused("`bits_map` must end in .png", *evaluate, "--bits_map=bits.jpg")
+
+
 @pytest.mark.parametrize("mode,rows", [("prior", 2), ("complete", 4)])
 def test_samples_are_a_picture_with_a_row_for_each_kind(runs, mode, rows):
     path, arrays = runs / f"{mode}.png", runs / f"{mode}.npz"

@@ -60,6 +60,10 @@ class RunDirectory:
     image_shape: tuple[int, int, int]
     origin: str = ""
 
+    def with_config(self, config: Config) -> "RunDirectory":
+        """This run with other settings, in memory alone."""
+        return dataclasses.replace(self, config=config)
+
     def file(self, name: str) -> str:
         """The path of a file in the directory."""
         return os.path.join(self.path, name)

@@ -1,0 +1,1 @@
+"""The tables and figures of Lucas & Verbeek 2018, each from one command."""

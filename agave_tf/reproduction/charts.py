@@ -1,0 +1,48 @@
+"""Curves as a picture."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import PIL.Image
+
+from agave_tf.input_error import InputError
+
+
+class Chart(NamedTuple):
+    """Curves over one axis.
+
+    curves: (x, y) by name.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+
+
+def draw_charts(charts: Sequence[Chart]) -> np.ndarray:
+    """Charts beside each other, uint8 [H,W,3].
+
+    Raises:
+      InputError: Matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError(
+            "Curves must have Matplotlib to be drawn, which is not installed: "
+            "pip install -e .[reproduce]."
+        ) from error
+    figure = Figure(figsize=(4.5 * len(charts), 3.5), dpi=100, layout="constrained")
+    for chart, axes in zip(charts, figure.subplots(1, len(charts), squeeze=False)[0]):
+        for name, (x, y) in chart.curves.items():
+            axes.plot(x, y, marker="o", markersize=3, label=name)
+        axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)
+        axes.legend(fontsize="small")
+        axes.grid(alpha=0.3)
+    stream = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(stream)
+    return np.array(PIL.Image.open(stream).convert("RGB"))

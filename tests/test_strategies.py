@@ -59,7 +59,7 @@ def train_on_two_processes(run, *flags):
 
 def loss_curve(run):
     """Bits/dim of every training step, from TensorBoard's file."""
-    curve = scalars(run / "summaries" / "train")["bits_per_dim/total"]
+    curve = scalars(run / "summaries" / "train")["bits_per_dim"]
     return np.array([curve[step] for step in sorted(curve)])
 
 

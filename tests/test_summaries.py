@@ -18,12 +18,12 @@ def run(tmp_path_factory):
 
 def test_parts_add_up_and_training_and_held_out_share_their_tags(run):
     train, held_out = scalars(run / "train"), scalars(run / "held_out")
-    assert set(train["bits_per_dim/total"]) == {1, 2, 3}
-    assert set(held_out["bits_per_dim/total"]) == {0, 2, 3}
+    assert set(train["bits_per_dim"]) == {1, 2, 3}
+    assert set(held_out["bits_per_dim"]) == {0, 2, 3}
     for curves in (train, held_out):
         levels = [tag for tag in curves if tag.startswith("kl_per_level/")]
         assert levels == ["kl_per_level/00", "kl_per_level/01"]
-        for step, total in curves["bits_per_dim/total"].items():
+        for step, total in curves["bits_per_dim"].items():
             kl = curves["bits_per_dim/kl"][step]
             primary = curves["bits_per_dim/primary_reconstruction"][step]
             assert total == pytest.approx(primary + kl, rel=1e-5)
@@ -63,7 +63,7 @@ def test_the_configuration_and_the_columns_of_a_sweep_are_there(run):
     (text,) = found["text"]
     assert b'"num_filters": 4' in text.tensor.string_val[0]
     columns = b"".join(v.metadata.plugin_data.content for v in found["hparams"])
-    for name in (b"kl_weight", b"seed", b"bits_per_dim/total", b"bits_per_dim/kl"):
+    for name in (b"kl_weight", b"seed", b"bits_per_dim/kl"):
         assert name in columns
     (layout,) = found["custom_scalars"]
     assert b"bits_per_dim/primary_reconstruction" in layout.tensor.string_val[0]

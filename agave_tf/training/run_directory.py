@@ -185,8 +185,8 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
             f"{old.origin}. --stage=joint can start from it, by --init_vae_from or "
             "--init_pixel_cnn_from."
         )
-    old_settings = _fixed_settings(old.config)
-    for name, value in _fixed_settings(config).items():
+    old_settings = fixed_settings(old.config)
+    for name, value in fixed_settings(config).items():
         if old_settings[name] != value:
             raise InputError(
                 f"`{name}` must be {old_settings[name]!r} to go on with the run in "
@@ -195,7 +195,8 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
     return old
 
 
-def _fixed_settings(config: Config) -> dict:
+def fixed_settings(config: Config) -> dict[str, bool | int | float | str]:
+    """What a step computes by, by name: two runs that share it are the same run."""
     return {
         name: value
         for part in dataclasses.asdict(config).values()

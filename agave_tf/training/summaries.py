@@ -5,15 +5,13 @@ costs (kl_per_level), then how training goes (training). A sweep's runs are comp
 the HParams tab, the parts are drawn over each other in the custom scalars' tab.
 """
 
-import dataclasses
-
 import tensorflow as tf
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalars
 from tensorboard.plugins.hparams import api as hparams
 
 from agave_tf.agave import AGAVE
-from agave_tf.config import Config, config_to_json
+from agave_tf.config import config_to_json
 from agave_tf.evaluation import Score
 from agave_tf.images import Images
 from agave_tf.importance_weighted_bound import bits_per_dim
@@ -21,11 +19,9 @@ from agave_tf.objective import AGAVETerms, auxiliary_elbo, count_dims, elbo
 from agave_tf.picture_rows import Sampler
 from agave_tf.pictures import image_grid
 from agave_tf.sampling import SamplingSettings
-from agave_tf.training.run_directory import RunDirectory
+from agave_tf.training.run_directory import RunDirectory, fixed_settings
 
 _NUM_PICTURES = 8
-# What makes no other model: not worth a column beside the bits/dim.
-_NO_HPARAMS = ("data_dir", "keep_checkpoints", "profile_steps")
 
 
 def training_scalars(model: AGAVE, terms: AGAVETerms) -> dict[str, float]:
@@ -126,15 +122,16 @@ def _tag(name: str) -> str:
     """Where TensorBoard shows a score."""
     if name.startswith("kl_level_"):
         return f"kl_per_level/{int(name.removeprefix('kl_level_')):02d}"
-    return f"bits_per_dim/{'total' if name == 'bits_per_dim' else name}"
+    # Without a name of its own in the group, the whole comes before its parts.
+    return name if name == "bits_per_dim" else f"bits_per_dim/{name}"
 
 
 def _write_configuration(run: RunDirectory) -> None:
     """The text tab, the columns of the HParams tab, and the stacked curves."""
     settings = f"```\n{config_to_json(run.config)}\n```"
     tf.summary.text("configuration", f"{run.stage.name}\n\n{settings}")
-    values = {"stage": run.stage.name} | _hparams(run.config)
-    shown = {"total": "bits/dim", "kl": "KL, bits/dim"}
+    values = {"stage": run.stage.name} | fixed_settings(run.config)
+    shown = {"bits_per_dim": "bits/dim", "kl": "KL, bits/dim"}
     metrics = [
         hparams.Metric(_tag(name), display_name=title) for name, title in shown.items()
     ]
@@ -142,7 +139,7 @@ def _write_configuration(run: RunDirectory) -> None:
     hparams.hparams(values, trial_id=run.path)
     # Each curve lies on the one before: what is between two of them is a part's share.
     part = "primary" if run.stage.has_pixel_cnn else "auxiliary"
-    curves = [f"bits_per_dim/{part}_reconstruction$", "bits_per_dim/total$"]
+    curves = [f"bits_per_dim/{part}_reconstruction$", "bits_per_dim$"]
     chart = layout_pb2.Chart(
         title="Reconstruction, and with KL on top the whole (bits/dim)",
         multiline=layout_pb2.MultilineChartContent(tag=curves),
@@ -150,9 +147,3 @@ def _write_configuration(run: RunDirectory) -> None:
     category = layout_pb2.Category(title="Where the bits go", chart=[chart])
     layout = custom_scalars.pb(layout_pb2.Layout(category=[category]))
     tf.summary.experimental.write_raw_pb(layout.SerializeToString())
-
-
-def _hparams(config: Config) -> dict[str, bool | int | float | str]:
-    parts = dataclasses.asdict(config).values()
-    settings = {name: value for part in parts for name, value in part.items()}
-    return {name: v for name, v in settings.items() if name not in _NO_HPARAMS}

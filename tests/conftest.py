@@ -6,6 +6,7 @@ import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import pytest
 import tensorflow as tf
 
@@ -23,6 +24,14 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 # hundred of them would take a good part of the tests' time.
 gc.freeze()
 gc.set_threshold(100_000, 20, 20)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _free_memory():
+    """What a module's tests traced would otherwise stay: gigabytes in the end."""
+    yield
+    keras.backend.clear_session()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

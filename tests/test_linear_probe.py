@@ -34,9 +34,10 @@ def test_what_the_latents_carry_is_found():
 def test_labels_that_have_nothing_to_do_with_the_images_are_not_found():
     model = tiny_model("pretrain_vae")
     train, held_out = labelled(0), labelled(1)
-    shuffled = np.random.default_rng(3).permutation(train.label)
-    for accuracy in accuracies(model, Images(train.image, shuffled), held_out).values():
-        assert 0.2 < accuracy < 0.8
+    unrelated = np.random.default_rng(3).integers(0, 2, NUM)
+    found = accuracies(model, train, Images(held_out.image, unrelated))
+    for accuracy in found.values():
+        assert 0.25 < accuracy < 0.75
 
 
 def test_latents_of_a_collapsed_posterior_tell_nothing_when_drawn():

@@ -55,6 +55,8 @@ def uniform_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tenso
     return _for_images(seed, index, size) * (1 - 2e-5) + 1e-5
 
 
+# As a graph even where nothing else is: one by one its operations take much longer.
+@tf.function(autograph=False)
 def _for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
     return tf.map_fn(
         lambda i: uniform([size], fold_in(seed, i)),

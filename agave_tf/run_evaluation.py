@@ -68,6 +68,7 @@ def evaluate_run(
     result = {
         "step": run.step,
         "num_images": len(of_images.kl),
+        "num_importance_samples": settings.num_importance_samples,
         "scores": {score.name: score.mean for score in summary},
         "standard_errors": {score.name: score.standard_error for score in summary},
     }

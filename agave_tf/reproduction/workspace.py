@@ -93,11 +93,13 @@ class Workspace:
         return self._num_steps(run) * self.scale.step_seconds.get(run.stage, 0.0)
 
     def _num_steps(self, run: PlannedRun) -> int:
-        preset = f"--flagfile={_ROOT / 'flags' / self.scale.preset}"
-        lines = flags.FlagValues().read_flags_from_files([preset], force_gnu=False)
-        values = dict(line.lstrip("-").partition("=")[::2] for line in lines)
+        values = dict(line.lstrip("-").partition("=")[::2] for line in self._preset())
         stages = run.steps_of or (run.stage,)
         return sum(int(values[f"{stage}_steps"]) for stage in stages)
+
+    def _preset(self) -> list[str]:
+        preset = f"--flagfile={_ROOT / 'flags' / self.scale.preset}"
+        return flags.FlagValues().read_flags_from_files([preset], force_gnu=False)
 
     def train(self, names: Iterable[str]) -> None:
         """Trains to the end what is not; a run that was stopped goes on.
@@ -107,8 +109,10 @@ class Workspace:
           Stopped: a signal came; the run has saved where it was.
         """
         for run in self.needed(names):
-            marker = os.path.join(self.path(run.name), "seconds.json")
-            if os.path.exists(marker):
+            # Of other settings it is another run, which bin/train.py refuses.
+            settings = [*self.command(run), *self._preset()]
+            marker = os.path.join(self.path(run.name), "trained.json")
+            if _read_json(marker).get("settings") == settings:
                 continue
             logging.info("Training %s", run.name)
             started = time.monotonic()
@@ -118,14 +122,9 @@ class Workspace:
                     f"Run {run.name} ended with exit code {exit_code}; what it said is "
                     "above. The same command goes on from there."
                 )
-            seconds = time.monotonic() - started
-            write_text(marker, json.dumps({"seconds": round(seconds, 1)}) + "\n")
-
-    def seconds(self, name: str) -> float:
-        """How long a run's training took, the last part of it if it was stopped."""
-        path = os.path.join(self.path(name), "seconds.json")
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)["seconds"]
+            seconds = round(time.monotonic() - started, 1)
+            content = {"seconds": seconds, "settings": settings}
+            write_text(marker, json.dumps(content, indent=2) + "\n")
 
     def run(self, name: str) -> RunDirectory:
         """A trained run."""
@@ -145,6 +144,7 @@ class Workspace:
         stored = _read_json(path)
         if (
             stored.get("step") != run.step
+            or stored.get("num_importance_samples") != scale.num_importance_samples
             or stored.get("num_images") != min(scale.max_images, self._num_held_out())
             or (with_probe and "probe" not in stored)
         ):

@@ -25,14 +25,15 @@ class RawImages(NamedTuple):
 
 
 def crop_and_resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The centre of uint8 [H,W,C] at `size` (height, width), by area average."""
+    """The centre of uint8 [...,H,W,C] at `size` (height, width), by area average."""
     height, width = size
-    factor = min(image.shape[0] / height, image.shape[1] / width)
-    crop_height = min(image.shape[0], round(height * factor))
-    crop_width = min(image.shape[1], round(width * factor))
-    top = (image.shape[0] - crop_height) // 2
-    left = (image.shape[1] - crop_width) // 2
-    crop = image[top : top + crop_height, left : left + crop_width]
+    image_height, image_width = image.shape[-3:-1]
+    factor = min(image_height / height, image_width / width)
+    crop_height = min(image_height, round(height * factor))
+    crop_width = min(image_width, round(width * factor))
+    top = (image_height - crop_height) // 2
+    left = (image_width - crop_width) // 2
+    crop = image[..., top : top + crop_height, left : left + crop_width, :]
     resized = tf.image.resize(crop, size, method="area")
     return tf.cast(tf.round(resized), tf.uint8).numpy()
 

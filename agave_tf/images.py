@@ -17,6 +17,7 @@ from agave_tf.tfds_images import load_tfds
 
 # Enough for quickstart to learn from, drawn in seconds.
 NUM_DEAD_LEAVES = {"train": 2_000, "test": 500}
+_RESIZED_AT_ONCE = 512
 
 
 class Images(NamedTuple):
@@ -94,8 +95,11 @@ def load_images(config: DataConfig, split: str, seed: int = 0) -> Images:
     else:
         raw = load_tfds(config, split)
     if size is not None and raw.image.shape[1:3] != size:
-        resized = np.stack([crop_and_resize(image, size) for image in raw.image])
-        raw = raw._replace(image=resized)
+        # Some at a time: as floats all of them might not fit.
+        starts = range(0, len(raw.image), _RESIZED_AT_ONCE)
+        parts = [raw.image[start : start + _RESIZED_AT_ONCE] for start in starts]
+        resized = [crop_and_resize(part, size) for part in parts]
+        raw = raw._replace(image=np.concatenate(resized))
     image = _with_channels(raw.image, config)
     check_image_sides(*image.shape[1:3], of="dataset")
     return Images(np.ascontiguousarray(image), raw.label)

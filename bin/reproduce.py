@@ -20,6 +20,7 @@ flags.DEFINE_enum("artifact", None, [*ARTIFACTS, "all"], "What.", required=True)
 flags.DEFINE_enum("scale", "small", [*SCALES], "How large; paper: as there.")
 flags.DEFINE_string("output_dir", None, "Of runs and results.", required=True)
 flags.DEFINE_string("data_dir", "", "Where TFDS keeps its data; empty: its default.")
+flags.DEFINE_integer("runs_at_once", 1, "Side by side; 2: for two cores.", 1)
 flags.DEFINE_boolean("dry_run", False, "Prints the runs, and how long they take.")
 
 
@@ -40,7 +41,7 @@ def main() -> None:
         return
     results = os.path.join(given.output_dir, "results")
     for name in names:
-        workspace.train(ARTIFACTS[name].runs)
+        workspace.train(ARTIFACTS[name].runs, given.runs_at_once)
         report = ARTIFACTS[name].make(workspace)
         report.write(results, name)
         print(report.markdown())

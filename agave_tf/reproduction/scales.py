@@ -6,14 +6,14 @@ SCALES: dict[str, Scale] = {
     # Seconds of a step: two cores of an AMD EPYC with AVX2.
     "small": Scale(
         preset="reproduce_small.flags",
-        num_importance_samples=16,
-        max_images=512,
-        probe_images=10_000,
+        num_importance_samples=10,
+        max_images=256,
+        probe_images=5_000,
         step_seconds={
-            "pretrain_vae": 0.25,
-            "pretrain_pixel_cnn": 0.5,
-            "joint": 0.75,
-            "ablation": 0.75,
+            "pretrain_vae": 0.13,
+            "pretrain_pixel_cnn": 0.25,
+            "joint": 0.4,
+            "ablation": 0.4,
         },
     ),
     # Seconds of a step: not measured; 0 says so.

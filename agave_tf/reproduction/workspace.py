@@ -1,28 +1,24 @@
 """A directory of planned runs: trains and evaluates what is missing."""
 
-import contextlib
+import functools
 import json
 import os
 import pathlib
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import tensorflow as tf
-from absl import flags, logging
+from absl import flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agave_tf.images import Images, load_images
-from agave_tf.input_error import InputError
 from agave_tf.picture_rows import Sampler
+from agave_tf.reproduction.jobs import Job, run_jobs
 from agave_tf.reproduction.planned_runs import PlannedRun, planned_runs
 from agave_tf.run_evaluation import EvaluationSettings, evaluate_run
 from agave_tf.sampling import SamplingSettings
 from agave_tf.training.run_directory import RunDirectory, open_run
-from agave_tf.training.stop_request import Stopped, stop_requests
 from agave_tf.whole_file import write_text
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -73,20 +69,21 @@ class Workspace:
 
     def command(self, run: PlannedRun) -> list[str]:
         """The command line that trains it."""
-        scale = self.scale
-        settings = dict(run.settings)
-        if run.steps_of:
-            settings[f"{run.stage}_steps"] = self._num_steps(run)
-        if self.data_dir:
-            settings["data_dir"] = self.data_dir
-        sources = {flag: self.path(name) for flag, name in run.sources.items()}
+        data_dir = [f"--data_dir={self.data_dir}"] if self.data_dir else []
         return [
             str(_ROOT / "bin" / "train.py"),
-            f"--flagfile={_ROOT / 'flags' / scale.preset}",
-            f"--stage={run.stage}",
+            f"--flagfile={_ROOT / 'flags' / self.scale.preset}",
             f"--run_dir={self.path(run.name)}",
-            *(f"--{flag}={value}" for flag, value in (settings | sources).items()),
+            *data_dir,
+            *self._own_settings(run),
+            *(f"--{flag}={self.path(name)}" for flag, name in run.sources.items()),
         ]
+
+    def _own_settings(self, run: PlannedRun) -> list[str]:
+        settings = {"stage": run.stage, **run.settings}
+        if run.steps_of:
+            settings[f"{run.stage}_steps"] = self._num_steps(run)
+        return [f"--{flag}={value}" for flag, value in settings.items()]
 
     def estimate(self, run: PlannedRun) -> float:
         """Seconds that its training takes from its first step to its last."""
@@ -101,30 +98,43 @@ class Workspace:
         preset = f"--flagfile={_ROOT / 'flags' / self.scale.preset}"
         return flags.FlagValues().read_flags_from_files([preset], force_gnu=False)
 
-    def train(self, names: Iterable[str]) -> None:
+    def train(self, names: Iterable[str], at_once: int = 1) -> None:
         """Trains to the end what is not; a run that was stopped goes on.
+
+        Args:
+          names: of the runs.
+          at_once: runs that train side by side.
 
         Raises:
           InputError: a run could not be trained.
-          Stopped: a signal came; the run has saved where it was.
+          Stopped: a signal came; the runs have saved where they were.
         """
-        for run in self.needed(names):
-            # Of other settings it is another run, which bin/train.py refuses.
-            settings = [*self.command(run), *self._preset()]
-            marker = os.path.join(self.path(run.name), "trained.json")
-            if _read_json(marker).get("settings") == settings:
-                continue
-            logging.info("Training %s", run.name)
-            started = time.monotonic()
-            exit_code = _finish([sys.executable, *self.command(run)])
-            if exit_code:
-                raise InputError(
-                    f"Run {run.name} ended with exit code {exit_code}; what it said is "
-                    "above. The same command goes on from there."
-                )
-            seconds = round(time.monotonic() - started, 1)
-            content = {"seconds": seconds, "settings": settings}
-            write_text(marker, json.dumps(content, indent=2) + "\n")
+        jobs = [
+            Job(
+                run.name,
+                [sys.executable, *self.command(run)],
+                after=set(run.sources.values()),
+                finished=functools.partial(self._mark_trained, run),
+            )
+            for run in self.needed(names)
+            if not self._is_trained(run)
+        ]
+        run_jobs(jobs, at_once)
+
+    def _is_trained(self, run: PlannedRun) -> bool:
+        # Of other settings it is another run, which bin/train.py refuses.
+        return _read_json(self._marker(run)).get("settings") == self._settings(run)
+
+    def _mark_trained(self, run: PlannedRun, seconds: float) -> None:
+        content = {"seconds": round(seconds, 1), "settings": self._settings(run)}
+        write_text(self._marker(run), json.dumps(content, indent=2) + "\n")
+
+    def _settings(self, run: PlannedRun) -> list[str]:
+        """What makes it the run it is, wherever it lies."""
+        return [*self._preset(), *self._own_settings(run), *run.sources.values()]
+
+    def _marker(self, run: PlannedRun) -> str:
+        return os.path.join(self.path(run.name), "trained.json")
 
     def run(self, name: str) -> RunDirectory:
         """A trained run."""
@@ -186,27 +196,6 @@ class Workspace:
 
     def _num_held_out(self) -> int:
         return len(self.held_out().image)
-
-
-def _finish(command: list[str]) -> int:
-    """Exit code of a command, which gets the signals that come in the meantime."""
-    with stop_requests() as stop:
-        # Not in our group, or Ctrl-C would reach it twice, and twice kills.
-        process = subprocess.Popen(command, start_new_session=True)
-        is_told = False
-        while process.poll() is None:
-            if stop and not is_told:
-                process.send_signal(stop.signal_number)
-                is_told = True
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=0.2)
-    if stop:
-        raise Stopped(
-            f"stopped by {signal.Signals(stop.signal_number).name}; the same command "
-            "goes on from there.",
-            stop.signal_number,
-        )
-    return process.returncode
 
 
 def _read_json(path: str) -> dict:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from agave_tf.conditional_pixel_cnn import NUM_RESOLUTIONS, ConditionalPixelCNN
+from agave_tf.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.layers.causal_memory import (
     CausalMemory,
     Key,
@@ -97,7 +97,7 @@ def _first_memory(
         resolution = min(stage, len(pixel_cnn.stages) - 1 - stage)
         for layer in layers:
             memory |= layer.first_memory(batch, width >> resolution)
-    for resolution in range(NUM_RESOLUTIONS - 1):
+    for resolution in range(pixel_cnn.num_resolutions - 1):
         shrink, enlarge = pixel_cnn.resizes_at(resolution)
         memory |= shrink.first_memory(batch, width >> resolution)
         memory |= enlarge.first_enlarged(batch, width >> resolution)

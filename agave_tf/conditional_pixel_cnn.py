@@ -29,8 +29,6 @@ from agave_tf.layers.weight_norm import (
 )
 from agave_tf.randomness import DropoutSeed
 
-NUM_RESOLUTIONS = 3
-
 # Streams of a whole image; or one stream's row or pixel, where an image is being drawn.
 Features = TypeVar("Features")
 
@@ -61,13 +59,15 @@ class ConditionalPixelCNN(keras.layers.Layer):
         self.features_dtype, self.recompute = compute_dtype, recompute
         filters, resnets = config.num_filters, config.num_resnets
         condition = filters if f_z_channels else 0
+        self.num_resolutions = config.num_pixel_cnn_resolutions
         # Layers at full, half, quarter resolution, and at quarter, half, full again.
-        layers_at = [resnets, resnets, resnets, resnets, resnets + 1, resnets + 1]
+        layers_at = [resnets] * (self.num_resolutions + 1)
+        layers_at += [resnets + 1] * (self.num_resolutions - 1)
         self.image_input = ImageInput(image_channels, filters, name="input")
         self.stages, self.resizes = [], []
         for stage, num_layers in enumerate(layers_at):
-            is_second_half = stage >= NUM_RESOLUTIONS
-            if stage not in (0, NUM_RESOLUTIONS):
+            is_second_half = stage >= self.num_resolutions
+            if stage not in (0, self.num_resolutions):
                 self.resizes.append(
                     ResizePair(filters, is_second_half, name=f"resize_{stage}")
                 )
@@ -151,7 +151,7 @@ class ConditionalPixelCNN(keras.layers.Layer):
         at_half: Callable[..., Features],
         resolution: int = 0,
     ) -> Features:
-        """The order of the layers: a U of three resolutions, each within the finer one.
+        """The order of the layers: a U of resolutions, each within the finer one.
 
         Args:
           x: the features at `resolution` to begin with.
@@ -165,7 +165,7 @@ class ConditionalPixelCNN(keras.layers.Layer):
         for index, layer in self._numbered_layers(resolution):
             x = apply(index, layer, x, None)
             skips.append(x)
-        if resolution == NUM_RESOLUTIONS - 1:
+        if resolution == self.num_resolutions - 1:
             x = skips.pop()
         else:
             x = at_half(

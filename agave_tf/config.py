@@ -140,6 +140,11 @@ class PixelCNNConfig:
     """The PixelCNN++ (Salimans et al. 2017); defaults of openai/pixel-cnn train.py."""
 
     num_resnets: int = setting(5, "Gated resnets per stage of the PixelCNN++.")
+    num_pixel_cnn_resolutions: int = setting(
+        3,
+        "Resolutions of the PixelCNN++, each half the last: 1, 2 or 3. With 1 it sees "
+        "a neighbourhood alone, as the decoder of Chen et al. 2017 (Lossy VAE).",
+    )
     num_filters: int = setting(160, "Filters of every layer of the PixelCNN++.")
     num_mixtures: int = setting(10, "Logistics in each pixel's mixture.")
     dropout_rate: float = setting(0.5, "Dropout inside each gated resnet.")
@@ -151,6 +156,12 @@ class PixelCNNConfig:
     def __post_init__(self):
         for name in ("num_resnets", "num_filters", "num_mixtures"):
             require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        require(
+            self.num_pixel_cnn_resolutions in (1, 2, 3),
+            "num_pixel_cnn_resolutions",
+            "1, 2 or 3",
+            self.num_pixel_cnn_resolutions,
+        )
         require(
             0 <= self.dropout_rate < 1,
             "dropout_rate",
@@ -174,6 +185,15 @@ class TrainConfig:
         1.0,
         "lambda in Eq. 7, the weight of the KL in the joint stage; the other stages "
         "use 1.",
+    )
+    auxiliary_weight: float = setting(
+        1.0,
+        "Weight of ln p(y|z) in the joint stage, 1 in Eq. 7; 0: no auxiliary loss.",
+    )
+    kl_annealing_steps: int = setting(
+        0,
+        "Steps over which a stage's weight of the KL rises from 0 to its value (Bowman "
+        "et al. 2016); 0: none, as in the paper.",
     )
     pretrain_vae_steps: int = setting(10_000, "Optimizer steps of stage pretrain_vae.")
     pretrain_pixel_cnn_steps: int = setting(
@@ -227,6 +247,8 @@ class TrainConfig:
             "ablation_steps",
             "evaluate_images",
             "kl_weight",
+            "auxiliary_weight",
+            "kl_annealing_steps",
             "warmup_steps",
             "seed",
             "explosion_factor",
@@ -241,12 +263,9 @@ class TrainConfig:
             "max_skipped",
         ):
             require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        require(
-            math.isfinite(self.kl_weight),
-            "kl_weight",
-            "a finite number",
-            self.kl_weight,
-        )
+        for name in ("kl_weight", "auxiliary_weight"):
+            value = getattr(self, name)
+            require(math.isfinite(value), name, "a finite number", value)
         require(
             self.keep_checkpoints >= 2,
             "keep_checkpoints",

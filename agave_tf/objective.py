@@ -43,7 +43,7 @@ def free_bits(kl: tf.Tensor, kl_min: float) -> tf.Tensor:
 
 
 def objective(
-    terms: AGAVETerms, auxiliary_weight: float, kl_weight: float
+    terms: AGAVETerms, auxiliary_weight: float, kl_weight: float | tf.Tensor
 ) -> tf.Tensor:
     """What training maximises, [B] nats.
 

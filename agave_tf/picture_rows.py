@@ -4,6 +4,7 @@ Lucas & Verbeek 2018, Figures 2 to 7. Each way gives rows of pictures, one image
 column. What is drawn for a column follows from the seed and the column's number.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from agave_tf.completion_mask import completion_mask
 from agave_tf.images import Images, to_levels
 from agave_tf.input_error import InputError
 from agave_tf.picture_config import PictureConfig
+from agave_tf.pictures import image_grid
 from agave_tf.randomness import fold_in, seed_tensor
 from agave_tf.sampling import SamplingSettings, draw_images
 
@@ -24,6 +26,14 @@ class PictureRow(NamedTuple):
 
     caption: str
     images: np.ndarray  # uint8 [B,H,W,C] or [B,h,w,c]
+
+
+def rows_grid(
+    rows: Sequence[PictureRow], scale: int = 2, has_captions: bool = True
+) -> np.ndarray:
+    """One picture [H,W,3] of all rows, as `image_grid` makes it."""
+    captions = [row.caption for row in rows] if has_captions else ()
+    return image_grid([row.images for row in rows], scale=scale, captions=captions)
 
 
 # What keeps the seeds of different draws apart; sampling.py has one too.

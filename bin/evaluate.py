@@ -9,7 +9,8 @@ from absl import flags
 from agave_tf import command_line
 from agave_tf.bits_map import bits_map_rows
 from agave_tf.images import load_images
-from agave_tf.pictures import image_grid, write_png
+from agave_tf.picture_rows import rows_grid
+from agave_tf.pictures import write_png
 from agave_tf.run_evaluation import EvaluationSettings, RunScores, evaluate_run
 from agave_tf.training.run_directory import RunDirectory, open_run
 from agave_tf.whole_file import write_npz
@@ -56,9 +57,7 @@ def main() -> None:
         write_npz(given.per_image, scores.of_images._asdict())
     if given.bits_map:
         rows = bits_map_rows(model, images.first(_NUM_MAPS), given.evaluation_seed)
-        pictures = [row.images for row in rows]
-        captions = [row.caption for row in rows]
-        write_png(given.bits_map, image_grid(pictures, scale=3, captions=captions))
+        write_png(given.bits_map, rows_grid(rows, scale=3))
 
 
 def _print(run: RunDirectory, split: str, scores: RunScores) -> None:

@@ -9,8 +9,8 @@ from absl import flags
 from agave_tf import command_line
 from agave_tf.images import load_images
 from agave_tf.picture_config import PictureConfig
-from agave_tf.picture_rows import draw_rows
-from agave_tf.pictures import image_grid, write_png
+from agave_tf.picture_rows import draw_rows, rows_grid
+from agave_tf.pictures import write_png
 from agave_tf.training.run_directory import open_run
 from agave_tf.whole_file import write_npz
 
@@ -39,9 +39,7 @@ def main() -> None:
         run.check_images(images)
         images = images.some(config.first_image, config.num_images)
     rows = draw_rows(model, config, images)
-    captions = [row.caption for row in rows] if given.captions else ()
-    grid = image_grid([row.images for row in rows], 2, given.scale, captions=captions)
-    write_png(given.output, grid)
+    write_png(given.output, rows_grid(rows, given.scale, given.captions))
     if given.save_npz:
         names = [f"{i:02d} {row.caption}" for i, row in enumerate(rows)]
         write_npz(given.save_npz, dict(zip(names, [row.images for row in rows])))

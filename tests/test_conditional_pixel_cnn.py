@@ -100,6 +100,22 @@ def test_each_pixel_depends_on_all_earlier_pixels_in_reach_and_on_no_other(
         np.testing.assert_array_equal(depends[..., channel], expected)
 
 
+@pytest.mark.parametrize("num_resnets", [1, 2])
+def test_at_one_resolution_a_pixel_depends_on_earlier_pixels_nearby_alone(num_resnets):
+    # Two convolutions a block, on the way down and up; more come from the first layer.
+    per_pass = 4 * num_resnets
+    height, width = per_pass + 6, 2 * per_pass + 8
+    settings = {"num_resnets": num_resnets, "num_pixel_cnn_resolutions": 1}
+    depends = dependence(make(1, **settings), height, width, 1, batch=2)[..., 0]
+    row, column = np.divmod(np.arange(height * width), width)
+    rows_up = row[:, None] - row[None, :]
+    left = column[:, None] - column[None, :]
+    is_above = (rows_up >= 1) & (rows_up <= per_pass + 3)
+    is_above &= (-(per_pass + 1) <= left) & (left <= per_pass + 2)
+    is_beside = (rows_up == 0) & (left >= 1) & (left <= per_pass + 1)
+    np.testing.assert_array_equal(depends, is_above | is_beside)
+
+
 def test_causality_holds_with_dropout_classes_and_condition():
     model = make(3, f_z_channels=3, num_classes=4, dropout_rate=0.5)
     f_z = image_of(8, 8, 3, seed=3)

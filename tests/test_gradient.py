@@ -80,3 +80,17 @@ def test_bfloat16_rounds_features_and_nothing_else(plain):
 def test_free_bits_cannot_be_accumulated():
     with pytest.raises(InputError, match="`accumulate_steps` must be 1 with free bits"):
         tiny_config(kl_min=0.1, accumulate_steps=2)
+
+
+def test_the_joint_stage_without_the_auxiliary_loss_is_the_ablation():
+    assert_same(gradient(auxiliary_weight=0.0), gradient("ablation"))
+
+
+def test_annealing_raises_the_weight_of_the_kl_to_its_value(plain):
+    # Gradients are of step 7.
+    assert_same(gradient(kl_weight=2.0, kl_annealing_steps=14), plain)
+    assert_same(gradient(kl_annealing_steps=7), plain)
+    without, _ = gradient(kl_weight=0.0)
+    half, _ = gradient(kl_annealing_steps=14)
+    middle = (without + plain[0]) / 2
+    np.testing.assert_allclose(half, middle, rtol=0, atol=1e-4 * np.abs(middle).max())

@@ -66,13 +66,14 @@ def test_every_artifact_has_its_runs_and_every_run_its_sources_before_it():
     assert shown == set(runs)
 
 
-def test_the_control_makes_as_many_steps_as_the_ablation():
+def test_runs_that_are_compared_make_as_many_steps():
     workspace = Workspace("out", SCALES["small"], "")
     commands = {
         name: " ".join(workspace.command(run)) for name, run in planned_runs().items()
     }
-    assert "--joint_steps=300" in commands["control_seed_1"]
+    assert "--joint_steps=600" in commands["control_seed_1"]
     assert "--pretrain_pixel_cnn_steps=900" in commands["longer_pixel_cnn"]
+    assert "--kl_annealing_steps=400" in commands["scratch_kl_annealing"]
 
 
 def test_a_report_says_what_was_not_held(tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import keras
 import numpy as np
 
-from agave_tf.conditional_pixel_cnn import NUM_RESOLUTIONS, ConditionalPixelCNN
+from agave_tf.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.iaf_vae import IAFVAE
 from agave_tf.input_error import InputError
 from agave_tf.layers.causal_streams import ResnetPair
@@ -44,7 +44,7 @@ def _in_order_of_calls(
         yield "conv2d", layer
     resizes = iter(model.resizes)
     for stage, pairs in enumerate(model.stages):
-        if stage not in (0, NUM_RESOLUTIONS):
+        if stage not in (0, model.num_resolutions):
             resize = next(resizes)
             for layer in (resize.down, resize.down_right):
                 is_transposed = isinstance(layer, WeightNormConv2DTranspose)

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from agave_tf.images import Images, load_images
 from agave_tf.picture_rows import Sampler
 from agave_tf.reproduction.jobs import Job, run_jobs
-from agave_tf.reproduction.planned_runs import PlannedRun, planned_runs
+from agave_tf.reproduction.planned_runs import PROBED, PlannedRun, planned_runs
 from agave_tf.run_evaluation import EvaluationSettings, evaluate_run
 from agave_tf.sampling import SamplingSettings
 from agave_tf.training.run_directory import RunDirectory, open_run
@@ -83,6 +83,9 @@ class Workspace:
         settings = {"stage": run.stage, **run.settings}
         if run.steps_of:
             settings[f"{run.stage}_steps"] = self._num_steps(run)
+        if run.annealed_share:
+            steps = round(run.annealed_share * self._num_steps(run))
+            settings["kl_annealing_steps"] = steps
         return [f"--{flag}={value}" for flag, value in settings.items()]
 
     def estimate(self, run: PlannedRun) -> float:
@@ -147,21 +150,25 @@ class Workspace:
             self._images = load_images(config.data, "test", config.train.seed)
         return self._images
 
-    def scores(self, name: str, with_probe: bool = False) -> dict[str, float]:
-        """Bits/dim by name, as bin/evaluate.py has them; accuracies as `probe ...`."""
+    def scores(self, name: str) -> dict[str, float]:
+        """Bits/dim by name, as bin/evaluate.py has them.
+
+        Of runs that are probed there are accuracies too, as `probe ...`.
+        """
         run, scale = self.run(name), self.scale
+        is_probed = any(name == probed for probed, _ in PROBED.values())
         path = run.file("evaluation_test.json")
         stored = _read_json(path)
         if (
             stored.get("step") != run.step
             or stored.get("num_importance_samples") != scale.num_importance_samples
             or stored.get("num_images") != min(scale.max_images, self._num_held_out())
-            or (with_probe and "probe" not in stored)
+            or (is_probed and "probe" not in stored)
         ):
             settings = EvaluationSettings(
                 num_importance_samples=scale.num_importance_samples,
                 max_images=scale.max_images,
-                probe_images=scale.probe_images if with_probe else 0,
+                probe_images=scale.probe_images if is_probed else 0,
             )
             evaluate_run(run, run.load_model(), self.held_out(), settings)
             stored = _read_json(path)

@@ -26,7 +26,7 @@ def make_gradient(
     the same result.
     """
     batch_size, seed = config.train.batch_size, config.train.seed
-    auxiliary_weight, kl_weight = stage.auxiliary_weight, stage.kl_weight(config)
+    auxiliary_weight = stage.auxiliary_weight(config)
     num_portions = config.compute.accumulate_steps
     variables = [variable.value for variable in model.trainable_variables]
 
@@ -35,7 +35,7 @@ def make_gradient(
         draws = ImageDraws(step_seed, batch.row, num_rows=batch_size)
         with tf.GradientTape() as tape:
             terms = model.terms(batch.image, draws, batch.label)
-            gain = objective(terms, auxiliary_weight, kl_weight)
+            gain = objective(terms, auxiliary_weight, stage.kl_weight(config, step))
             loss = -tf.reduce_sum(gain) / batch_size
         # What the objective does not reach (nothing reads the topmost up_out; the
         # ablation has no use for log_scale) has gradient zero and stays as it is.

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import tensorflow as tf
+
 from agave_tf.config import Config
 from agave_tf.input_error import InputError
 
@@ -9,8 +11,9 @@ from agave_tf.input_error import InputError
 class Stage(NamedTuple):
     """What a stage trains, on which objective, from where.
 
-    auxiliary_weight: of ln p(y|z) in the objective.
-    uses_lambda: whether the KL is weighted by --kl_weight, rather than by 1.
+    has_auxiliary_loss: whether ln p(y|z) is in the objective.
+    is_weighted: whether its terms are weighted by --auxiliary_weight and --kl_weight,
+      rather than by 1.
     sources: flags that may name the runs whose weights it starts from.
     required_source: the one it cannot do without.
     """
@@ -18,14 +21,23 @@ class Stage(NamedTuple):
     name: str
     has_vae: bool
     has_pixel_cnn: bool
-    auxiliary_weight: float
-    uses_lambda: bool = False
+    has_auxiliary_loss: bool
+    is_weighted: bool = False
     sources: tuple[str, ...] = ()
     required_source: str | None = None
 
-    def kl_weight(self, config: Config) -> float:
-        """The weight of the KL in this stage's objective."""
-        return config.train.kl_weight if self.uses_lambda else 1.0
+    def auxiliary_weight(self, config: Config) -> float:
+        """The weight of ln p(y|z) in this stage's objective."""
+        weight = config.train.auxiliary_weight if self.is_weighted else 1.0
+        return weight * self.has_auxiliary_loss
+
+    def kl_weight(self, config: Config, step: tf.Tensor) -> tf.Tensor:
+        """The weight of the KL in this stage's objective at a step, int64 scalar."""
+        weight = config.train.kl_weight if self.is_weighted else 1.0
+        steps = config.train.kl_annealing_steps
+        if steps == 0:
+            return tf.constant(weight, tf.float32)
+        return weight * tf.minimum(tf.cast(step, tf.float32) / steps, 1.0)
 
     def num_steps(self, config: Config) -> int:
         """Optimizer steps of this stage."""
@@ -60,21 +72,21 @@ class Stage(NamedTuple):
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("pretrain_vae", True, False, auxiliary_weight=1.0),
-        Stage("pretrain_pixel_cnn", False, True, auxiliary_weight=0.0),
+        Stage("pretrain_vae", True, False, has_auxiliary_loss=True),
+        Stage("pretrain_pixel_cnn", False, True, has_auxiliary_loss=False),
         Stage(
             "joint",
             True,
             True,
-            auxiliary_weight=1.0,
-            uses_lambda=True,
+            has_auxiliary_loss=True,
+            is_weighted=True,
             sources=("init_vae_from", "init_pixel_cnn_from", "init_from"),
         ),
         Stage(
             "ablation",
             True,
             True,
-            auxiliary_weight=0.0,
+            has_auxiliary_loss=False,
             sources=("init_from",),
             required_source="init_from",
         ),

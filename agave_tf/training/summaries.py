@@ -16,8 +16,7 @@ from agave_tf.evaluation import Score
 from agave_tf.images import Images
 from agave_tf.importance_weighted_bound import bits_per_dim
 from agave_tf.objective import AGAVETerms, auxiliary_elbo, count_dims, elbo
-from agave_tf.picture_rows import Sampler
-from agave_tf.pictures import image_grid
+from agave_tf.picture_rows import Sampler, rows_grid
 from agave_tf.sampling import SamplingSettings
 from agave_tf.training.run_directory import RunDirectory, fixed_settings
 
@@ -104,12 +103,7 @@ class SummaryWriter:
         with self._held_out.as_default(step):
             for name, rows in grids.items():
                 if rows:
-                    grid = image_grid(
-                        [row.images for row in rows],
-                        scale=2,
-                        captions=[row.caption for row in rows],
-                    )
-                    tf.summary.image(f"pictures/{name}", grid[None])
+                    tf.summary.image(f"pictures/{name}", rows_grid(rows)[None])
         self.flush()
 
     def flush(self) -> None:

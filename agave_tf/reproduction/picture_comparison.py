@@ -1,0 +1,29 @@
+"""How pictures compare, in levels of 0..255, and how figures are put together."""
+
+import numpy as np
+
+from agave_tf.picture_rows import PictureRow
+
+# Images in every row of a figure.
+NUM_COLUMNS = 8
+
+
+def rms_difference(a: PictureRow, b: PictureRow) -> float:
+    """Root mean square difference, levels."""
+    difference = a.images.astype(np.float64) - b.images
+    return float(np.sqrt(np.mean(np.square(difference))))
+
+
+def roughness(row: PictureRow) -> float:
+    """Mean absolute difference of neighbouring pixels of a row, levels."""
+    return float(np.abs(np.diff(row.images.astype(np.float64), axis=2)).mean())
+
+
+def stacked(*pictures: np.ndarray) -> np.ndarray:
+    """Pictures [H,W,3] below each other, on white."""
+    width = max(picture.shape[1] for picture in pictures)
+    padded = [
+        np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255)
+        for p in pictures
+    ]
+    return np.concatenate(padded)

@@ -35,9 +35,10 @@ def main() -> None:
         for run in workspace.needed(runs):
             seconds = workspace.estimate(run)
             total += seconds
-            print(f"# about {seconds / 60:.0f} minutes")
+            print(f"# about {_time(seconds)}")
             print(shlex.join(workspace.command(run)))
-        print(f"# about {total / 3600:.1f} hours of training in all")
+        print(f"# about {_time(total)} of training in all")
+        print(f"# on {workspace.scale.hardware}")
         return
     results = os.path.join(given.output_dir, "results")
     for name in names:
@@ -45,6 +46,12 @@ def main() -> None:
         report = ARTIFACTS[name].make(workspace)
         report.write(results, name)
         print(report.markdown())
+
+
+def _time(seconds: float) -> str:
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"
 
 
 if __name__ == "__main__":

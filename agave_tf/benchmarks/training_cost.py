@@ -35,6 +35,7 @@ class TrainingCost(NamedTuple):
     forward_images_per_second: float
     step_gigaflops: float
     forward_gigaflops: float
+    forward_gigaflop: float  # of an image
     peak_gigaflops: float  # of a matrix product
     first_step_seconds: float  # with tracing and compilation
     step_megabytes: float  # peak over what was resident before
@@ -84,6 +85,7 @@ def _cost(
         batch / seconds["forward"],
         3 * gigaflop / seconds["step"],
         gigaflop / seconds["forward"],
+        gigaflop / batch,
         peak_gigaflops(config.compute.compute_dtype),
         first["step"],
         peak_extra_megabytes(functions["step"]),
@@ -98,6 +100,7 @@ TRAINING_COLUMNS = {
     "forward, images/s": "{0.forward_images_per_second:.2f}",
     "step, GFLOP/s": "{0.step_gigaflops:.0f}",
     "forward, GFLOP/s": "{0.forward_gigaflops:.0f}",
+    "forward, GFLOP/image": "{0.forward_gigaflop:.2f}",
     "matrix product, GFLOP/s": "{0.peak_gigaflops:.0f}",
     "first step, s": "{0.first_step_seconds:.0f}",
     "MB": "{0.step_megabytes:.0f}",

@@ -28,11 +28,13 @@ class Scale(NamedTuple):
     """How large everything is.
 
     preset: file in flags/.
+    hardware: of the estimated times.
     num_importance_samples, max_images, probe_images: of evaluations.
-    step_seconds: by stage, of one step, for the estimate of --dry_run; none: unknown.
+    step_seconds: by stage, of one step, for the estimate of --dry_run.
     """
 
     preset: str
+    hardware: str
     num_importance_samples: int
     max_images: int
     probe_images: int

@@ -31,9 +31,11 @@ def figure7(workspace: Workspace) -> Report:
             curves[f"{kind}, seed {seed}"] = workspace.kl_curve(name)
         if seed == 0:
             rows += [image] if not rows else []
+            drawn = {"image": (f_z, finished), "prior": sampler.prior(NUM_COLUMNS)}
             rows += [
-                row._replace(caption=f"{kind}: {row.caption}")
-                for row in (f_z, finished, *sampler.prior(NUM_COLUMNS))
+                row._replace(caption=f"{kind}: {row.caption}, {of}")
+                for of, of_rows in drawn.items()
+                for row in of_rows
             ]
     kl_before, error_before = table[0][2], table[0][4]
     of_kind = {

@@ -188,7 +188,8 @@ class Workspace:
     def kl_curve(self, name: str) -> tuple[list[int], list[float]]:
         """Steps, and bits/dim of the KL of held-out images, as TensorBoard has them."""
         events = EventAccumulator(
-            os.path.join(self.path(name), "summaries", "held_out")
+            os.path.join(self.path(name), "summaries", "held_out"),
+            size_guidance={"tensors": 0},  # All of them.
         )
         events.Reload()
         curve = {

@@ -12,6 +12,8 @@ from agave_tf.picture_config import PictureConfig
 from agave_tf.picture_rows import Sampler, draw_rows
 from agave_tf.sampling import SamplingSettings, draw_images
 
+pytestmark = pytest.mark.xdist_group("sampling")
+
 
 @pytest.fixture(scope="module")
 def model():

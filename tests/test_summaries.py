@@ -6,6 +6,8 @@ import tensorflow as tf
 from event_files import scalars, summaries
 from tiny import tiny_images, tiny_trainer
 
+pytestmark = pytest.mark.xdist_group("summaries")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -26,8 +26,9 @@ SCALES: dict[str, Scale] = {
         num_importance_samples=10,
         max_images=256,
         probe_images=5_000,
+        start_seconds=40,
         step_seconds={
-            "pretrain_vae": 0.13,
+            "pretrain_vae": 0.1,
             "pretrain_pixel_cnn": 0.25,
             "joint": 0.4,
             "ablation": 0.4,
@@ -39,6 +40,7 @@ SCALES: dict[str, Scale] = {
         num_importance_samples=150,
         max_images=10_000,
         probe_images=10_000,
+        start_seconds=0,
         step_seconds=_paper_step_seconds(),
     ),
     "toy": Scale(
@@ -47,6 +49,7 @@ SCALES: dict[str, Scale] = {
         num_importance_samples=2,
         max_images=8,
         probe_images=16,
+        start_seconds=30,
         step_seconds={"pretrain_vae": 0.1},
     ),
 }

@@ -30,7 +30,8 @@ class Scale(NamedTuple):
     preset: file in flags/.
     hardware: of the estimated times.
     num_importance_samples, max_images, probe_images: of evaluations.
-    step_seconds: by stage, of one step, for the estimate of --dry_run.
+    start_seconds: before a run's first step. step_seconds: by stage, of one step. Both
+      for the estimate of --dry_run, of one run at a time.
     """
 
     preset: str
@@ -38,6 +39,7 @@ class Scale(NamedTuple):
     num_importance_samples: int
     max_images: int
     probe_images: int
+    start_seconds: float
     step_seconds: dict[str, float]
 
 
@@ -91,8 +93,9 @@ class Workspace:
         return [f"--{flag}={value}" for flag, value in settings.items()]
 
     def estimate(self, run: PlannedRun) -> float:
-        """Seconds that its training takes from its first step to its last."""
-        return self._num_steps(run) * self.scale.step_seconds.get(run.stage, 0.0)
+        """Seconds that its training takes, as far as the scale knows."""
+        step_seconds = self.scale.step_seconds.get(run.stage, 0.0)
+        return self.scale.start_seconds + self._num_steps(run) * step_seconds
 
     def _num_steps(self, run: PlannedRun) -> int:
         values = dict(line.lstrip("-").partition("=")[::2] for line in self._preset())

@@ -13,6 +13,7 @@ from agave_tf.reproduction.workspace import Workspace
 
 
 def figure8(workspace: Workspace) -> Report:
+    """f(z) and bits/dim for each number of colour levels."""
     images = workspace.held_out().first(NUM_COLUMNS)
     rows, table = [PictureRow("image", images.image)], []
     for levels in COLOR_LEVELS:
@@ -32,6 +33,7 @@ def figure8(workspace: Workspace) -> Report:
 
 
 def figure9(workspace: Workspace) -> Report:
+    """f(z) above samples, and bits/dim, for gray and for smaller y."""
     rows, table = [], []
     for title, name in AUXILIARIES.items():
         drawn = workspace.sampler(name).prior(NUM_COLUMNS)

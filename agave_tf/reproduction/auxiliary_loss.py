@@ -15,6 +15,7 @@ _FEATURES = ("pixels", "z, mean", "z, drawn", "f(z)")
 
 
 def figure7(workspace: Workspace) -> Report:
+    """The joint model, what the ablation makes of it, and what its control does."""
     columns = ["run", "seed", "KL", "bits/dim", "RMS error of f(z), levels"]
     table, curves, rows = [], {}, []
     images = workspace.held_out().first(NUM_COLUMNS)

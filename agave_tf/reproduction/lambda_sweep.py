@@ -13,6 +13,7 @@ from agave_tf.reproduction.workspace import Workspace
 
 
 def figure3(workspace: Workspace) -> Report:
+    """Reconstructions and samples for each lambda."""
     images = workspace.held_out().first(NUM_COLUMNS)
     rows = [PictureRow("image", images.image)]
     table, errors, differences = [], [], []
@@ -48,6 +49,7 @@ def figure3(workspace: Workspace) -> Report:
 
 
 def figure4(workspace: Workspace) -> Report:
+    """Bits/dim and their parts for each lambda."""
     scores = [workspace.scores(lambda_run(weight)) for weight in LAMBDAS]
     table = []
     for weight, score in zip(LAMBDAS, scores):

@@ -23,6 +23,7 @@ PUBLISHED = {
 
 
 def table1(workspace: Workspace) -> Report:
+    """Bounds of the VAE, the PixelCNN++ and AGAVE, bits/dim of x."""
     names = {
         "VAE-IAF alone": "pretrain_vae",
         "PixelCNN++ alone, before joint training": "pretrain_pixel_cnn",

@@ -10,6 +10,7 @@ from agave_tf.reproduction.workspace import Workspace
 
 
 def figure2(workspace: Workspace) -> Report:
+    """Samples of the parts alone and of AGAVE."""
     rows = []
     for title, name in (
         ("VAE", "pretrain_vae"),
@@ -25,6 +26,7 @@ def figure2(workspace: Workspace) -> Report:
 
 
 def figure5(workspace: Workspace) -> Report:
+    """Many samples from each f(z)."""
     rows = workspace.sampler(MAIN).prior(NUM_COLUMNS, num_samples=10)
     f_z, *samples = rows
     own = np.mean([rms_difference(f_z, sample) for sample in samples])
@@ -40,6 +42,7 @@ def figure5(workspace: Workspace) -> Report:
 
 
 def figure6(workspace: Workspace) -> Report:
+    """Pairs of test images, and what lies between their z."""
     pairs = workspace.held_out().first(8)
     rows = workspace.sampler(MAIN).interpolate(pairs)
     title = "Figure 6: from one image to another, along z"

@@ -1,5 +1,6 @@
 """What the auxiliary loss does: Figure 7, and what others would try instead."""
 
+from agave_tf.input_error import InputError
 from agave_tf.picture_rows import PictureRow, rows_grid
 from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.picture_comparison import (
@@ -100,7 +101,15 @@ def baselines(workspace: Workspace) -> Report:
 
 
 def probe(workspace: Workspace) -> Report:
-    """How well a linear classifier tells classes from the latents of each model."""
+    """How well a linear classifier tells classes from the latents of each model.
+
+    Raises:
+      InputError: the images have no labels.
+    """
+    if workspace.held_out().label is None:
+        raise InputError(
+            "`artifact` probe must have a `dataset` with labels; this one has none."
+        )
     table = []
     for title, (name, has_auxiliary_loss) in PROBED.items():
         scores = workspace.scores(name)

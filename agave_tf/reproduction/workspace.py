@@ -158,10 +158,12 @@ class Workspace:
     def scores(self, name: str) -> dict[str, float]:
         """Bits/dim by name, as bin/evaluate.py has them.
 
-        Of runs that are probed there are accuracies too, as `probe ...`.
+        Of runs that are probed, if the images have labels, there are accuracies too, as
+        `probe ...`.
         """
         run, scale = self.run(name), self.scale
         is_probed = any(name == probed for probed, _ in PROBED.values())
+        is_probed &= self.held_out().label is not None
         path = run.file("evaluation_test.json")
         stored = _read_json(path)
         if (

@@ -6,7 +6,8 @@ from agave_tf.reproduction.planned_runs import LAMBDAS, lambda_run
 from agave_tf.reproduction.report import Claim, Report
 from agave_tf.reproduction.workspace import Workspace
 
-# Bits/dim on CIFAR-10 at 32x32, as their papers report them; bounds are <=.
+# Bits/dim on CIFAR-10 at 32x32, as remembered from their papers and not read again;
+# bounds are <=.
 PUBLISHED = {
     "NICE (Dinh et al. 2015)": "4.48",
     "Conv. DRAW (Gregor et al. 2016)": "<= 3.58",

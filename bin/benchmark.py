@@ -11,12 +11,12 @@ Times are medians. Run it on a machine that does nothing else.
 
 from absl import flags
 
-from agave_tf import command_line
 from agave_tf.benchmarks import evaluation_cost as evaluation
 from agave_tf.benchmarks import input_cost, sampling_cost, training_cost
 from agave_tf.benchmarks.networks import COMPUTES, MODELS, PIXEL_CNNS
 from agave_tf.benchmarks.table import print_table
-from agave_tf.command_line import numbers_of, words_of
+from agave_tf.commands import flags as command_line
+from agave_tf.commands.flags import numbers_of, words_of
 
 flags.DEFINE_enum(
     "what", "train", ["train", "evaluate", "input", "sample"], "What to measure."

@@ -6,13 +6,13 @@ bin/evaluate.py --run_dir=runs/cifar10/joint --num_importance_samples=150
 
 from absl import flags
 
-from agave_tf import command_line
-from agave_tf.bits_map import bits_map_rows
-from agave_tf.images import load_images
-from agave_tf.picture_rows import rows_grid
-from agave_tf.pictures import write_png
-from agave_tf.run_evaluation import EvaluationSettings, RunScores, evaluate_run
-from agave_tf.training.run_directory import RunDirectory, open_run
+from agave_tf.commands import flags as command_line
+from agave_tf.data.load import load_images
+from agave_tf.pictures.bits_map import bits_map_rows
+from agave_tf.pictures.grid import write_png
+from agave_tf.pictures.rows import rows_grid
+from agave_tf.runs.evaluate_run import EvaluationSettings, RunScores, evaluate_run
+from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.whole_file import write_npz
 
 _NUM_MAPS = 8

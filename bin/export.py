@@ -8,9 +8,9 @@ docs/export.md lists the signatures.
 
 from absl import flags
 
-from agave_tf import command_line
-from agave_tf.export import check_new_directory, export_model
-from agave_tf.training.run_directory import open_run
+from agave_tf.commands import flags as command_line
+from agave_tf.interop.saved_model import check_new_directory, export_model
+from agave_tf.runs.run_directory import open_run
 
 command_line.define_run_dir("The run to export.")
 flags.DEFINE_string("output_dir", None, "The directory to make.", required=True)

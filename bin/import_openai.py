@@ -8,10 +8,10 @@ The run can be evaluated, sampled, exported, and a joint stage can start from it
 
 from absl import flags
 
-from agave_tf import command_line
-from agave_tf.config import DataConfig
-from agave_tf.export import check_new_directory
-from agave_tf.importers.openai_checkpoint import KINDS, import_openai
+from agave_tf.commands import flags as command_line
+from agave_tf.interop.openai_checkpoint import KINDS, import_openai
+from agave_tf.interop.saved_model import check_new_directory
+from agave_tf.settings.config import DataConfig
 
 command_line.define_settings("data")
 command_line.define_run_dir("The run directory to make.")

@@ -11,7 +11,7 @@ import shlex
 
 from absl import flags
 
-from agave_tf import command_line
+from agave_tf.commands import flags as command_line
 from agave_tf.reproduction.artifacts import ARTIFACTS
 from agave_tf.reproduction.scales import SCALES
 from agave_tf.reproduction.workspace import Workspace

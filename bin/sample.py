@@ -6,12 +6,12 @@ bin/sample.py --run_dir=runs/cifar10/joint --mode=prior --output=samples.png
 
 from absl import flags
 
-from agave_tf import command_line
-from agave_tf.images import load_images
-from agave_tf.picture_config import PictureConfig
-from agave_tf.picture_rows import draw_rows, rows_grid
-from agave_tf.pictures import write_png
-from agave_tf.training.run_directory import open_run
+from agave_tf.commands import flags as command_line
+from agave_tf.data.load import load_images
+from agave_tf.pictures.grid import write_png
+from agave_tf.pictures.rows import draw_rows, rows_grid
+from agave_tf.runs.run_directory import open_run
+from agave_tf.settings.pictures import PictureConfig
 from agave_tf.whole_file import write_npz
 
 command_line.define_settings("data")

@@ -8,9 +8,9 @@ import os
 
 from absl import flags
 
-from agave_tf import command_line
-from agave_tf.input_error import InputError
-from agave_tf.training.stages import STAGES, TRAINING_STAGES
+from agave_tf.commands import flags as command_line
+from agave_tf.errors import InputError
+from agave_tf.runs.stages import STAGES, TRAINING_STAGES
 from agave_tf.training.strategy import STRATEGIES, make_strategy
 from agave_tf.training.train_stage import train_stage
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["agave_tf.command_line", "tensorflow_datasets"])
+_processes.set_forkserver_preload(["agave_tf.commands.flags", "tensorflow_datasets"])
 
 
 class Result(NamedTuple):

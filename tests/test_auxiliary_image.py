@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from agave_tf.auxiliary_image import auxiliary_image, auxiliary_shape
-from agave_tf.config import AuxiliaryConfig
+from agave_tf.models.auxiliary_image import auxiliary_image, auxiliary_shape
+from agave_tf.settings.config import AuxiliaryConfig
 
 
 def expected_image(image, downsampling, color, num_color_levels):

@@ -9,13 +9,13 @@ from test_conditional_pixel_cnn import attach, image_of, make
 from test_parity_pixel_cnn import label_of
 from test_parity_pixel_cnn import make as make_original
 
-from agave_tf.cached_pixel_cnn import sample_cached
-from agave_tf.images import to_levels, to_unit_range
-from agave_tf.importers.openai_names import assign_originals, pixel_cnn_variables
+from agave_tf.data.pixel_scale import to_levels, to_unit_range
+from agave_tf.interop.openai_names import assign_originals, pixel_cnn_variables
 from agave_tf.layers.causal_memory import CausalMemory, column_of, with_columns
 from agave_tf.layers.shifted_convolution import DownRightShiftedConv2D
-from agave_tf.pixel_draws import PixelDraws
-from agave_tf.plain_sampler import sample_plain
+from agave_tf.sampling.cached import sample_cached
+from agave_tf.sampling.pixel_draws import PixelDraws
+from agave_tf.sampling.plain import sample_plain
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agave_tf.conditional_pixel_cnn import ConditionalPixelCNN
-from agave_tf.config import PixelCNNConfig
+from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.randomness import DropoutSeed, seed_tensor
+from agave_tf.settings.config import PixelCNNConfig
 
 
 @pytest.fixture(autouse=True)

@@ -5,16 +5,16 @@ import dataclasses
 import pytest
 from absl import flags
 
-from agave_tf import command_line
-from agave_tf.config import (
+from agave_tf.commands import flags as command_line
+from agave_tf.errors import InputError
+from agave_tf.settings.config import (
     PARTS,
     Config,
     config_from_json,
     config_from_settings,
     config_to_json,
 )
-from agave_tf.image_size import parse_image_size
-from agave_tf.input_error import InputError
+from agave_tf.settings.image_size import parse_image_size
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from golden_file import load, report
 from scipy import special
 
 from agave_tf.distributions.discretized_logistic import DiscretizedLogistic
-from agave_tf.input_error import InputError
+from agave_tf.errors import InputError
 
 LEVELS = [256, 128, 8, 2]
 LOCS = np.array([-1e6, -300.0, -0.5, 0.0, 17.3, 128.0, 255.9, 300.0, 1e6])

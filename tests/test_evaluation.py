@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny import tiny_images, tiny_model
 
-from agave_tf.evaluation import Evaluator, summarize
+from agave_tf.evaluation.evaluator import Evaluator, summarize
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ import pytest
 import tensorflow as tf
 from tiny import tiny_images, tiny_model
 
-from agave_tf.evaluation import Evaluator
-from agave_tf.export import DESCRIPTION_FILE, ExportedModel, export_model
-from agave_tf.images import to_levels, to_unit_range
-from agave_tf.input_error import InputError
-from agave_tf.picture_rows import Sampler
-from agave_tf.sampling import SamplingSettings, draw_images
+from agave_tf.data.pixel_scale import to_levels, to_unit_range
+from agave_tf.errors import InputError
+from agave_tf.evaluation.evaluator import Evaluator
+from agave_tf.interop.saved_model import DESCRIPTION_FILE, ExportedModel, export_model
+from agave_tf.pictures.rows import Sampler
+from agave_tf.sampling.draw_images import SamplingSettings, draw_images
 
 COUNT, SEED, NUM_SAMPLES = 5, 3, 2
 ELSEWHERE = pathlib.Path(__file__).resolve().parent / "exported_elsewhere.py"

@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 from tiny import tiny_config, tiny_images, tiny_model
 
-from agave_tf.images import ImageBatch
-from agave_tf.importance_weighted_bound import bits_per_dim
-from agave_tf.input_error import InputError
+from agave_tf.data.batches import ImageBatch
+from agave_tf.errors import InputError
+from agave_tf.evaluation.bound import bits_per_dim
+from agave_tf.runs.stages import STAGES
 from agave_tf.training.gradient import make_gradient
-from agave_tf.training.stages import STAGES
 
 BATCH = 4
 

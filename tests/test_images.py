@@ -4,16 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agave_tf.config import DataConfig
-from agave_tf.images import (
-    Images,
-    evaluation_batches,
-    load_images,
-    to_levels,
-    to_unit_range,
-    training_batches,
-)
-from agave_tf.input_error import InputError
+from agave_tf.data.batches import evaluation_batches, training_batches
+from agave_tf.data.image_set import Images
+from agave_tf.data.load import load_images
+from agave_tf.data.pixel_scale import to_levels, to_unit_range
+from agave_tf.errors import InputError
+from agave_tf.settings.config import DataConfig
 
 
 def numbered(count, shape=(4, 4, 1)):

@@ -11,12 +11,12 @@ from golden_file import load, nhwc, report
 from original_likelihoods import discretized_logistic, mixture_loss
 from tiny import tiny_config, tiny_images, tiny_model, tiny_trainer
 
-from agave_tf.config import DataConfig
-from agave_tf.importers.openai_checkpoint import import_openai
-from agave_tf.importers.openai_names import pixel_cnn_variables
-from agave_tf.input_error import InputError
-from agave_tf.named_weights import named_weights
-from agave_tf.training.run_directory import check_same_run, open_run
+from agave_tf.errors import InputError
+from agave_tf.interop.openai_checkpoint import import_openai
+from agave_tf.interop.openai_names import pixel_cnn_variables
+from agave_tf.models.named_weights import named_weights
+from agave_tf.runs.run_directory import check_same_run, open_run
+from agave_tf.settings.config import DataConfig
 
 PIXEL_CNN = golden_file.DIRECTORY / "ckpt_pixelcnn" / "params_cifar.ckpt"
 IAF_VAE = golden_file.DIRECTORY / "ckpt_iaf" / "model.ckpt-40"

@@ -7,9 +7,8 @@ import time
 
 import pytest
 
-from agave_tf.input_error import InputError
+from agave_tf.errors import InputError, Stopped
 from agave_tf.reproduction.jobs import Job, run_jobs
-from agave_tf.training.stop_request import Stopped
 
 # A stop signal ends it as it ends bin/train.py: soon, with something to say.
 SLEEP = "trap 'echo {0} told >> {1}; exit 143' TERM; sleep 20 & wait"

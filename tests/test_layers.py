@@ -18,11 +18,7 @@ from agave_tf.layers.weight_norm import (
     WeightNormConv2DTranspose,
     data_dependent_initialization,
 )
-from agave_tf.named_weights import (
-    assign_weights,
-    named_weights,
-    read_weights,
-)
+from agave_tf.models.named_weights import assign_weights, named_weights, read_weights
 from agave_tf.randomness import DropoutSeed, seed_tensor
 from agave_tf.whole_file import write_npz
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from tiny import tiny_images, tiny_model
 
-from agave_tf.bits_map import bits_map_rows
-from agave_tf.images import Images
-from agave_tf.input_error import InputError
-from agave_tf.linear_probe import _fit, probe
+from agave_tf.data.image_set import Images
+from agave_tf.errors import InputError
+from agave_tf.evaluation.linear_probe import _fit, probe
+from agave_tf.pictures.bits_map import bits_map_rows
 
 NUM = 60
 

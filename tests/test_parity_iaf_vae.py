@@ -8,21 +8,17 @@ import tensorflow as tf
 from golden_file import load, nhwc, report, with_prefix
 from original_likelihoods import discretized_logistic
 
-from agave_tf.config import IAFVAEConfig
-from agave_tf.iaf_vae import IAFVAE
-from agave_tf.importance_weighted_bound import importance_weighted_bound
-from agave_tf.importers.openai_names import (
-    assign_originals,
-    iaf_vae_variables,
-    to_ours,
-)
-from agave_tf.input_error import InputError
+from agave_tf.errors import InputError
+from agave_tf.evaluation.bound import importance_weighted_bound
+from agave_tf.interop.openai_names import assign_originals, iaf_vae_variables, to_ours
 from agave_tf.layers.masked_convolution import (
     AutoregressiveNetwork,
     channel_mask,
     convolution_mask,
 )
-from agave_tf.objective import free_bits
+from agave_tf.models.iaf_vae import IAFVAE
+from agave_tf.models.objective import free_bits
+from agave_tf.settings.config import IAFVAEConfig
 
 # f(z) in [-1, 1] on the original's axis from -.5 to .5.
 SCALE = 127.5 / 256

@@ -6,16 +6,12 @@ import tensorflow as tf
 from golden_file import load, report, with_prefix
 from original_likelihoods import mixture_loss
 
-from agave_tf.conditional_pixel_cnn import ConditionalPixelCNN
-from agave_tf.config import PixelCNNConfig
-from agave_tf.importers.openai_names import (
-    assign_originals,
-    pixel_cnn_variables,
-    to_ours,
-)
-from agave_tf.input_error import InputError
+from agave_tf.errors import InputError
+from agave_tf.interop.openai_names import assign_originals, pixel_cnn_variables, to_ours
 from agave_tf.layers import gated_resnet
+from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.randomness import DropoutSeed, seed_tensor
+from agave_tf.settings.config import PixelCNNConfig
 
 
 def make(resnets, filters, mixtures, classes=0, dropout_rate=0.0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agave_tf.pictures import image_grid, write_png
+from agave_tf.pictures.grid import image_grid, write_png
 
 
 def test_grid_shows_every_image_where_it_belongs():

@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 from tiny import tiny_images, tiny_model
 
-from agave_tf.completion_mask import completion_mask
-from agave_tf.images import Images
-from agave_tf.input_error import InputError
-from agave_tf.picture_config import PictureConfig
-from agave_tf.picture_rows import Sampler, draw_rows
-from agave_tf.sampling import SamplingSettings, draw_images
+from agave_tf.data.image_set import Images
+from agave_tf.errors import InputError
+from agave_tf.pictures.completion_mask import completion_mask
+from agave_tf.pictures.rows import Sampler, draw_rows
+from agave_tf.sampling.draw_images import SamplingSettings, draw_images
+from agave_tf.settings.pictures import PictureConfig
 
 pytestmark = pytest.mark.xdist_group("sampling")
 

@@ -11,7 +11,7 @@ from command_process import ROOT, Command
 from event_files import scalars
 from test_survival import averaged_weights, saved_step, wait_for_step
 
-from agave_tf.input_error import InputError
+from agave_tf.errors import InputError
 from agave_tf.training.strategy import make_strategy
 
 SMOKE = (

@@ -11,9 +11,9 @@ import tensorflow as tf
 from command_process import ROOT, Command
 from tiny import tiny_trainer
 
-from agave_tf.input_error import InputError
-from agave_tf.training.checkpoints import Checkpoints, checkpoint_steps
-from agave_tf.training.run_lock import run_lock
+from agave_tf.errors import InputError
+from agave_tf.runs.checkpoints import Checkpoints, checkpoint_steps
+from agave_tf.runs.run_lock import run_lock
 from agave_tf.training.stop_request import stop_requests
 
 pytestmark = pytest.mark.xdist_group("survival")

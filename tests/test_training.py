@@ -6,13 +6,12 @@ import tensorflow as tf
 from golden_file import load
 from tiny import tiny_config, tiny_images, tiny_trainer
 
-from agave_tf.input_error import InputError
-from agave_tf.named_weights import named_weights
-from agave_tf.objective import AGAVETerms, elbo, objective
+from agave_tf.errors import InputError, NonFiniteError
+from agave_tf.models.named_weights import named_weights
+from agave_tf.models.objective import AGAVETerms, elbo, objective
+from agave_tf.runs.run_directory import check_same_run, open_run
+from agave_tf.runs.stages import STAGES
 from agave_tf.training.moving_average import MovingAverage
-from agave_tf.training.run_directory import check_same_run, open_run
-from agave_tf.training.stages import STAGES
-from agave_tf.training.train_loop import NonFiniteError
 
 
 def weights_of(trainer):

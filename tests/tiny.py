@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from agave_tf.agave import AGAVE
-from agave_tf.config import Config, config_from_settings
-from agave_tf.dead_leaves import draw_dead_leaves
-from agave_tf.images import Images
+from agave_tf.data.dead_leaves import draw_dead_leaves
+from agave_tf.data.image_set import Images
+from agave_tf.models.agave import AGAVE
+from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.stages import STAGES
+from agave_tf.settings.config import Config, config_from_settings
 from agave_tf.training.initialization import initialize
-from agave_tf.training.run_directory import RunDirectory
-from agave_tf.training.stages import STAGES
 from agave_tf.training.train_loop import Trainer
 
 SETTINGS = {

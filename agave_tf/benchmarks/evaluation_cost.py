@@ -6,14 +6,14 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from agave_tf.agave import ImageDraws
 from agave_tf.benchmarks.networks import MODELS, random_images
 from agave_tf.benchmarks.timing import (
     first_call_seconds,
     median_seconds,
     peak_extra_megabytes,
 )
-from agave_tf.evaluation import Evaluator
+from agave_tf.evaluation.evaluator import Evaluator
+from agave_tf.models.agave import ImageDraws
 from agave_tf.randomness import seed_tensor
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from agave_tf.benchmarks.networks import random_images
 from agave_tf.benchmarks.timing import median_seconds
-from agave_tf.images import training_batches
+from agave_tf.data.batches import training_batches
 
 _NUM_IMAGES, _NUM_STEPS = 10_000, 200
 

@@ -9,16 +9,16 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from agave_tf.agave import AGAVE
-from agave_tf.config import (
+from agave_tf.data.image_set import Images
+from agave_tf.models.agave import AGAVE
+from agave_tf.runs.stages import STAGES, Stage
+from agave_tf.settings.config import (
     ComputeConfig,
     Config,
     IAFVAEConfig,
     PixelCNNConfig,
     TrainConfig,
 )
-from agave_tf.images import Images
-from agave_tf.training.stages import STAGES, Stage
 
 # The paper's, a middling one, and that of flags/small.flags.
 FULL = PixelCNNConfig()

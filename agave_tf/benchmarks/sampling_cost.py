@@ -12,10 +12,10 @@ from agave_tf.benchmarks.timing import (
     median_seconds,
     peak_extra_megabytes,
 )
-from agave_tf.cached_pixel_cnn import sample_cached
-from agave_tf.conditional_pixel_cnn import ConditionalPixelCNN
-from agave_tf.pixel_draws import PixelDraws
-from agave_tf.plain_sampler import sample_plain
+from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
+from agave_tf.sampling.cached import sample_cached
+from agave_tf.sampling.pixel_draws import PixelDraws
+from agave_tf.sampling.plain import sample_plain
 
 # Of an image that is drawn naively, so many pixels are timed: all cost the same.
 _PLAIN_PIXELS = 2

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from agave_tf.agave import ImageDraws
 from agave_tf.benchmarks.networks import (
     MODELS,
     count_gigaflop,
@@ -18,7 +17,8 @@ from agave_tf.benchmarks.timing import (
     median_seconds,
     peak_extra_megabytes,
 )
-from agave_tf.images import training_batches
+from agave_tf.data.batches import training_batches
+from agave_tf.models.agave import ImageDraws
 from agave_tf.randomness import seed_tensor
 from agave_tf.training.train_step import TrainState, make_train_steps
 

@@ -8,7 +8,7 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from agave_tf.input_error import InputError
+from agave_tf.errors import InputError
 
 tfd = tfp.distributions
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from agave_tf.distributions.discretized_logistic import log_mass_of_level
-from agave_tf.input_error import InputError
+from agave_tf.errors import InputError
 
 tfd = tfp.distributions
 

@@ -6,12 +6,8 @@ Lucas & Verbeek 2018, section 3.
 import keras
 import tensorflow as tf
 
+from agave_tf.layers.enlarge import enlarge
 from agave_tf.layers.weight_norm import WeightNormConv2D
-
-
-def enlarge(x: tf.Tensor, factor: int) -> tf.Tensor:
-    """[B,h,w,F] to [B,factor*h,factor*w,F] by nearest neighbour."""
-    return tf.repeat(tf.repeat(x, factor, axis=1), factor, axis=2)
 
 
 class ConditionStream(keras.layers.Layer):

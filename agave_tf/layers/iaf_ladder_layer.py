@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from agave_tf.layers.condition_stream import enlarge
+from agave_tf.layers.enlarge import enlarge
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
 

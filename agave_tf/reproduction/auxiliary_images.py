@@ -1,6 +1,6 @@
 """Figures 8 and 9: what the auxiliary image is."""
 
-from agave_tf.picture_rows import PictureRow, rows_grid
+from agave_tf.pictures.rows import PictureRow, rows_grid
 from agave_tf.reproduction.picture_comparison import NUM_COLUMNS
 from agave_tf.reproduction.planned_runs import (
     AUXILIARIES,

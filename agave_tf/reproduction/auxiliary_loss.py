@@ -1,7 +1,7 @@
 """What the auxiliary loss does: Figure 7, and what others would try instead."""
 
-from agave_tf.input_error import InputError
-from agave_tf.picture_rows import PictureRow, rows_grid
+from agave_tf.errors import InputError
+from agave_tf.pictures.rows import PictureRow, rows_grid
 from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.picture_comparison import (
     NUM_COLUMNS,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import PIL.Image
 
-from agave_tf.input_error import InputError
+from agave_tf.errors import InputError
 
 
 class Chart(NamedTuple):

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from absl import logging
 
-from agave_tf.input_error import InputError
-from agave_tf.training.stop_request import Stopped, stop_requests
+from agave_tf.errors import InputError, Stopped
+from agave_tf.training.stop_request import stop_requests
 
 
 class Job(NamedTuple):

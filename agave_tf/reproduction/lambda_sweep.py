@@ -1,6 +1,6 @@
 """Figures 3 and 4: what lambda does."""
 
-from agave_tf.picture_rows import PictureRow, rows_grid
+from agave_tf.pictures.rows import PictureRow, rows_grid
 from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.picture_comparison import (
     NUM_COLUMNS,

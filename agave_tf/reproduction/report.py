@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from agave_tf.pictures import write_png
+from agave_tf.pictures.grid import write_png
 from agave_tf.whole_file import write_text
 
 

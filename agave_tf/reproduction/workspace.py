@@ -12,13 +12,14 @@ import tensorflow as tf
 from absl import flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agave_tf.images import Images, load_images
-from agave_tf.picture_rows import Sampler
+from agave_tf.data.image_set import Images
+from agave_tf.data.load import load_images
+from agave_tf.pictures.rows import Sampler
 from agave_tf.reproduction.jobs import Job, run_jobs
 from agave_tf.reproduction.planned_runs import PROBED, PlannedRun, planned_runs
-from agave_tf.run_evaluation import EvaluationSettings, evaluate_run
-from agave_tf.sampling import SamplingSettings
-from agave_tf.training.run_directory import RunDirectory, open_run
+from agave_tf.runs.evaluate_run import EvaluationSettings, evaluate_run
+from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.sampling.draw_images import SamplingSettings
 from agave_tf.whole_file import write_text
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent.parent

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from agave_tf.agave import AGAVE, ImageDraws
-from agave_tf.config import Config
-from agave_tf.images import ImageBatch
-from agave_tf.objective import AGAVETerms, objective
+from agave_tf.data.batches import ImageBatch
+from agave_tf.models.agave import AGAVE, ImageDraws
+from agave_tf.models.objective import AGAVETerms, objective
 from agave_tf.randomness import fold_in, seed_tensor
+from agave_tf.runs.stages import Stage
+from agave_tf.settings.config import Config
 from agave_tf.training.flat_weights import FlatWeights
-from agave_tf.training.stages import Stage
 
 Gradient = tuple[tf.Tensor, AGAVETerms]
 

@@ -4,13 +4,14 @@ import dataclasses
 
 import tensorflow as tf
 
-from agave_tf.agave import AGAVE, ImageDraws
-from agave_tf.config import Config
-from agave_tf.images import Images, to_unit_range
-from agave_tf.input_error import InputError
-from agave_tf.named_weights import assign_weights, under
+from agave_tf.data.image_set import Images
+from agave_tf.data.pixel_scale import to_unit_range
+from agave_tf.errors import InputError
+from agave_tf.models.agave import AGAVE, ImageDraws
+from agave_tf.models.named_weights import assign_weights, under
 from agave_tf.randomness import fold_in, seed_tensor
-from agave_tf.training.run_directory import RunDirectory, open_run
+from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.settings.config import Config
 
 # The step whose seed initialisation uses: one that training never reaches.
 _INITIALIZATION_STEP = 2**31 - 1

@@ -7,19 +7,6 @@ from collections.abc import Iterator
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Stopped(Exception):
-    """Training was asked to stop, and has saved where it was.
-
-    Args:
-      message: for the user.
-      signal_number: what asked; 0: another process of the run was asked.
-    """
-
-    def __init__(self, message: str, signal_number: int):
-        super().__init__(message)
-        self.signal_number = signal_number
-
-
 class StopRequest:
     """Whether a signal has come, and which."""
 

@@ -5,7 +5,7 @@ import os
 
 import tensorflow as tf
 
-from agave_tf.input_error import InputError
+from agave_tf.errors import InputError
 
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 

@@ -10,15 +10,15 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalars
 from tensorboard.plugins.hparams import api as hparams
 
-from agave_tf.agave import AGAVE
-from agave_tf.config import config_to_json
-from agave_tf.evaluation import Score
-from agave_tf.images import Images
-from agave_tf.importance_weighted_bound import bits_per_dim
-from agave_tf.objective import AGAVETerms, auxiliary_elbo, count_dims, elbo
-from agave_tf.picture_rows import Sampler, rows_grid
-from agave_tf.sampling import SamplingSettings
-from agave_tf.training.run_directory import RunDirectory, fixed_settings
+from agave_tf.data.image_set import Images
+from agave_tf.evaluation.bound import bits_per_dim
+from agave_tf.evaluation.evaluator import Score
+from agave_tf.models.agave import AGAVE
+from agave_tf.models.objective import AGAVETerms, auxiliary_elbo, count_dims, elbo
+from agave_tf.pictures.rows import Sampler, rows_grid
+from agave_tf.runs.run_directory import RunDirectory, fixed_settings
+from agave_tf.sampling.draw_images import SamplingSettings
+from agave_tf.settings.config import config_to_json
 
 _NUM_PICTURES = 8
 

@@ -9,24 +9,18 @@ import tensorflow as tf
 import tqdm
 from absl import logging
 
-from agave_tf.evaluation import Evaluator, Score, summarize
-from agave_tf.images import ImageBatch, Images, training_batches
-from agave_tf.training.checkpoints import Checkpoints, checkpoint_steps
+from agave_tf.data.batches import ImageBatch, training_batches
+from agave_tf.data.image_set import Images
+from agave_tf.errors import NonFiniteError, Stopped
+from agave_tf.evaluation.evaluator import Evaluator, Score, summarize
+from agave_tf.runs.checkpoints import Checkpoints, checkpoint_steps
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.training.initialization import initialize
 from agave_tf.training.profiler import Profiler
-from agave_tf.training.run_directory import RunDirectory
-from agave_tf.training.stop_request import Stopped, StopRequest, stop_requests
-from agave_tf.training.strategy import (
-    is_chief,
-    num_processes,
-    wait_for_all_processes,
-)
+from agave_tf.training.stop_request import StopRequest, stop_requests
+from agave_tf.training.strategy import is_chief, num_processes, wait_for_all_processes
 from agave_tf.training.summaries import SummaryWriter, training_scalars
 from agave_tf.training.train_step import StepReport, TrainState, make_train_steps
-
-
-class NonFiniteError(ArithmeticError):
-    """Too many updates in a row could not be made; the checkpoints are from before."""
 
 
 class Trainer:

@@ -5,12 +5,13 @@ from contextlib import nullcontext
 import tensorflow as tf
 from absl import logging
 
-from agave_tf.config import Config
-from agave_tf.images import Images, load_images
-from agave_tf.input_error import InputError
-from agave_tf.training.run_directory import RunDirectory, check_same_run
-from agave_tf.training.run_lock import run_lock
-from agave_tf.training.stages import Stage
+from agave_tf.data.image_set import Images
+from agave_tf.data.load import load_images
+from agave_tf.errors import InputError
+from agave_tf.runs.run_directory import RunDirectory, check_same_run
+from agave_tf.runs.run_lock import run_lock
+from agave_tf.runs.stages import Stage
+from agave_tf.settings.config import Config
 from agave_tf.training.strategy import is_chief
 from agave_tf.training.train_loop import Trainer
 

@@ -8,15 +8,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from agave_tf.agave import AGAVE
-from agave_tf.config import Config
-from agave_tf.images import ImageBatch
-from agave_tf.named_weights import named_weights
-from agave_tf.objective import AGAVETerms
+from agave_tf.data.batches import ImageBatch
+from agave_tf.models.agave import AGAVE
+from agave_tf.models.named_weights import named_weights
+from agave_tf.models.objective import AGAVETerms
+from agave_tf.runs.stages import Stage
+from agave_tf.settings.config import Config
 from agave_tf.training.flat_weights import FlatWeights
 from agave_tf.training.gradient import make_gradient, no_terms
 from agave_tf.training.moving_average import MovingAverage
-from agave_tf.training.stages import Stage
 
 # Of the running mean of the logarithm of the gradient's norm.
 _NORM_DECAY = 0.99

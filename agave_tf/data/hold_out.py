@@ -1,0 +1,22 @@
+"""Which images are held out where a data set has no test part of its own."""
+
+import numpy as np
+
+from agave_tf.data.image_set import Images
+from agave_tf.errors import InputError
+
+_HELD_OUT_SHARE = 0.1
+
+
+def hold_out(images: Images, split: str, seed: int) -> Images:
+    """The train or test part of images that have no such parts."""
+    count = len(images.image)
+    held_out = max(1, round(_HELD_OUT_SHARE * count))
+    if count < 2:
+        raise InputError(
+            f"`dataset` must have at least 2 images, to hold some out; got {count}."
+        )
+    order = np.random.default_rng(seed).permutation(count)
+    chosen = np.sort(order[-held_out:] if split == "test" else order[:-held_out])
+    label = None if images.label is None else images.label[chosen]
+    return Images(images.image[chosen], label)

@@ -1,0 +1,1 @@
+"""Likelihoods of held-out images, and what the latents know."""

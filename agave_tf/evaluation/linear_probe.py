@@ -1,0 +1,146 @@
+"""What a linear classifier can read from the latents: whether they mean something.
+
+The classifier is ridge regression onto the labels, one output a class, in closed form.
+How strong the ridge is, is chosen on a tenth of the training images.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from agave_tf.data.batches import evaluation_batches
+from agave_tf.data.image_set import Images
+from agave_tf.errors import InputError
+from agave_tf.models.agave import AGAVE
+from agave_tf.randomness import seed_tensor
+
+# In units of the features' mean variance times the number of images.
+_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+
+
+class ProbeScore(NamedTuple):
+    """How often the class is right on held-out images, given some features."""
+
+    features: str
+    num_features: int
+    accuracy: float
+
+
+def probe(
+    model: AGAVE, train: Images, held_out: Images, seed: int, batch_size: int = 50
+) -> list[ProbeScore]:
+    """Accuracies with raw pixels, with z and with f(z).
+
+    Both z are shown: the means of q(z|x), which a network can tell apart even where
+    noise hides them, and draws, which hold what the KL pays for. f(z) is of the draws.
+
+    Args:
+      model: with a VAE.
+      train, held_out: with labels.
+      seed: of the draws.
+      batch_size: images at a time.
+
+    Raises:
+      InputError: no VAE, or no labels.
+    """
+    if model.vae is None:
+        raise InputError("`probe` must have a run with a VAE; this one has none.")
+    if train.label is None or held_out.label is None:
+        raise InputError("`probe` must have images with labels; these have none.")
+    features = [
+        _features(model, images, seed + i, batch_size)
+        for i, images in enumerate((train, held_out))
+    ]
+    return [
+        ProbeScore(
+            name,
+            values.shape[1],
+            _accuracy(values, train.label, features[1][name], held_out.label),
+        )
+        for name, values in features[0].items()
+    ]
+
+
+def _features(
+    model: AGAVE, images: Images, seed: int, batch_size: int
+) -> dict[str, np.ndarray]:
+    """[N,D] for each kind of features."""
+
+    @tf.function(autograph=False)
+    def of_batch(image: tf.Tensor, index: tf.Tensor) -> dict[str, list[tf.Tensor]]:
+        noise = model.vae.draw_noise(seed_tensor(seed), index)
+        drawn = model.vae.sample_posterior(model.encode(image), noise)
+        return {
+            "pixels": [tf.cast(image, tf.float32) / 255],
+            "z, mean": model.mean_latents(image),
+            "z, drawn": drawn.zs,
+            "f(z)": [drawn.f_z],
+        }
+
+    def batches() -> Iterator[dict[str, np.ndarray]]:
+        for batch in evaluation_batches(images, batch_size, 0):
+            yield {
+                name: np.concatenate(
+                    [part.numpy().reshape(batch_size, -1) for part in parts], axis=1
+                )[: batch.num_valid]
+                for name, parts in of_batch(batch.image, batch.index).items()
+            }
+
+    bar = tqdm.tqdm(
+        batches(), "Probing", -(-len(images.image) // batch_size), disable=None
+    )
+    rows = list(bar)
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def _accuracy(
+    train: np.ndarray,
+    train_label: np.ndarray,
+    held_out: np.ndarray,
+    held_out_label: np.ndarray,
+) -> float:
+    """Of a classifier of features [N,D] with labels [N], on held-out ones."""
+    for_ridge = max(1, len(train) // 10)
+    chosen = max(
+        _RIDGES,
+        key=lambda ridge: _share_right(
+            _fit(train[for_ridge:], train_label[for_ridge:], ridge),
+            train[:for_ridge],
+            train_label[:for_ridge],
+        ),
+    )
+    fitted = _fit(train, train_label, chosen)
+    return _share_right(fitted, held_out, held_out_label)
+
+
+class _Classifier(NamedTuple):
+    center: np.ndarray  # [D]
+    weights: np.ndarray  # [D,K]
+    bias: np.ndarray  # [K]
+
+
+def _fit(features: np.ndarray, label: np.ndarray, ridge: float) -> _Classifier:
+    num, dims = features.shape
+    center = features.mean(axis=0)
+    x = features - center
+    targets = np.eye(label.max() + 1)[label]
+    bias = targets.mean(axis=0)
+    strength = ridge * num * max(np.square(x).mean(), np.finfo(np.float32).tiny)
+    # The same weights from the smaller of two systems of equations.
+    if dims <= num:
+        gram = (x.T @ x).astype(np.float64) + strength * np.eye(dims)
+        weights = np.linalg.solve(gram, x.T @ (targets - bias))
+    else:
+        gram = (x @ x.T).astype(np.float64) + strength * np.eye(num)
+        weights = x.T @ np.linalg.solve(gram, targets - bias)
+    return _Classifier(center, weights, bias)
+
+
+def _share_right(
+    classifier: _Classifier, features: np.ndarray, label: np.ndarray
+) -> float:
+    scores = (features - classifier.center) @ classifier.weights + classifier.bias
+    return float(np.mean(scores.argmax(axis=1) == label))

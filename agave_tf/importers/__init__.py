@@ -1,1 +1,0 @@
-"""Weights of the original TensorFlow 1 code."""

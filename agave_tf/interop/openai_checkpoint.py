@@ -1,0 +1,196 @@
+"""Checkpoints of openai/pixel-cnn and openai/iaf as run directories.
+
+The network is inferred from the variables' shapes, the weights are the averages that
+the originals evaluate with.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from agave_tf.errors import InputError
+from agave_tf.interop.openai_names import (
+    assign_originals,
+    iaf_vae_variables,
+    pixel_cnn_variables,
+)
+from agave_tf.models.agave import AGAVE
+from agave_tf.models.named_weights import named_weights
+from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.stages import STAGES
+from agave_tf.settings.config import (
+    AuxiliaryConfig,
+    Config,
+    DataConfig,
+    IAFVAEConfig,
+    PixelCNNConfig,
+    TrainConfig,
+)
+from agave_tf.settings.image_size import parse_image_size
+
+KINDS = {"pixel_cnn": "pretrain_pixel_cnn", "iaf_vae": "pretrain_vae"}
+
+_AVERAGE = "/ExponentialMovingAverage"
+_STEP = "model/global_step"
+# What else a checkpoint holds: slots of the optimizer, counters.
+_SLOT = re.compile(r"model/model/.*|.*/Adamax(_1)?|.*/Adam(_1)?")
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenAICheckpoint:
+    """Weights of an original, by their names there without that of the average."""
+
+    prefix: str
+    weights: Mapping[str, np.ndarray]
+    step: int  # 0 where the checkpoint does not say
+
+    def shape(self, name: str, rank: int) -> tuple[int, ...]:
+        """The shape of a variable from which the network is inferred.
+
+        Raises:
+          InputError: it is missing, or of another rank.
+        """
+        if name not in self.weights:
+            raise InputError(
+                f"`checkpoint` must have the variable `{name}`; {self.prefix} has it "
+                "not. Is --kind right?"
+            )
+        shape = self.weights[name].shape
+        if len(shape) != rank:
+            raise InputError(f"`{name}` must have {rank} axes; got shape {shape}.")
+        return shape
+
+    def count(self, pattern: str) -> int:
+        """How many variables have a name of this pattern."""
+        return sum(1 for name in self.weights if re.fullmatch(pattern, name))
+
+
+def read_openai_checkpoint(prefix: str) -> OpenAICheckpoint:
+    """Reads the averaged weights; where there are no averages, the weights.
+
+    Raises:
+      InputError: no such checkpoint, damaged, or with averages of some weights only.
+    """
+    tensors = _read_tensors(prefix)
+    step = int(tensors.pop(_STEP, 0))
+    averages = {
+        name.removesuffix(_AVERAGE): value
+        for name, value in tensors.items()
+        if name.endswith(_AVERAGE)
+    }
+    plain = {name: v for name, v in tensors.items() if not name.endswith(_AVERAGE)}
+    if averages and (without := sorted(set(plain) - set(averages))):
+        raise InputError(
+            "`checkpoint` must have the average of every variable, or of none; "
+            f"{prefix} lacks `{without[0]}{_AVERAGE}`."
+        )
+    return OpenAICheckpoint(prefix, averages or plain, step)
+
+
+def _read_tensors(prefix: str) -> dict[str, np.ndarray]:
+    """The model's variables and averages, and the step; no slots of the optimizer."""
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        return {
+            name: reader.get_tensor(name)
+            for name in reader.get_variable_to_shape_map()
+            if name.startswith("model/") and not _SLOT.fullmatch(name)
+        }
+    except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            "`checkpoint` must be the prefix of a TensorFlow checkpoint, of files "
+            f"PREFIX.index and PREFIX.data-...; {prefix} cannot be read ({reason})."
+        ) from error
+
+
+def import_openai(
+    kind: str, prefix: str, run_dir: str, nonlinearity: str, data: DataConfig
+) -> RunDirectory:
+    """Makes a run directory of a checkpoint.
+
+    Args:
+      kind: pixel_cnn or iaf_vae.
+      prefix: of the checkpoint's files.
+      run_dir: must not exist.
+      nonlinearity: elu or relu, where the shapes leave the choice; "": concat_elu.
+      data: what the run is to be evaluated on; its image_size is the images' (empty:
+        32, the original's).
+
+    Raises:
+      InputError: a variable is missing, extra or misshapen, or no checkpoint.
+    """
+    checkpoint = read_openai_checkpoint(prefix)
+    stage = STAGES[KINDS[kind]]
+    if stage.has_vae:
+        config, channels = _vae_config(checkpoint)
+    else:
+        config, channels = _pixel_cnn_config(checkpoint, nonlinearity)
+    config = dataclasses.replace(config, data=data)
+    size = parse_image_size(data.image_size) or (32, 32)
+    run = RunDirectory(run_dir, stage, config, (*size, channels), origin=prefix)
+    model: AGAVE = run.make_model()
+    if stage.has_vae:
+        named = iaf_vae_variables(model.vae)
+    else:
+        named = pixel_cnn_variables(model.pixel_cnn)
+    assign_originals(named, checkpoint.weights)
+    run.write_config()
+    weights = {name: value.numpy() for name, value in named_weights(model).items()}
+    run.write_weights(weights, checkpoint.step)
+    return run
+
+
+def _pixel_cnn_config(
+    checkpoint: OpenAICheckpoint, nonlinearity: str
+) -> tuple[Config, int]:
+    """The network, and the channels of its images."""
+    *_, channels_and_one, filters = checkpoint.shape("model/conv2d_0/V", 4)
+    channels = channels_and_one - 1  # a channel of ones comes in addition
+    # 3 q layers on the way to the middle have one, 3 q + 2 after it two, the head one.
+    num_dense = checkpoint.count(r"model/dense_\d+/V")
+    resnets, rest = divmod(num_dense - 5, 9)
+    if rest or resnets < 1:
+        raise InputError(
+            "`checkpoint` must have 9 q + 5 dense layers, for q resnets a stage; "
+            f"{checkpoint.prefix} has {num_dense}. Is --kind right?"
+        )
+    num_outputs = checkpoint.shape(f"model/dense_{num_dense - 1}/V", 2)[1]
+    per_mixture = 10 if channels == 3 else 3
+    # The first convolution in a gated resnet, after the nonlinearity.
+    is_doubled = checkpoint.shape("model/conv2d_3/V", 4)[2] == 2 * filters
+    if is_doubled != (nonlinearity in ("", "concat_elu")):
+        required = "concat_elu" if is_doubled else "elu or relu"
+        raise InputError(
+            f"`nonlinearity` must be {required} for {checkpoint.prefix}, by the shapes "
+            f"of its variables; got {nonlinearity or 'nothing'}."
+        )
+    class_weights = "model/conditional_weights_0/hw"
+    has_classes = class_weights in checkpoint.weights
+    pixel_cnn = PixelCNNConfig(
+        num_resnets=resnets,
+        num_filters=filters,
+        num_mixtures=num_outputs // per_mixture,
+        nonlinearity=nonlinearity or "concat_elu",
+        num_classes=checkpoint.shape(class_weights, 2)[0] if has_classes else 0,
+    )
+    train = TrainConfig(pretrain_pixel_cnn_steps=checkpoint.step)
+    return Config(pixel_cnn=pixel_cnn, train=train), channels
+
+
+def _vae_config(checkpoint: OpenAICheckpoint) -> tuple[Config, int]:
+    """The network, and the channels of its images."""
+    channels = checkpoint.shape("model/x_enc/V", 4)[2]
+    *_, z, hidden = checkpoint.shape("model/IAF_0_0/ar_multiconv2d/layer_0/V", 4)
+    vae = IAFVAEConfig(
+        hidden_channels=hidden,
+        z_channels=z,
+        num_resolutions=checkpoint.count(r"model/IAF_\d+_0/up_conv1/V"),
+        num_layers_per_resolution=checkpoint.count(r"model/IAF_0_\d+/up_conv1/V"),
+    )
+    train = TrainConfig(pretrain_vae_steps=checkpoint.step)
+    auxiliary = AuxiliaryConfig(open_tails=False)
+    return Config(vae=vae, auxiliary=auxiliary, train=train), channels

@@ -1,0 +1,1 @@
+"""The IAF-VAE, the PixelCNN++, AGAVE, which joins them, and the objective."""

@@ -1,0 +1,176 @@
+"""The whole model: an IAF-VAE and a PixelCNN++ that share the latent variables.
+
+Lucas & Verbeek 2018, section 3 and Figure 1.
+"""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from agave_tf.data.pixel_scale import to_unit_range
+from agave_tf.layers.iaf_ladder_layer import BottomUp
+from agave_tf.models.auxiliary_image import auxiliary_image, auxiliary_shape
+from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
+from agave_tf.models.iaf_vae import IAFVAE, VAEOutput
+from agave_tf.models.objective import AGAVETerms, free_bits
+from agave_tf.randomness import DropoutSeed, fold_in
+from agave_tf.settings.config import Config
+
+
+class ImageDraws(NamedTuple):
+    """What the random draws for a batch follow from.
+
+    seed: int32 [2]. index: int32 [B], what tells the images apart. num_rows: images in
+    the global batch when training, whose rows `index` then holds; None: no dropout.
+    """
+
+    seed: tf.Tensor
+    index: tf.Tensor
+    num_rows: int | None = None
+
+    def noise_seed(self) -> tf.Tensor:
+        """The seed of the latents' noise."""
+        return fold_in(self.seed, 0)
+
+    def dropout_seed(self) -> DropoutSeed | None:
+        """The seed of the dropout masks, or None."""
+        if self.num_rows is None:
+            return None
+        return DropoutSeed(fold_in(self.seed, 1), self.index, self.num_rows)
+
+
+class AGAVE(keras.layers.Layer):
+    """The VAE, the PixelCNN++, or both; a stage trains what it has.
+
+    Args:
+      config: of the run.
+      image_shape: (H,W,C) of x.
+      has_vae: False for the PixelCNN++ alone.
+      has_pixel_cnn: False for the VAE alone.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        image_shape: tuple[int, int, int],
+        has_vae: bool = True,
+        has_pixel_cnn: bool = True,
+        name: str = "agave",
+    ):
+        super().__init__(name=name, autocast=False)
+        self.config, self.image_shape = config, tuple(image_shape)
+        self.auxiliary_shape = auxiliary_shape(self.image_shape, config.auxiliary)
+        self.vae = self.pixel_cnn = None
+        if has_vae:
+            self.vae = IAFVAE(
+                config.vae,
+                self.image_shape,
+                self.auxiliary_shape,
+                config.auxiliary.num_color_levels,
+                config.auxiliary.open_tails,
+                config.compute.compute_dtype,
+                config.compute.recompute,
+            )
+        if has_pixel_cnn:
+            self.pixel_cnn = ConditionalPixelCNN(
+                config.pixel_cnn,
+                self.image_shape[-1],
+                self.auxiliary_shape[-1] if has_vae else 0,
+                config.compute.compute_dtype,
+                config.compute.recompute,
+            )
+        self.built = True
+
+    def auxiliary_image(self, image: tf.Tensor) -> tf.Tensor:
+        """y [B,h,w,c] on 0..255, from image uint8 [B,H,W,C]."""
+        return auxiliary_image(image, self.config.auxiliary)
+
+    def encode(self, image: tf.Tensor) -> list[BottomUp] | None:
+        """The encoder's features of image uint8 [B,H,W,C]; None without a VAE."""
+        return None if self.vae is None else self.vae.encode(to_unit_range(image))
+
+    def mean_latents(self, image: tf.Tensor) -> list[tf.Tensor]:
+        """z of every level, from the top, where q(z|x) has no noise.
+
+        What image uint8 [B,H,W,C] means, without chance: features for other uses.
+        """
+        count = tf.shape(image)[0]
+        noise = [tf.zeros([count, *shape]) for shape in self.vae.latent_shapes]
+        return self.vae.sample_posterior(self.encode(image), noise).zs
+
+    def terms(
+        self, image: tf.Tensor, draws: ImageDraws, label: tf.Tensor | None = None
+    ) -> AGAVETerms:
+        """Every term of the objective for image uint8 [B,H,W,C], with one z each."""
+        return self.terms_given_features(image, self.encode(image), draws, label)
+
+    def terms_given_features(
+        self,
+        image: tf.Tensor,
+        features: list[BottomUp] | None,
+        draws: ImageDraws,
+        label: tf.Tensor | None = None,
+    ) -> AGAVETerms:
+        """As `terms`, with `features` from `encode`, so that many z share them."""
+        zero = tf.zeros([tf.shape(image)[0]])
+        primary, auxiliary, kl_objective = zero, zero, zero
+        kl_per_level = tf.zeros([tf.shape(image)[0], 0])
+        f_z = None
+        # The VAE: z, f(z), how well f(z) reconstructs y, and what z costs.
+        if self.vae is not None:
+            noise = self.vae.draw_noise(draws.noise_seed(), draws.index)
+            output = self.vae.sample_posterior(features, noise)
+            f_z = output.f_z
+            log_prob = self.vae.likelihood(f_z).log_prob(self.auxiliary_image(image))
+            auxiliary = tf.reduce_sum(log_prob, axis=[1, 2, 3])
+            kl_objective, kl_per_level = self._kl(output)
+        # The PixelCNN++: x, pixel by pixel, given f(z).
+        if self.pixel_cnn is not None:
+            primary = self.primary_reconstruction(
+                image, f_z, label, draws.dropout_seed()
+            )
+        return AGAVETerms(
+            primary_reconstruction=primary,
+            auxiliary_reconstruction=auxiliary,
+            kl=tf.reduce_sum(kl_per_level, axis=1),
+            kl_objective=kl_objective,
+            kl_per_level=kl_per_level,
+        )
+
+    def primary_reconstruction(
+        self,
+        image: tf.Tensor,
+        f_z: tf.Tensor | None,
+        label: tf.Tensor | None = None,
+        dropout_seed: DropoutSeed | None = None,
+    ) -> tf.Tensor:
+        """ln p(x|z) [B] nats, of image uint8 [B,H,W,C] given f(z) [B,h,w,c]."""
+        log_prob = self.primary_log_prob(image, f_z, label, dropout_seed)
+        return tf.reduce_sum(log_prob, axis=[1, 2])
+
+    def primary_log_prob(
+        self,
+        image: tf.Tensor,
+        f_z: tf.Tensor | None,
+        label: tf.Tensor | None = None,
+        dropout_seed: DropoutSeed | None = None,
+    ) -> tf.Tensor:
+        """`primary_reconstruction` of every pixel [B,H,W], given those before it."""
+        x = to_unit_range(image)
+        condition = self.condition(f_z)
+        parameters = self.pixel_cnn(x, condition, label, dropout_seed=dropout_seed)
+        return self.pixel_cnn.likelihood(parameters).log_prob(x)
+
+    def condition(self, f_z: tf.Tensor | None) -> list[tf.Tensor] | None:
+        """The PixelCNN++'s condition from f(z) [B,h,w,c]; None without a VAE."""
+        if f_z is None:
+            return None
+        return self.pixel_cnn.condition(f_z, self.image_shape[:2])
+
+    def _kl(self, output: VAEOutput) -> tuple[tf.Tensor, tf.Tensor]:
+        """KL with free bits [B], and the true KL of every level [B,L]."""
+        per_channel = [tf.reduce_sum(kl, axis=[1, 2]) for kl in output.kls]
+        with_free_bits = [free_bits(kl, self.config.vae.kl_min) for kl in per_channel]
+        per_level = [tf.reduce_sum(kl, axis=1) for kl in per_channel]
+        return tf.add_n(with_free_bits), tf.stack(per_level, axis=1)

@@ -1,0 +1,35 @@
+"""The auxiliary image y: x with less colour, fewer pixels or coarser intensities.
+
+Lucas & Verbeek 2018, section 4.4.
+"""
+
+import tensorflow as tf
+
+from agave_tf.data.pixel_scale import luma
+from agave_tf.settings.config import AuxiliaryConfig
+
+
+def auxiliary_shape(
+    image_shape: tuple[int, int, int], config: AuxiliaryConfig
+) -> tuple[int, int, int]:
+    """(h,w,c) of y for x of shape (H,W,C)."""
+    height, width, channels = image_shape
+    factor = config.auxiliary_downsampling
+    gray = config.auxiliary_color == "gray"
+    return height // factor, width // factor, 1 if gray else channels
+
+
+def auxiliary_image(image: tf.Tensor, config: AuxiliaryConfig) -> tf.Tensor:
+    """y [B,h,w,c] float32, of image [B,H,W,C] with levels 0..255.
+
+    In this order: gray by BT.601 luma; area average over blocks, rounded; then b levels
+    of width c = 256 / b, each shown as the centre of its integers, c*k + (c-1)/2.
+    """
+    y = tf.cast(image, tf.float32)
+    if config.auxiliary_color == "gray" and y.shape[-1] == 3:
+        y = luma(y)
+    if config.auxiliary_downsampling > 1:
+        factor = config.auxiliary_downsampling
+        y = tf.round(tf.nn.avg_pool2d(y, factor, factor, "VALID"))
+    width = 256 // config.num_color_levels
+    return tf.floor(y / width) * width + (width - 1) / 2

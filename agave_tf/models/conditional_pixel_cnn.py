@@ -1,0 +1,198 @@
+"""PixelCNN++, with an optional spatial condition and optional class labels.
+
+Salimans et al. 2017, after openai/pixel-cnn `model.py`; the condition is Lucas &
+Verbeek 2018, section 3: f(z) enters through a stream of ordinary convolutions.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import keras
+import tensorflow as tf
+
+from agave_tf.distributions.discretized_logistic_mixture import (
+    DiscretizedLogisticMixture,
+    num_parameters,
+)
+from agave_tf.layers.causal_streams import ImageInput, ResizePair, ResnetPair, Streams
+from agave_tf.layers.condition_stream import ConditionStream
+from agave_tf.layers.enlarge import enlarge
+from agave_tf.layers.recomputation import recomputed
+from agave_tf.layers.weight_norm import WeightNormConv2D, data_dependent_initialization
+from agave_tf.randomness import DropoutSeed
+from agave_tf.settings.config import PixelCNNConfig
+
+# Streams of a whole image; or one stream's row or pixel, where an image is being drawn.
+Features = TypeVar("Features")
+
+
+class ConditionalPixelCNN(keras.layers.Layer):
+    """The autoregressive decoder p(x|z), x [B,H,W,C] with H and W multiples of 4.
+
+    Args:
+      config: widths, depth, dropout, classes.
+      image_channels: C, 3 or 1.
+      f_z_channels: channels of f(z); 0 for a PixelCNN++ without a spatial condition.
+      compute_dtype: of the features.
+      recompute: whether features inside layers are computed again in the backward pass.
+      name: of the layer.
+    """
+
+    def __init__(
+        self,
+        config: PixelCNNConfig,
+        image_channels: int,
+        f_z_channels: int = 0,
+        compute_dtype: str = "float32",
+        recompute: bool = False,
+        name: str = "pixel_cnn",
+    ):
+        super().__init__(name=name, autocast=False)
+        self.config, self.image_channels = config, image_channels
+        self.features_dtype, self.recompute = compute_dtype, recompute
+        filters, resnets = config.num_filters, config.num_resnets
+        condition = filters if f_z_channels else 0
+        self.num_resolutions = config.num_pixel_cnn_resolutions
+        # Layers at full, half, quarter resolution, and at quarter, half, full again.
+        layers_at = [resnets] * (self.num_resolutions + 1)
+        layers_at += [resnets + 1] * (self.num_resolutions - 1)
+        self.image_input = ImageInput(image_channels, filters, name="input")
+        self.stages, self.resizes = [], []
+        for stage, num_layers in enumerate(layers_at):
+            is_second_half = stage >= self.num_resolutions
+            if stage not in (0, self.num_resolutions):
+                self.resizes.append(
+                    ResizePair(filters, is_second_half, name=f"resize_{stage}")
+                )
+            self.stages.append(
+                [
+                    ResnetPair(
+                        filters,
+                        has_skip=is_second_half,
+                        condition_channels=condition,
+                        num_classes=config.num_classes,
+                        nonlinearity=config.nonlinearity,
+                        dropout_rate=config.dropout_rate,
+                        name=f"layer_{stage}_{i}",
+                    )
+                    for i in range(num_layers)
+                ]
+            )
+        self.head = WeightNormConv2D(
+            filters, num_parameters(image_channels, config.num_mixtures), name="head"
+        )
+        self.condition_stream = None
+        if f_z_channels:
+            self.condition_stream = ConditionStream(
+                layers_at, f_z_channels, filters, name="condition"
+            )
+        self.built = True
+
+    def condition(self, f_z: tf.Tensor, size: tuple[int, int]) -> list[tf.Tensor]:
+        """The condition of every layer, from f(z) [B,h,w,c]; computed once per f(z)."""
+        factor = size[0] // f_z.shape[1]
+        f_z = tf.cast(f_z, self.features_dtype)
+        return self.condition_stream(enlarge(f_z, factor))
+
+    def call(
+        self,
+        image: tf.Tensor,
+        condition: list[tf.Tensor] | None = None,
+        label: tf.Tensor | None = None,
+        dropout_seed: DropoutSeed | None = None,
+    ) -> tf.Tensor:
+        """The parameters of p(x|z) for every pixel, given the pixels before it.
+
+        Args:
+          image: x [B,H,W,C] in [-1,1].
+          condition: from method `condition`, or None.
+          label: int32 [B], or None.
+          dropout_seed: None switches dropout off.
+
+        Returns:
+          [B,H,W,P] float32, what `likelihood` takes.
+        """
+        num_layers = sum(len(layers) for layers in self.stages)
+        seeds: list = [None] * (2 * num_layers)
+        if dropout_seed is not None and self.config.dropout_rate > 0:
+            seeds = dropout_seed.split(2 * num_layers)
+        one_hot_label = self.one_hot(label)
+
+        def apply(index: int, layer: ResnetPair, streams: Streams, skip) -> Streams:
+            feature = None if condition is None else condition[index]
+            own = tuple(seeds[2 * index : 2 * index + 2])
+            run = recomputed(layer, self.recompute)
+            return run(streams, skip, one_hot_label, feature, dropout_seeds=own)
+
+        def at_half(shrink, enlarge, streams, inner) -> Streams:
+            return enlarge(inner(shrink(streams)))
+
+        x = self.image_input(tf.cast(image, self.features_dtype))
+        streams = self.traverse(x, apply, at_half)
+        return tf.cast(self.head(tf.nn.elu(streams.down_right)), tf.float32)
+
+    def one_hot(self, label: tf.Tensor | None) -> tf.Tensor | None:
+        """The label vectors [B,num_classes], or None."""
+        if not self.config.num_classes or label is None:
+            return None
+        return tf.one_hot(label, self.config.num_classes)
+
+    def traverse(
+        self,
+        x: Features,
+        apply: Callable[[int, ResnetPair, Features, Features | None], Features],
+        at_half: Callable[..., Features],
+        resolution: int = 0,
+    ) -> Features:
+        """The order of the layers: a U of resolutions, each within the finer one.
+
+        Args:
+          x: the features at `resolution` to begin with.
+          apply: (index, layer, x, skip) -> x, the work of one of the layers; they are
+            numbered stage by stage, as conditions are.
+          at_half: (shrink, enlarge, x, inner) -> x, takes x to half the resolution,
+            through `inner`, and back.
+          resolution: 0 for the image's, 1 for half of it.
+        """
+        skips = [x]
+        for index, layer in self._numbered_layers(resolution):
+            x = apply(index, layer, x, None)
+            skips.append(x)
+        if resolution == self.num_resolutions - 1:
+            x = skips.pop()
+        else:
+            x = at_half(
+                *self.resizes_at(resolution),
+                x,
+                lambda half: self.traverse(half, apply, at_half, resolution + 1),
+            )
+        for index, layer in self._numbered_layers(-1 - resolution):
+            x = apply(index, layer, x, skips.pop())
+        return x
+
+    def resizes_at(self, resolution: int) -> tuple[ResizePair, ResizePair]:
+        """The layers that halve `resolution`, and that double it again."""
+        return self.resizes[resolution], self.resizes[-1 - resolution]
+
+    def _numbered_layers(self, stage: int) -> Iterator[tuple[int, ResnetPair]]:
+        before = self.stages[: stage % len(self.stages)]
+        return enumerate(self.stages[stage], start=sum(map(len, before)))
+
+    def likelihood(self, parameters: tf.Tensor) -> DiscretizedLogisticMixture:
+        """p(x|z), batch [B,H,W], event [C], for x in [-1,1]."""
+        return DiscretizedLogisticMixture(parameters, self.image_channels)
+
+    def initialize(
+        self,
+        image: tf.Tensor,
+        label: tf.Tensor | None = None,
+        dropout_seed: DropoutSeed | None = None,
+    ) -> tf.Tensor:
+        """Data-dependent initialisation of all but the condition, on x [B,H,W,C]."""
+        with data_dependent_initialization():
+            return self(image, label=label, dropout_seed=dropout_seed)
+
+    def initialize_condition(self, f_z: tf.Tensor, size: tuple[int, int]) -> None:
+        """Data-dependent initialisation of the condition stream on f(z) [B,h,w,c]."""
+        with data_dependent_initialization():
+            self.condition(f_z, size)

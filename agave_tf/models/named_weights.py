@@ -1,0 +1,89 @@
+"""Weights of a network under names that do not change: what is stored and exchanged."""
+
+import zipfile
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from agave_tf.errors import InputError
+
+
+def named_weights(layer: keras.layers.Layer) -> dict[str, keras.Variable]:
+    """Every variable below `layer` by the path of layer names that leads to it.
+
+    Keras's own `Variable.path` lacks the enclosing layers for variables made in a
+    constructor, and its checkpoints name by position; names here are the layers'.
+    """
+    children = list(layer._flatten_layers(include_self=False, recursive=False))
+    named = {
+        f"{child.name}/{path}": variable
+        for child in children
+        for path, variable in named_weights(child).items()
+    }
+    inner = {id(variable) for variable in named.values()}
+    own = [variable for variable in layer.weights if id(variable) not in inner]
+    named.update({variable.name: variable for variable in own})
+    if len(named) != len(layer.weights):
+        raise AssertionError(f"Two variables of {layer.name} share a name.")
+    return named
+
+
+def read_weights(path: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz.
+
+    Raises:
+      InputError: missing, truncated, or something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError as error:
+        raise InputError(f"Weights must exist; there is no file {path}.") from error
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError) as error:
+        raise InputError(
+            f"Weights must be a whole .npz file; {path} cannot be read ({error})."
+        ) from error
+
+
+def assign_weights(
+    layer: keras.layers.Layer,
+    weights: Mapping[str, np.ndarray],
+    source: str,
+    may_miss: str | None = None,
+) -> None:
+    """Sets every variable of `layer`; checks all of them before it changes one.
+
+    Args:
+      layer: what to set.
+      weights: arrays by the names of `named_weights`.
+      source: where they come from, for messages.
+      may_miss: variables under a layer of this name may be missing, and then stay.
+
+    Raises:
+      InputError: a variable is missing, misshapen, or unknown.
+    """
+    named = named_weights(layer)
+    if unknown := sorted(set(weights) - set(named)):
+        raise InputError(f"{source} has `{unknown[0]}`, which this model has not.")
+    for name, variable in named.items():
+        if name not in weights:
+            if may_miss is None or may_miss not in name.split("/"):
+                raise InputError(f"{source} lacks `{name}`, which this model needs.")
+        elif weights[name].shape != tuple(variable.shape):
+            raise InputError(
+                f"`{name}` must have shape {tuple(variable.shape)}; "
+                f"{source} has {weights[name].shape}."
+            )
+    for name, value in weights.items():
+        named[name].assign(value)
+
+
+def under(weights: Mapping[str, np.ndarray], layer_name: str) -> dict[str, np.ndarray]:
+    """The weights of one top-level layer, by their names below it."""
+    prefix = f"{layer_name}/"
+    return {
+        name.removeprefix(prefix): value
+        for name, value in weights.items()
+        if name.startswith(prefix)
+    }

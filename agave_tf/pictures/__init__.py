@@ -1,0 +1,1 @@
+"""What a person sees of a model: rows and grids of images."""

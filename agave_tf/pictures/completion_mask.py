@@ -1,0 +1,36 @@
+"""Which pixels of an image to keep when the rest is drawn anew."""
+
+import numpy as np
+import tensorflow as tf
+
+from agave_tf.errors import InputError
+
+
+def completion_mask(size: tuple[int, int], path: str, keep_top: float) -> np.ndarray:
+    """bool [H,W], True for the pixels to keep.
+
+    Args:
+      size: (H,W).
+      path: a PNG of that size, white where pixels are kept; empty: the top is kept.
+      keep_top: share of the rows, from the top.
+
+    Raises:
+      InputError: no such file, not a PNG, or of another size.
+    """
+    if not path:
+        is_given = np.zeros(size, bool)
+        is_given[: round(keep_top * size[0])] = True
+        return is_given
+    try:
+        with open(path, "rb") as file:
+            mask = tf.io.decode_png(file.read(), channels=1).numpy()[..., 0]
+    except FileNotFoundError as error:
+        raise InputError(f"`mask` must exist; there is no file {path!r}.") from error
+    except tf.errors.InvalidArgumentError as error:
+        raise InputError(f"`mask` must be a PNG; {path!r} is not.") from error
+    if mask.shape != tuple(size):
+        raise InputError(
+            f"`mask` must have the images' height and width {tuple(size)}; {path!r} "
+            f"has {mask.shape}."
+        )
+    return mask > 127

@@ -1,0 +1,1 @@
+"""A training run on disk: its stage, settings, checkpoints, weights and scores."""

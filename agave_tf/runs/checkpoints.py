@@ -1,0 +1,97 @@
+"""The checkpoints of a run: written whole, verified when read, the newest few kept."""
+
+import os
+import re
+import shutil
+
+import tensorflow as tf
+from absl import logging
+
+from agave_tf.errors import InputError
+
+# step-12.index, step-12.data-00000-of-00001, and what an interrupted write leaves.
+_FILE = re.compile(r"step-(\d+)(\.index|\.data-\d+-of-\d+|_temp|\.tempstate\w*)")
+# What TensorFlow raises where a file is cut short, where a checksum does not fit, and
+# where a tensor is missing.
+_DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError)
+
+
+class Checkpoints:
+    """Checkpoints step-N of one run.
+
+    A checkpoint exists once its .index does, which TensorFlow writes last. The
+    directory itself says which there are: no list that could be damaged.
+
+    Args:
+      directory: made at the first save.
+      checkpoint: what to keep.
+      keep: the newest so many stay.
+    """
+
+    def __init__(self, directory: str, checkpoint: tf.train.Checkpoint, keep: int):
+        self.directory, self.checkpoint, self.keep = directory, checkpoint, keep
+
+    def save(self, step: int) -> None:
+        """Writes step-`step`, then removes the older ones and remains of others.
+
+        Later ones too: training is here again because they were damaged.
+        """
+        os.makedirs(self.directory, exist_ok=True)
+        try:
+            self.checkpoint.write(self._prefix(step))
+        except BaseException:
+            self._remove_all_but(checkpoint_steps(self.directory))
+            raise
+        so_far = [s for s in checkpoint_steps(self.directory) if s <= step]
+        self._remove_all_but(so_far[-self.keep :])
+
+    def restore(self) -> int | None:
+        """Restores the newest checkpoint that can be read; its step, or None.
+
+        TensorFlow compares every tensor with its checksum. One that is damaged is
+        passed over with a warning.
+
+        Raises:
+          InputError: there are checkpoints, and all are damaged.
+        """
+        steps = checkpoint_steps(self.directory)
+        for step in reversed(steps):
+            try:
+                self.checkpoint.read(self._prefix(step)).assert_consumed()
+                return step
+            except _DAMAGE as error:
+                reason = str(error).strip().splitlines()[0]
+                logging.warning(
+                    "The checkpoint of step %d in %s is damaged and passed over (%s).",
+                    step,
+                    self.directory,
+                    reason,
+                )
+        if steps:
+            raise InputError(
+                f"`run_dir` must have a checkpoint that can be read; all "
+                f"{len(steps)} in {self.directory} are damaged. Without that directory "
+                "the run would start anew."
+            )
+        return None
+
+    def _prefix(self, step: int) -> str:
+        return os.path.join(self.directory, f"step-{step}")
+
+    def _remove_all_but(self, steps: list[int]) -> None:
+        for name in os.listdir(self.directory):
+            match = _FILE.match(name)
+            if match and (int(match[1]) not in steps or "temp" in match[2]):
+                path = os.path.join(self.directory, name)
+                if os.path.isdir(path):
+                    shutil.rmtree(path)
+                else:
+                    os.remove(path)
+
+
+def checkpoint_steps(directory: str) -> list[int]:
+    """The steps of the checkpoints there, in order."""
+    if not os.path.isdir(directory):
+        return []
+    matches = (_FILE.fullmatch(name) for name in os.listdir(directory))
+    return sorted(int(m[1]) for m in matches if m and m[2] == ".index")

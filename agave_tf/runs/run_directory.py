@@ -1,0 +1,205 @@
+"""A run directory: what a run is made from, how far it is, and its weights.
+
+config.json            settings, stage, image shape, version: written once, first
+averaged_weights.npz   averaged weights by name: what later commands read
+checkpoints/           everything a resumed run needs
+progress.json          the step of the weights
+summaries/             TensorBoard
+"""
+
+import dataclasses
+import json
+import os
+
+import numpy as np
+
+import agave_tf
+from agave_tf.data.image_set import Images
+from agave_tf.errors import InputError
+from agave_tf.models.agave import AGAVE
+from agave_tf.models.named_weights import assign_weights, read_weights
+from agave_tf.runs.run_lock import LOCK_FILE
+from agave_tf.runs.stages import STAGES, Stage
+from agave_tf.settings.config import Config, config_from_json
+from agave_tf.whole_file import write_npz, write_text
+
+_CONFIG, _WEIGHTS, _PROGRESS = "config.json", "averaged_weights.npz", "progress.json"
+
+# Settings that do not change what a step computes, so that a run may go on with others.
+_CHANGEABLE = {
+    "data_dir",
+    "pretrain_vae_steps",
+    "pretrain_pixel_cnn_steps",
+    "joint_steps",
+    "ablation_steps",
+    "summary_every",
+    "checkpoint_every",
+    "evaluate_every",
+    "evaluate_images",
+    "show_samples",
+    "keep_checkpoints",
+    "max_skipped",
+    "jit_compile",
+    "steps_per_call",
+    "accumulate_steps",
+    "recompute",
+    "profile_steps",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """A run's directory with what its config.json says.
+
+    origin: the checkpoint that the weights were imported from; empty for one of ours.
+    """
+
+    path: str
+    stage: Stage
+    config: Config
+    image_shape: tuple[int, int, int]
+    origin: str = ""
+
+    def with_config(self, config: Config) -> "RunDirectory":
+        """This run with other settings, in memory alone."""
+        return dataclasses.replace(self, config=config)
+
+    def file(self, name: str) -> str:
+        """The path of a file in the directory."""
+        return os.path.join(self.path, name)
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps behind the stored weights; 0 before the first."""
+        try:
+            with open(self.file(_PROGRESS), encoding="utf-8") as file:
+                return json.load(file)["step"]
+        except FileNotFoundError:
+            return 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has made all its steps."""
+        return self.step >= self.stage.num_steps(self.config) and os.path.exists(
+            self.file(_WEIGHTS)
+        )
+
+    def write_config(self) -> None:
+        """Makes the directory a run directory."""
+        os.makedirs(self.path, exist_ok=True)
+        content = {
+            "agave_tf": agave_tf.__version__,
+            "stage": self.stage.name,
+            "image_shape": self.image_shape,
+            "origin": self.origin,
+            "settings": dataclasses.asdict(self.config),
+        }
+        write_text(self.file(_CONFIG), json.dumps(content, indent=2) + "\n")
+
+    def write_weights(self, weights: dict[str, np.ndarray], step: int) -> None:
+        """Stores averaged weights, and the step they are of."""
+        write_npz(self.file(_WEIGHTS), weights)
+        write_text(self.file(_PROGRESS), json.dumps({"step": step}) + "\n")
+
+    def read_weights(self) -> dict[str, np.ndarray]:
+        """The averaged weights by name; InputError where there are none."""
+        return read_weights(self.file(_WEIGHTS))
+
+    def check_images(self, images: Images) -> None:
+        """Raises InputError unless the images have the shape of the run's."""
+        shape = tuple(images.image.shape[1:])
+        if shape != self.image_shape:
+            raise InputError(
+                f"Images must have shape {self.image_shape}, as in the run "
+                f"{self.path}; got {shape}. --image_size and --image_channels convert."
+            )
+
+    def make_model(self) -> AGAVE:
+        """The model of this stage, with weights as first drawn."""
+        return AGAVE(
+            self.config, self.image_shape, self.stage.has_vae, self.stage.has_pixel_cnn
+        )
+
+    def load_model(self) -> AGAVE:
+        """The model with the run's averaged weights."""
+        weights = self.read_weights()
+        model = self.make_model()
+        assign_weights(model, weights, source=self.path)
+        return model
+
+
+def open_run(path: str) -> RunDirectory:
+    """The run at `path`.
+
+    Raises:
+      InputError: no directory, not a run directory, or one of a later version.
+    """
+    if not os.path.isdir(path):
+        raise InputError(
+            f"`run_dir` must be a run directory; there is no directory {path}."
+        )
+    if not os.path.exists(os.path.join(path, _CONFIG)):
+        stages = [name for name in STAGES if os.path.isdir(os.path.join(path, name))]
+        hint = f" Did you mean {os.path.join(path, stages[-1])}?" if stages else ""
+        raise InputError(
+            f"`run_dir` must be a run directory, with a {_CONFIG}; {path} has none."
+            f"{hint}"
+        )
+    with open(os.path.join(path, _CONFIG), encoding="utf-8") as file:
+        text = file.read()
+    try:
+        content = json.loads(text)
+        return RunDirectory(
+            path,
+            STAGES[content["stage"]],
+            config_from_json(json.dumps(content["settings"])),
+            tuple(content["image_shape"]),
+            content.get("origin", ""),
+        )
+    except (InputError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"`run_dir` must be a run directory of agave_tf; the {_CONFIG} in {path} "
+            f"is something else ({error})."
+        ) from error
+
+
+def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | None:
+    """The run at `path` if there is one, after checking that it is this run.
+
+    Raises:
+      InputError: the directory holds something else, or a run with other settings.
+    """
+    if os.path.isfile(path):
+        raise InputError(f"`run_dir` must be a directory; {path} is a file.")
+    if not os.path.isdir(path) or not set(os.listdir(path)) - {LOCK_FILE}:
+        return None
+    old = open_run(path)
+    if old.stage != stage:
+        raise InputError(
+            f"`stage` must be {old.stage.name} to go on with the run in {path}; got "
+            f"{stage.name}. Another --run_dir starts a new run."
+        )
+    if old.origin:
+        raise InputError(
+            f"`run_dir` must be another directory; {path} holds weights imported from "
+            f"{old.origin}. --stage=joint can start from it, by --init_vae_from or "
+            "--init_pixel_cnn_from."
+        )
+    old_settings = fixed_settings(old.config)
+    for name, value in fixed_settings(config).items():
+        if old_settings[name] != value:
+            raise InputError(
+                f"`{name}` must be {old_settings[name]!r} to go on with the run in "
+                f"{path}; got {value!r}. Another --run_dir starts a new run."
+            )
+    return old
+
+
+def fixed_settings(config: Config) -> dict[str, bool | int | float | str]:
+    """What a step computes by, by name: two runs that share it are the same run."""
+    return {
+        name: value
+        for part in dataclasses.asdict(config).values()
+        for name, value in part.items()
+        if name not in _CHANGEABLE
+    }

@@ -1,0 +1,97 @@
+"""The four training stages of Lucas & Verbeek 2018, section 4."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from agave_tf.errors import InputError
+from agave_tf.settings.config import Config
+
+
+class Stage(NamedTuple):
+    """What a stage trains, on which objective, from where.
+
+    has_auxiliary_loss: whether ln p(y|z) is in the objective.
+    is_weighted: whether its terms are weighted by --auxiliary_weight and --kl_weight,
+      rather than by 1.
+    sources: flags that may name the runs whose weights it starts from.
+    required_source: the one it cannot do without.
+    """
+
+    name: str
+    has_vae: bool
+    has_pixel_cnn: bool
+    has_auxiliary_loss: bool
+    is_weighted: bool = False
+    sources: tuple[str, ...] = ()
+    required_source: str | None = None
+
+    def auxiliary_weight(self, config: Config) -> float:
+        """The weight of ln p(y|z) in this stage's objective."""
+        weight = config.train.auxiliary_weight if self.is_weighted else 1.0
+        return weight * self.has_auxiliary_loss
+
+    def kl_weight(self, config: Config, step: tf.Tensor) -> tf.Tensor:
+        """The weight of the KL in this stage's objective at a step, int64 scalar."""
+        weight = config.train.kl_weight if self.is_weighted else 1.0
+        steps = config.train.kl_annealing_steps
+        if steps == 0:
+            return tf.constant(weight, tf.float32)
+        return weight * tf.minimum(tf.cast(step, tf.float32) / steps, 1.0)
+
+    def num_steps(self, config: Config) -> int:
+        """Optimizer steps of this stage."""
+        return getattr(config.train, f"{self.name}_steps")
+
+    def check_sources(self, given: dict[str, str]) -> None:
+        """Raises InputError unless this stage can start from the runs given by flags.
+
+        Args:
+          given: directory by flag name; empty where the flag is not set.
+        """
+        named = sorted(flag for flag, directory in given.items() if directory)
+        for flag in named:
+            if flag not in self.sources:
+                takes = ", ".join(f"--{source}" for source in self.sources) or "none"
+                raise InputError(
+                    f"`--{flag}` cannot go with --stage={self.name}, which takes "
+                    f"{takes}; got --{flag}={given[flag]}."
+                )
+        if "init_from" in named and len(named) > 1:
+            raise InputError(
+                f"`--init_from` gives all weights and cannot go with --{named[-1]}; "
+                f"got both."
+            )
+        if self.required_source and self.required_source not in named:
+            raise InputError(
+                f"`--{self.required_source}` must name a run directory of stage joint "
+                f"for --stage={self.name}; got nothing."
+            )
+
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage("pretrain_vae", True, False, has_auxiliary_loss=True),
+        Stage("pretrain_pixel_cnn", False, True, has_auxiliary_loss=False),
+        Stage(
+            "joint",
+            True,
+            True,
+            has_auxiliary_loss=True,
+            is_weighted=True,
+            sources=("init_vae_from", "init_pixel_cnn_from", "init_from"),
+        ),
+        Stage(
+            "ablation",
+            True,
+            True,
+            has_auxiliary_loss=False,
+            sources=("init_from",),
+            required_source="init_from",
+        ),
+    )
+}
+
+# What --stage=all runs, in order.
+TRAINING_STAGES = ("pretrain_vae", "pretrain_pixel_cnn", "joint")

@@ -1,0 +1,200 @@
+"""PixelCNN++ sampling at the price of a few forward passes.
+
+Every layer computes each of its outputs once, as soon as what it depends on is drawn,
+and remembers it for the pixels that follow (Ramachandran et al. 2017, "Fast Generation
+for Convolutional Autoregressive Models"). Three things make a pixel cheap:
+
+  - the down stream sees only rows above, so it is computed a whole row at a time;
+  - of the down-right stream, what comes from the row above, from the down stream, from
+    the condition and from the label is computed a whole row at a time too, and only the
+    rest, half of the kernel, pixel by pixel;
+  - the half and the quarter resolution are at work in every second and fourth row and
+    column.
+
+The network is ConditionalPixelCNN itself: its layers, called with a `CausalMemory`.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, with_columns
+from agave_tf.layers.causal_streams import ResizePair, ResnetPair
+from agave_tf.layers.weight_norm import kernels_computed_once
+from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
+from agave_tf.sampling.pixel_draws import PixelDraws
+
+
+@tf.function(jit_compile=True, autograph=False)
+def sample_cached(
+    pixel_cnn: ConditionalPixelCNN,
+    size: tuple[int, int],
+    draws: PixelDraws,
+    condition: list[tf.Tensor] | None = None,
+    label: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """x [B,H,W,C] in [-1,1], in raster order, as `sample_plain` draws it.
+
+    Compiled once for every network, size and B; computes in float32.
+
+    Args:
+      pixel_cnn: the network.
+      size: (H,W).
+      draws: what chance decides, and what is given.
+      condition, label: as `ConditionalPixelCNN` takes them.
+    """
+    height, width = size
+    batch = draws.u_logistic.shape[0]
+    one_hot_label = pixel_cnn.one_hot(label)
+    if condition is not None:
+        condition = [tf.cast(features, tf.float32) for features in condition]
+    first_memory = CausalMemory(_first_memory(pixel_cnn, batch, width))
+
+    # Images as one long row of pixels, in raster order.
+    def draw_row(row: tf.Tensor, pixels: tf.Tensor, *values: tf.Tensor) -> tuple:
+        memory = first_memory.with_values(values)
+        start = row * width
+        row_above = column_of(pixels, tf.maximum(start - width, 0), width)
+        _RowPass(memory, row, condition, one_hot_label).run(pixel_cnn, row_above)
+
+        def draw_pixel(column: tf.Tensor, pixels: tf.Tensor, *values: tf.Tensor):
+            memory = first_memory.with_values(values, column)
+            pixel_left = column_of(pixels, tf.maximum(start + column - 1, 0))
+            parameters = _PixelPass(memory, row).run(pixel_cnn, pixel_left)
+            likelihood = pixel_cnn.likelihood(parameters[:, 0, 0])
+            pixel = draws.pixel(likelihood, start + column)
+            pixels = with_columns(pixels, pixel[:, None, None], start + column)
+            return column + 1, pixels, *memory.values()
+
+        _, pixels, *values = tf.while_loop(
+            lambda column, *_: column < width,
+            draw_pixel,
+            [tf.constant(0), pixels, *memory.values()],
+        )
+        return row + 1, pixels, *values
+
+    with kernels_computed_once(pixel_cnn):
+        blank = tf.zeros([batch, 1, height * width, pixel_cnn.image_channels])
+        _, pixels, *_ = tf.while_loop(
+            lambda row, *_: row < height,
+            draw_row,
+            [tf.constant(0), blank, *first_memory.values()],
+        )
+    return tf.reshape(pixels, [batch, height, width, pixel_cnn.image_channels])
+
+
+def _first_memory(
+    pixel_cnn: ConditionalPixelCNN, batch: int, width: int
+) -> dict[Key, tf.Tensor]:
+    """What every layer remembers before the first row."""
+    memory = pixel_cnn.image_input.first_memory(batch, width)
+    for stage, layers in enumerate(pixel_cnn.stages):
+        resolution = min(stage, len(pixel_cnn.stages) - 1 - stage)
+        for layer in layers:
+            memory |= layer.first_memory(batch, width >> resolution)
+    for resolution in range(pixel_cnn.num_resolutions - 1):
+        shrink, enlarge = pixel_cnn.resizes_at(resolution)
+        memory |= shrink.first_memory(batch, width >> resolution)
+        memory |= enlarge.first_enlarged(batch, width >> resolution)
+    return memory
+
+
+class _RowPass:
+    """The down stream's next row, and what the row's pixels are known to contain.
+
+    Args:
+      memory: with the rows before.
+      row: int32 scalar, at the resolution at work.
+      condition, one_hot_label: of the network.
+    """
+
+    def __init__(
+        self,
+        memory: CausalMemory,
+        row: tf.Tensor,
+        condition: list[tf.Tensor] | None,
+        one_hot_label: tf.Tensor | None,
+    ):
+        self._memory, self._row = memory, row
+        self._condition, self._one_hot_label = condition, one_hot_label
+
+    def run(self, pixel_cnn: ConditionalPixelCNN, row_above: tf.Tensor) -> None:
+        """Prepares the row, given the one above, [B,1,W,C]; any for the first."""
+        is_first = self._row == 0
+        down = pixel_cnn.image_input.begin_row(row_above, is_first, self._memory)
+        pixel_cnn.traverse(down, self._apply, self._at_half)
+
+    def _apply(
+        self, index: int, layer: ResnetPair, down: tf.Tensor, skip: tf.Tensor | None
+    ) -> tf.Tensor:
+        condition = None
+        if self._condition is not None:
+            condition = _rows_of(self._condition[index], self._row)
+        return layer.next_row(down, skip, self._one_hot_label, condition, self._memory)
+
+    def _at_half(
+        self, shrink: ResizePair, enlarge: ResizePair, down: tf.Tensor, inner: Callable
+    ) -> tf.Tensor:
+        memory, row = self._memory, self._row
+        shrink.down.remember(down, memory)
+
+        def half() -> None:
+            known = shrink.down_right.from_above(memory)
+            memory[shrink.down_right, "known"] = known
+            self._row = row // 2
+            memory[enlarge, "down"] = enlarge.down(inner(shrink.down.step(memory)))
+            self._row = row
+
+        memory.update_if(row % 2 == 0, half)
+        return _rows_of(memory[enlarge, "down"], row % 2)
+
+
+class _PixelPass:
+    """The down-right stream's next pixel.
+
+    Args:
+      memory: of the row pass and the pixels before, with the pixel's column.
+      row: int32 scalar, at the resolution at work.
+    """
+
+    def __init__(self, memory: CausalMemory, row: tf.Tensor):
+        self._memory, self._row = memory, row
+
+    def run(self, pixel_cnn: ConditionalPixelCNN, pixel_left: tf.Tensor) -> tf.Tensor:
+        """The likelihood's parameters [B,1,1,P], given the pixel to the left.
+
+        That is [B,1,1,C]; any for the first of a row.
+        """
+        x = pixel_cnn.image_input.next_pixel(pixel_left, self._memory)
+        return pixel_cnn.head(
+            tf.nn.elu(pixel_cnn.traverse(x, self._apply, self._at_half))
+        )
+
+    def _apply(
+        self, index: int, layer: ResnetPair, x: tf.Tensor, skip: tf.Tensor | None
+    ) -> tf.Tensor:
+        return layer.next_pixel(x, skip, self._memory)
+
+    def _at_half(
+        self, shrink: ResizePair, enlarge: ResizePair, x: tf.Tensor, inner: Callable
+    ) -> tf.Tensor:
+        memory, row, column = self._memory, self._row, self._memory.column
+        shrink.down_right.remember(x, memory)
+
+        def half() -> None:
+            x = shrink.down_right.step(memory)
+            self._row, memory.column = row // 2, column // 2
+            enlarged = enlarge.down_right(inner(x))
+            self._row, memory.column = row, column
+            memory[enlarge, "down_right"] = with_columns(
+                memory[enlarge, "down_right"], enlarged, column
+            )
+
+        memory.update_if((row % 2 == 0) & (column % 2 == 0), half)
+        return column_of(_rows_of(memory[enlarge, "down_right"], row % 2), column)
+
+
+def _rows_of(x: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+    """Row `row` of [B,H,W,F], [B,1,W,F]."""
+    batch, _, width, channels = x.shape
+    return tf.slice(x, [0, row, 0, 0], [batch, 1, width, channels])

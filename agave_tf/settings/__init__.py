@@ -1,0 +1,1 @@
+"""What a run, an evaluation and a picture can be told."""

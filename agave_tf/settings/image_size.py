@@ -1,0 +1,34 @@
+"""The sides of images: how they are written, and what they may be."""
+
+from agave_tf.errors import InputError
+
+
+def parse_image_size(text: str) -> tuple[int, int] | None:
+    """`"32"` is (32, 32), `"24x32"` is (24, 32), `""` is None.
+
+    Raises:
+      InputError: not of that form, or a side is not a positive multiple of 4 (the
+        PixelCNN++ halves its resolution twice).
+    """
+    if not text:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise InputError(
+            f"`image_size` must be SIDE or HEIGHTxWIDTH, such as 32 or 24x32; "
+            f"got {text!r}."
+        )
+    height, width = int(sides[0]), int(sides[-1])
+    check_image_sides(height, width, of="image_size")
+    return height, width
+
+
+def check_image_sides(
+    height: int, width: int, of: str, multiple: int = 4, reason: str = ""
+) -> None:
+    """Raises InputError unless both sides are positive multiples of `multiple`."""
+    if height < 1 or width < 1 or height % multiple or width % multiple:
+        raise InputError(
+            f"`{of}` must have a height and width that are multiples of {multiple}"
+            f"{reason}; got {height}x{width}. `--image_size` crops and resizes."
+        )

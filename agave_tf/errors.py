@@ -24,3 +24,8 @@ class Stopped(Exception):
     def __init__(self, message: str, signal_number: int):
         super().__init__(message)
         self.signal_number = signal_number
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message; its class name if there is no message."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,8 +1,21 @@
 """A failure leaves what was there, and nothing else."""
 
+import os
+import stat
+import subprocess
+import sys
+
 import pytest
 
-from agave_tf.whole_file import write_text, writing
+from agave_tf import whole_file
+from agave_tf.errors import InputError
+from agave_tf.whole_file import (
+    check_new_directory,
+    new_directory,
+    remove_remains,
+    write_text,
+    writing,
+)
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -23,3 +36,118 @@ def test_a_failure_keeps_the_file_as_it_was(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_users_own_partial_file_stays(tmp_path):
+    own = tmp_path / "file.partial"
+    own.write_text("a download")
+    write_text(str(tmp_path / "file"), "ours")
+    with pytest.raises(OSError, match="full"), writing(str(tmp_path / "file")):
+        raise OSError("disk full")
+    assert own.read_text() == "a download"
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "file", own]
+
+
+def test_a_temporary_name_that_is_taken_is_not_overwritten(tmp_path, monkeypatch):
+    taken = tmp_path / "taken"
+    taken.write_text("before")
+    monkeypatch.setattr(whole_file, "_temporary_name", lambda path: str(taken))
+    for write in (writing, new_directory):
+        with pytest.raises(FileExistsError), write(str(tmp_path / "new")):
+            pass
+    assert taken.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [taken]
+
+
+def test_two_writers_of_one_file_do_not_mix(tmp_path):
+    path = tmp_path / "file"
+    with writing(str(path)) as one, writing(str(path)) as two:
+        one.write(b"one")
+        two.write(b"two")
+    assert path.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_permissions_are_those_the_umask_gives(tmp_path):
+    umask = os.umask(0o027)
+    try:
+        write_text(str(tmp_path / "file"), "")
+        with new_directory(str(tmp_path / "directory")):
+            pass
+    finally:
+        os.umask(umask)
+    modes = {x.name: stat.S_IMODE(x.stat().st_mode) for x in tmp_path.iterdir()}
+    assert modes == {"file": 0o640, "directory": 0o750}
+
+
+def test_the_longest_file_name_can_be_written(tmp_path):
+    path = tmp_path / ("é" * 127)
+    write_text(str(path), "text")
+    assert path.read_text() == "text"
+
+
+def test_a_directory_appears_when_it_is_complete(tmp_path):
+    path = tmp_path / "new"
+    with new_directory(f"{path}/") as directory:
+        write_text(os.path.join(directory, "file"), "text")
+        assert not path.exists()
+    assert (path / "file").read_text() == "text"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_no_directory_and_a_users_own_partial_one_stays(tmp_path):
+    own = tmp_path / "new.partial"
+    own.mkdir()
+    (own / "file").write_text("a user's")
+    with (
+        pytest.raises(KeyboardInterrupt),
+        new_directory(str(tmp_path / "new")) as directory,
+    ):
+        write_text(os.path.join(directory, "file"), "half")
+        raise KeyboardInterrupt
+    assert (own / "file").read_text() == "a user's"
+    assert list(tmp_path.iterdir()) == [own]
+
+
+def test_a_directory_made_by_another_process_meanwhile_stays(tmp_path):
+    path = tmp_path / "new"
+    with (
+        pytest.raises(FileExistsError, match="another process"),
+        new_directory(str(path)),
+    ):
+        path.mkdir()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_directory_must_not_exist_and_have_a_parent(tmp_path):
+    check_new_directory("output_dir", str(tmp_path / "new"))
+    with pytest.raises(InputError, match="`output_dir` must not exist yet"):
+        check_new_directory("output_dir", str(tmp_path))
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="`output_dir` must not exist yet"):
+        check_new_directory("output_dir", str(tmp_path / "link"))
+    with pytest.raises(InputError, match="`output_dir` must be in a directory"):
+        check_new_directory("output_dir", str(tmp_path / "no" / "new"))
+
+
+KILLED = """
+import os, signal, sys
+from agave_tf.whole_file import new_directory, writing
+with writing(sys.argv[1] + "/file"), new_directory(sys.argv[1] + "/directory"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_only_remains_of_killed_processes_are_removed(tmp_path):
+    own = [tmp_path / "file.partial", tmp_path / ".file.partial", tmp_path / "file"]
+    for path in own:
+        path.write_text("a user's")
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert len(list(tmp_path.iterdir())) == len(own) + 2
+    # The test's parent lives, so this could be a file it is writing.
+    living = tmp_path / f".file.{os.getppid()}-0123abcd.partial"
+    living.write_text("half")
+    # In a container each start of a command may have the same number.
+    (tmp_path / f".file.{os.getpid()}-0123abcd.partial").write_text("half")
+    remove_remains(str(tmp_path))
+    assert sorted(tmp_path.iterdir()) == sorted([*own, living])

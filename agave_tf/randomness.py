@@ -1,20 +1,63 @@
-"""Random draws that follow from one seed and from the image they are for.
+"""Every stream of random numbers, by name; all of them follow from one seed.
 
-No draw depends on how images are grouped: the same image gets the same noise whatever
-the batch size, the number of replicas or the order of evaluation.
+No draw depends on how images are grouped: an image gets the same noise whatever the
+batch size, the number of replicas or the order of evaluation.
+
+TensorFlow's streams, seeds of int32 [2]:
+
+    training_step_seed(seed, s)        step s of training: noise of z, dropout masks
+    stream(seed, Stream.EVALUATION)    and the other names of `Stream`
+
+NumPy's streams, generators:
+
+    epoch_generator(seed, e)           the order of the images in epoch e
+    hold_out_generator(seed)           which images are held out
+    dead_leaf_generator(seed, i)       picture i of the embedded data set
+    choice_generator()                 which images stand for a whole set; one for all
+
+Training steps and NumPy's first three streams have the seeds of version 0.1, so that
+its runs go on with the same images and the same noise.
 """
 
 import dataclasses
+import enum
 
+import numpy as np
 import tensorflow as tf
 
 # XLA takes a negative seed for another one than TensorFlow does.
 _NOT_NEGATIVE = 0x7FFFFFFF
+# The largest number that a seed can be folded with; training never makes that many
+# steps, so streams numbered from here downwards are apart from every step's.
+_LAST = 2**31 - 1
+
+
+class Stream(enum.IntEnum):
+    """Uses of random numbers besides a training step; each draws from its own seed."""
+
+    INITIALIZATION = _LAST  # noise and dropout of data-dependent initialisation
+    EVALUATION = _LAST - 1  # noise of z in the bounds; folded with the sample's number
+    PRIOR = _LAST - 2  # noise of z ~ p(z) in pictures
+    POSTERIOR = _LAST - 3  # noise of z ~ q(z|x) in pictures
+    PIXELS = _LAST - 4  # what the PixelCNN++ draws; folded with the sample's number
+    PROBE_TRAIN = _LAST - 5  # noise of z of the linear probe's training images
+    PROBE_TEST = _LAST - 6  # noise of z of the linear probe's test images
+    BITS_MAP = _LAST - 7  # noise of z in the maps of bits
 
 
 def seed_tensor(seed: int | tf.Tensor) -> tf.Tensor:
-    """The seed of a run as TensorFlow's stateless ops take it, int32 [2]."""
+    """The seed of a run as TensorFlow's stateless operations take it, int32 [2]."""
     return tf.stack([tf.convert_to_tensor(seed, tf.int32), 0])
+
+
+def training_step_seed(seed: int, step: int | tf.Tensor) -> tf.Tensor:
+    """The seed [2] of training step number `step`, from 0."""
+    return fold_in(seed_tensor(seed), step)
+
+
+def stream(seed: int | tf.Tensor, name: Stream) -> tf.Tensor:
+    """The seed [2] of a named stream."""
+    return fold_in(seed_tensor(seed), int(name))
 
 
 def fold_in(seed: tf.Tensor, data: int | tf.Tensor) -> tf.Tensor:
@@ -32,8 +75,8 @@ def split(seed: tf.Tensor, num: int) -> list[tf.Tensor]:
 def uniform(shape: list[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
     """Uniform draws in [0,1), multiples of 2**-23.
 
-    From whole numbers, because XLA makes the floats of `stateless_uniform` of other
-    bits: compiled and not, a run would see different draws.
+    They are made from whole numbers, because XLA makes the floats of
+    `stateless_uniform` of other bits: a run would see other draws when compiled.
     """
     bits = tf.random.stateless_uniform(
         shape, seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
@@ -55,7 +98,7 @@ def uniform_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tenso
     return _for_images(seed, index, size) * (1 - 2e-5) + 1e-5
 
 
-# As a graph even where nothing else is: one by one its operations take much longer.
+# A graph even when called eagerly: one by one its operations take much longer.
 @tf.function(autograph=False)
 def _for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
     return tf.map_fn(
@@ -67,15 +110,15 @@ def _for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class DropoutSeed:
-    """What the dropout masks of a step are drawn from.
+    """The source of the dropout masks of a step.
 
     Not a tuple, because Keras takes no tuple of tensors and numbers in a layer's call.
 
     seed: int32 [2].
-    row: int32 [B], which rows of the global batch these images are; all of them come in
-      order, 0, 1, ..., so that a single replica need not gather.
-    num_rows: images in the global batch. Masks are drawn for all of it and the rows
-      taken, so that any split over replicas sees the same masks.
+    row: int32 [B], the rows of the global batch that these images are. A single replica
+      has all rows in order, 0, 1, ..., and then need not gather.
+    num_rows: images in the global batch. Masks are drawn for the whole batch and the
+      rows taken, so every split over replicas sees the same masks.
     """
 
     seed: tf.Tensor
@@ -92,3 +135,23 @@ class DropoutSeed:
         if self.row.shape[0] == self.num_rows:
             return draws
         return tf.gather(draws, self.row)
+
+
+def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
+    """Draws the order of the training images in an epoch."""
+    return np.random.default_rng([seed, epoch])
+
+
+def hold_out_generator(seed: int) -> np.random.Generator:
+    """Draws which images are held out where a data set has no test part."""
+    return np.random.default_rng(seed)
+
+
+def dead_leaf_generator(seed: int, picture: int) -> np.random.Generator:
+    """Draws one picture of the embedded data set."""
+    return np.random.default_rng([seed, picture])
+
+
+def choice_generator() -> np.random.Generator:
+    """Draws which images stand for a whole set: the same for every model and seed."""
+    return np.random.default_rng([_LAST, _LAST])

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.image_set import Images
+from agave_tf.randomness import epoch_generator
 
 
 class ImageBatch(NamedTuple):
@@ -19,7 +20,7 @@ class ImageBatch(NamedTuple):
 
 
 class EvaluationBatch(NamedTuple):
-    """A batch of evaluation, filled up with its last image; B is always the same."""
+    """A batch of evaluation of B images; a short one is filled up with its last."""
 
     image: tf.Tensor  # uint8 [B,H,W,C]
     label: tf.Tensor  # int32 [B], -1 where the data set has none
@@ -35,19 +36,21 @@ def training_batches(
     num_steps: int,
     context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
-    """`num_steps` batches of `ImageBatch`, as from step `first_step` on.
+    """The batches of steps `first_step` to `first_step + num_steps - 1`.
 
-    Every epoch is a new permutation; epochs follow each other without a gap, so no
-    image is left out. The batch of a step depends on `seed` and the step alone:
-    training that is stopped and goes on sees what it would have seen.
+    Every epoch has its own order; epochs follow each other without a gap, so no image
+    is left out. The batch of a step depends only on `seed` and the step, so training
+    that was stopped and resumed sees the batches it would have seen.
 
     Args:
-      images: of training.
-      batch_size: of the global batch, a multiple of the number of replicas.
-      seed: of the permutations.
-      first_step, num_steps: which steps.
-      context: which of how many processes this is. Each of its replicas in turn gets
-        its rows of the global batch as an `ImageBatch`. None: one replica gets all.
+      images: the training images.
+      batch_size: images in the global batch, a multiple of the number of replicas.
+      seed: of the run.
+      first_step: the step of the first batch.
+      num_steps: how many batches.
+      context: tells which of how many processes this is. Each of its replicas in turn
+        gets its rows of the global batch as an `ImageBatch`. None: one replica gets
+        all rows.
     """
     context = context or tf.distribute.InputContext()
     num_replicas = context.num_replicas_in_sync
@@ -57,9 +60,7 @@ def training_batches(
     rows_here = rows_of_replicas[first_here : first_here + num_here]
     labels = _labels(images)
     permutation = functools.lru_cache(maxsize=2)(
-        lambda epoch: np.random.default_rng([seed, epoch]).permutation(
-            len(images.image)
-        )
+        lambda epoch: epoch_generator(seed, epoch).permutation(len(images.image))
     )
 
     def chosen(step: int, rows: np.ndarray) -> np.ndarray:
@@ -85,23 +86,29 @@ def training_batches(
 
 
 def evaluation_batches(
-    images: Images, batch_size: int, max_images: int = 0
+    images: Images, batch_size: int, index: np.ndarray
 ) -> Iterator[EvaluationBatch]:
-    """The first `max_images` images (0: all) in order, each counted once."""
-    total = min(max_images or len(images.image), len(images.image))
+    """Batches of the images at the places `index`, in that order.
+
+    Args:
+      images: the whole data set.
+      batch_size: B.
+      index: int32 [N], from `Images.choose`.
+    """
     labels = _labels(images)
-    for start in range(0, total, batch_size):
-        index = np.arange(start, start + batch_size, dtype=np.int32)
-        index = np.minimum(index, total - 1)
+    for start in range(0, len(index), batch_size):
+        rows = np.minimum(np.arange(start, start + batch_size), len(index) - 1)
+        places = index[rows]
         yield EvaluationBatch(
-            tf.constant(images.image[index]),
-            tf.constant(labels[index]),
-            tf.constant(index),
-            min(batch_size, total - start),
+            tf.constant(images.image[places]),
+            tf.constant(labels[places]),
+            tf.constant(places),
+            min(batch_size, len(index) - start),
         )
 
 
 def _labels(images: Images) -> np.ndarray:
+    """int32 [N], -1 for images without labels."""
     if images.label is None:
         return np.full(len(images.image), -1, np.int32)
     return images.label

@@ -7,6 +7,8 @@ photographs.
 
 import numpy as np
 
+from agave_tf.randomness import dead_leaf_generator
+
 _SUPERSAMPLING = 2
 _LEAVES_PER_IMAGE = 120
 # Radii as shares of the shorter side; between them the density is r**-3.
@@ -30,12 +32,12 @@ def draw_dead_leaves(
       num_images: N.
       height, width: H and W.
       channels: C, 3 or 1.
-      seed: of the whole sequence.
-      first_image: where in the sequence to begin.
+      seed: the seed of the whole sequence.
+      first_image: the number of the first picture.
     """
     return np.stack(
         [
-            _draw(height, width, channels, np.random.default_rng([seed, i]))
+            _draw(height, width, channels, dead_leaf_generator(seed, i))
             for i in range(first_image, first_image + num_images)
         ]
     )

@@ -4,6 +4,7 @@ import numpy as np
 
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
+from agave_tf.randomness import hold_out_generator
 
 _HELD_OUT_SHARE = 0.1
 
@@ -16,7 +17,6 @@ def hold_out(images: Images, split: str, seed: int) -> Images:
         raise InputError(
             f"`dataset` must have at least 2 images, to hold some out; got {count}."
         )
-    order = np.random.default_rng(seed).permutation(count)
+    order = hold_out_generator(seed).permutation(count)
     chosen = np.sort(order[-held_out:] if split == "test" else order[:-held_out])
-    label = None if images.label is None else images.label[chosen]
-    return Images(images.image[chosen], label)
+    return images.take(chosen)

@@ -13,18 +13,20 @@ import tqdm
 
 from agave_tf.data.batches import EvaluationBatch, evaluation_batches
 from agave_tf.data.image_set import Images
-from agave_tf.evaluation.bound import bits_per_dim, importance_weighted_bound
+from agave_tf.evaluation.bound import importance_weighted_bound
+from agave_tf.evaluation.parts import WHOLE, Part, parts_of
 from agave_tf.models.agave import AGAVE, ImageDraws
-from agave_tf.models.objective import AGAVETerms, auxiliary_elbo, count_dims, elbo
-from agave_tf.randomness import fold_in, seed_tensor
+from agave_tf.models.objective import AGAVETerms
+from agave_tf.randomness import Stream, fold_in, stream
 
 
 class ImageScores(NamedTuple):
-    """What is known of each of N images, in nats; means over the S samples but `bound`.
+    """The scores of N images, in nats; means over the S samples of z except `bound`.
 
-    `log_likelihood` is of x; for the VAE alone, of y.
+    `log_likelihood` and `bound` are of x; for the VAE alone, of y.
     """
 
+    index: np.ndarray  # int32 [N] the image's place in the data set
     log_likelihood: np.ndarray  # [N] the ELBO; exact for the PixelCNN++ alone
     bound: np.ndarray  # [N] importance-weighted over the S samples
     primary_reconstruction: np.ndarray  # [N]
@@ -67,25 +69,29 @@ class Evaluator:
         max_images: int = 0,
         progress: str = "",
     ) -> ImageScores:
-        """Scores of the first `max_images` images (0: all), each counted once.
+        """Scores of images, each counted once.
 
         The noise of an image's s-th sample follows from `seed`, s and the image's place
         in the data set: batch size and order change nothing.
 
         Args:
-          images: to score.
+          images: the data set.
           num_importance_samples: S.
-          seed: of the noise.
-          max_images: how many.
+          seed: seed of the noise.
+          max_images: how many images to score, as `Images.choose` takes them; 0: all.
           progress: caption of a progress bar; empty: none.
+
+        Raises:
+          InputError: the model needs labels, and the images lack them or have others.
         """
+        images.check_labels(self.model.num_classes)
         num_samples = num_importance_samples if self.model.vae is not None else 1
-        total = min(max_images or len(images.image), len(images.image))
+        index = images.choose(max_images)
         rows = []
         with tqdm.tqdm(
-            total=total, desc=progress, unit="image", disable=not progress or None
+            total=len(index), desc=progress, unit="image", disable=not progress or None
         ) as bar:
-            for batch in evaluation_batches(images, self.batch_size, max_images):
+            for batch in evaluation_batches(images, self.batch_size, index):
                 rows.append(self._batch_scores(batch, num_samples, seed))
                 bar.update(batch.num_valid)
         return ImageScores(*(np.concatenate(values) for values in zip(*rows)))
@@ -94,18 +100,21 @@ class Evaluator:
         self, batch: EvaluationBatch, num_samples: int, seed: int
     ) -> ImageScores:
         features = self._encode(batch.image)
+        evaluation_seed = stream(seed, Stream.EVALUATION)
         draws = []
         for sample in range(num_samples):
-            sample_seed = fold_in(seed_tensor(seed), sample)
             terms = self._sample(
-                batch.image, features, batch.label, sample_seed, batch.index
+                batch.image,
+                features,
+                batch.label,
+                fold_in(evaluation_seed, sample),
+                batch.index,
             )
             draws.append(AGAVETerms(*(term.numpy() for term in terms)))
         terms = AGAVETerms(*(np.stack(values) for values in zip(*draws, strict=True)))
-        log_weights = (elbo if self.model.pixel_cnn is not None else auxiliary_elbo)(
-            terms
-        )
+        log_weights = self.model.bound(terms)
         scores = ImageScores(
+            index=batch.index.numpy(),
             log_likelihood=log_weights.mean(0),
             bound=importance_weighted_bound(tf.constant(log_weights.T)).numpy(),
             primary_reconstruction=terms.primary_reconstruction.mean(0),
@@ -119,35 +128,20 @@ class Evaluator:
 def summarize(
     scores: ImageScores, model: AGAVE, num_importance_samples: int
 ) -> list[Score]:
-    """The scores of a data set in bits/dim; the parts add up to bits_per_dim.
+    """The means over images in bits/dim, named as `parts_of` names them.
 
-    bits_per_dim = reconstruction + kl, and kl = the sum over levels. With both
-    decoders the auxiliary reconstruction, per dimension of y, stands beside and is no
-    part of the sum.
+    With several samples of z, bits_per_dim_S_samples is the importance-weighted bound.
     """
-    dims = count_dims(model.image_shape)
-    auxiliary_dims = count_dims(model.auxiliary_shape)
-    if model.pixel_cnn is None:
-        dims = auxiliary_dims
-
-    def score(name: str, nats: np.ndarray, num_dims: int = dims) -> Score:
-        bits = bits_per_dim(nats.astype(np.float64), num_dims)
-        error = bits.std(ddof=1) / math.sqrt(len(bits)) if len(bits) > 1 else math.nan
-        return Score(name, float(bits.mean()), float(error))
-
-    result = [score("bits_per_dim", scores.log_likelihood)]
+    whole, *parts = parts_of(model, scores)
+    # Averaged over the samples already: the same sum in another order.
+    shown = [whole._replace(nats=scores.log_likelihood)]
     if model.vae is not None and num_importance_samples > 1:
-        name = f"bits_per_dim_{num_importance_samples}_samples"
-        result.append(score(name, scores.bound))
-    if model.pixel_cnn is not None:
-        name = "primary_reconstruction"
-        result.append(score(name, scores.primary_reconstruction))
-    if model.vae is not None:
-        name = "auxiliary_reconstruction"
-        result.append(score(name, scores.auxiliary_reconstruction, auxiliary_dims))
-        result.append(score("kl", -scores.kl))
-        result += [
-            score(f"kl_level_{level}", -scores.kl_per_level[:, level])
-            for level in range(scores.kl_per_level.shape[1])
-        ]
-    return result
+        name = f"{WHOLE}_{num_importance_samples}_samples"
+        shown.append(Part(name, scores.bound, model.num_dims))
+    return [_score(part) for part in [*shown, *parts]]
+
+
+def _score(part: Part) -> Score:
+    bits = part._replace(nats=part.nats.astype(np.float64)).bits_per_dim
+    error = bits.std(ddof=1) / math.sqrt(len(bits)) if len(bits) > 1 else math.nan
+    return Score(part.name, float(bits.mean()), float(error))

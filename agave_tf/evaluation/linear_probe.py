@@ -1,7 +1,7 @@
-"""What a linear classifier can read from the latents: whether they mean something.
+"""A linear probe: how well a linear classifier tells classes from the latents.
 
-The classifier is ridge regression onto the labels, one output a class, in closed form.
-How strong the ridge is, is chosen on a tenth of the training images.
+The classifier is ridge regression onto the labels, one output for each class, in closed
+form. The strength of the ridge is chosen on a tenth of the training images.
 """
 
 from collections.abc import Iterator
@@ -15,18 +15,18 @@ from agave_tf.data.batches import evaluation_batches
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
-from agave_tf.randomness import seed_tensor
+from agave_tf.randomness import Stream, choice_generator, stream
 
-# In units of the features' mean variance times the number of images.
+# Strengths to choose from, in units of the features' mean variance times N.
 _RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
 class ProbeScore(NamedTuple):
-    """How often the class is right on held-out images, given some features."""
+    """The accuracy of a classifier of one kind of features."""
 
-    features: str
-    num_features: int
-    accuracy: float
+    features: str  # the kind
+    num_features: int  # D
+    accuracy: float  # share of the held-out images whose class is right
 
 
 def probe(
@@ -34,13 +34,15 @@ def probe(
 ) -> list[ProbeScore]:
     """Accuracies with raw pixels, with z and with f(z).
 
-    Both z are shown: the means of q(z|x), which a network can tell apart even where
-    noise hides them, and draws, which hold what the KL pays for. f(z) is of the draws.
+    Two kinds of z are shown: the means of q(z|x), which a classifier can tell apart
+    even where noise hides them, and draws, which hold the information that the KL pays
+    for. f(z) is made from the draws.
 
     Args:
-      model: with a VAE.
-      train, held_out: with labels.
-      seed: of the draws.
+      model: a model with a VAE.
+      train: images with labels to fit the classifiers to.
+      held_out: images with labels to judge them by.
+      seed: seed of the draws.
       batch_size: images at a time.
 
     Raises:
@@ -50,9 +52,10 @@ def probe(
         raise InputError("`probe` must have a run with a VAE; this one has none.")
     if train.label is None or held_out.label is None:
         raise InputError("`probe` must have images with labels; these have none.")
+    streams = (Stream.PROBE_TRAIN, Stream.PROBE_TEST)
     features = [
-        _features(model, images, seed + i, batch_size)
-        for i, images in enumerate((train, held_out))
+        _features(model, images, stream(seed, name), batch_size)
+        for images, name in zip((train, held_out), streams, strict=True)
     ]
     return [
         ProbeScore(
@@ -65,14 +68,13 @@ def probe(
 
 
 def _features(
-    model: AGAVE, images: Images, seed: int, batch_size: int
+    model: AGAVE, images: Images, seed: tf.Tensor, batch_size: int
 ) -> dict[str, np.ndarray]:
     """[N,D] for each kind of features."""
 
     @tf.function(autograph=False)
     def of_batch(image: tf.Tensor, index: tf.Tensor) -> dict[str, list[tf.Tensor]]:
-        noise = model.vae.draw_noise(seed_tensor(seed), index)
-        drawn = model.vae.sample_posterior(model.encode(image), noise)
+        drawn = model.sample_posterior(image, seed, index)
         return {
             "pixels": [tf.cast(image, tf.float32) / 255],
             "z, mean": model.mean_latents(image),
@@ -81,7 +83,7 @@ def _features(
         }
 
     def batches() -> Iterator[dict[str, np.ndarray]]:
-        for batch in evaluation_batches(images, batch_size, 0):
+        for batch in evaluation_batches(images, batch_size, images.choose(0)):
             yield {
                 name: np.concatenate(
                     [part.numpy().reshape(batch_size, -1) for part in parts], axis=1
@@ -102,7 +104,13 @@ def _accuracy(
     held_out: np.ndarray,
     held_out_label: np.ndarray,
 ) -> float:
-    """Of a classifier of features [N,D] with labels [N], on held-out ones."""
+    """Share of held-out images, features [M,D], that the classifier gets right.
+
+    It is fitted to `train` [N,D]. A random tenth of these chooses the ridge, because
+    the images may be sorted by class.
+    """
+    order = choice_generator().permutation(len(train))
+    train, train_label = train[order], train_label[order]
     for_ridge = max(1, len(train) // 10)
     chosen = max(
         _RIDGES,

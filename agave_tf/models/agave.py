@@ -13,20 +13,24 @@ from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.auxiliary_image import auxiliary_image, auxiliary_shape
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.models.iaf_vae import IAFVAE, VAEOutput
-from agave_tf.models.objective import AGAVETerms, free_bits
+from agave_tf.models.objective import (
+    AGAVETerms,
+    BoundTerms,
+    auxiliary_elbo,
+    count_dims,
+    elbo,
+    free_bits,
+)
 from agave_tf.randomness import DropoutSeed, fold_in
 from agave_tf.settings.config import Config
 
 
 class ImageDraws(NamedTuple):
-    """What the random draws for a batch follow from.
+    """The source of the random draws for a batch of B images."""
 
-    seed: int32 [2]. index: int32 [B], what tells the images apart. num_rows: images in
-    the global batch when training, whose rows `index` then holds; None: no dropout.
-    """
-
-    seed: tf.Tensor
-    index: tf.Tensor
+    seed: tf.Tensor  # int32 [2]
+    index: tf.Tensor  # int32 [B]; images of the same index get the same noise
+    # Images in the global batch, whose rows `index` then holds; None: no dropout.
     num_rows: int | None = None
 
     def noise_seed(self) -> tf.Tensor:
@@ -41,13 +45,17 @@ class ImageDraws(NamedTuple):
 
 
 class AGAVE(keras.layers.Layer):
-    """The VAE, the PixelCNN++, or both; a stage trains what it has.
+    """The VAE, the PixelCNN++, or both.
+
+    A part that is missing is None (`vae`, `pixel_cnn`), and so is what it would give:
+    f(z) without a VAE, for example. In the docstrings x is `image` uint8 [B,H,W,C].
 
     Args:
-      config: of the run.
+      config: the settings of the run.
       image_shape: (H,W,C) of x.
       has_vae: False for the PixelCNN++ alone.
       has_pixel_cnn: False for the VAE alone.
+      name: the layer's name.
     """
 
     def __init__(
@@ -86,23 +94,76 @@ class AGAVE(keras.layers.Layer):
         """y [B,h,w,c] on 0..255, from image uint8 [B,H,W,C]."""
         return auxiliary_image(image, self.config.auxiliary)
 
+    @property
+    def num_classes(self) -> int:
+        """Classes of the labels that the PixelCNN++ must be given; 0: it takes none."""
+        return 0 if self.pixel_cnn is None else self.config.pixel_cnn.num_classes
+
+    @property
+    def judged_shape(self) -> tuple[int, int, int]:
+        """Shape of the image that `bound` is about: x, or y for the VAE alone."""
+        return self.auxiliary_shape if self.pixel_cnn is None else self.image_shape
+
+    @property
+    def num_dims(self) -> int:
+        """Dimensions (sub-pixels) of the image that `bound` is about."""
+        return count_dims(self.judged_shape)
+
+    def bound(self, terms: BoundTerms) -> tf.Tensor:
+        """The log-likelihood that the model is judged by, nats, of the terms' shape.
+
+        Eq. 6, the bound on ln p(x): no auxiliary term, KL unweighted. It is exact for
+        the PixelCNN++ alone. For the VAE alone it is the bound on ln p(y).
+        """
+        return auxiliary_elbo(terms) if self.pixel_cnn is None else elbo(terms)
+
     def encode(self, image: tf.Tensor) -> list[BottomUp] | None:
-        """The encoder's features of image uint8 [B,H,W,C]; None without a VAE."""
+        """The encoder's features of x; None without a VAE."""
         return None if self.vae is None else self.vae.encode(to_unit_range(image))
 
     def mean_latents(self, image: tf.Tensor) -> list[tf.Tensor]:
-        """z of every level, from the top, where q(z|x) has no noise.
-
-        What image uint8 [B,H,W,C] means, without chance: features for other uses.
-        """
+        """z of every level, from the top, with zero noise: features of x, no chance."""
         count = tf.shape(image)[0]
         noise = [tf.zeros([count, *shape]) for shape in self.vae.latent_shapes]
         return self.vae.sample_posterior(self.encode(image), noise).zs
 
+    def sample_prior(
+        self, seed: tf.Tensor, index: tf.Tensor, temperature: float = 1.0
+    ) -> VAEOutput | None:
+        """z ~ p(z) and f(z) for every index; None without a VAE.
+
+        Args:
+          seed: int32 [2].
+          index: int32 [B]; row i of the noise follows from `seed` and index[i].
+          temperature: factor of the noise; 1 is the model.
+        """
+        if self.vae is None:
+            return None
+        return self.vae.sample_prior(self._noise(seed, index, temperature))
+
+    def sample_posterior(
+        self,
+        image: tf.Tensor,
+        seed: tf.Tensor,
+        index: tf.Tensor,
+        temperature: float = 1.0,
+    ) -> VAEOutput | None:
+        """z ~ q(z|x) and f(z); None without a VAE. Arguments as for `sample_prior`."""
+        if self.vae is None:
+            return None
+        noise = self._noise(seed, index, temperature)
+        return self.vae.sample_posterior(self.encode(image), noise)
+
+    def _noise(
+        self, seed: tf.Tensor, index: tf.Tensor, temperature: float
+    ) -> list[tf.Tensor]:
+        """Noise of every level, from the top."""
+        return [temperature * level for level in self.vae.draw_noise(seed, index)]
+
     def terms(
         self, image: tf.Tensor, draws: ImageDraws, label: tf.Tensor | None = None
     ) -> AGAVETerms:
-        """Every term of the objective for image uint8 [B,H,W,C], with one z each."""
+        """Every term of the objective for x, with one draw of z for each image."""
         return self.terms_given_features(image, self.encode(image), draws, label)
 
     def terms_given_features(
@@ -112,7 +173,7 @@ class AGAVE(keras.layers.Layer):
         draws: ImageDraws,
         label: tf.Tensor | None = None,
     ) -> AGAVETerms:
-        """As `terms`, with `features` from `encode`, so that many z share them."""
+        """Same as `terms`, with `features` from `encode`, which many z can share."""
         zero = tf.zeros([tf.shape(image)[0]])
         primary, auxiliary, kl_objective = zero, zero, zero
         kl_per_level = tf.zeros([tf.shape(image)[0], 0])
@@ -145,7 +206,7 @@ class AGAVE(keras.layers.Layer):
         label: tf.Tensor | None = None,
         dropout_seed: DropoutSeed | None = None,
     ) -> tf.Tensor:
-        """ln p(x|z) [B] nats, of image uint8 [B,H,W,C] given f(z) [B,h,w,c]."""
+        """ln p(x|z) [B] nats, given f(z) [B,h,w,c]."""
         log_prob = self.primary_log_prob(image, f_z, label, dropout_seed)
         return tf.reduce_sum(log_prob, axis=[1, 2])
 
@@ -156,7 +217,7 @@ class AGAVE(keras.layers.Layer):
         label: tf.Tensor | None = None,
         dropout_seed: DropoutSeed | None = None,
     ) -> tf.Tensor:
-        """`primary_reconstruction` of every pixel [B,H,W], given those before it."""
+        """ln p of every pixel [B,H,W] nats, given f(z) and the pixels before it."""
         x = to_unit_range(image)
         condition = self.condition(f_z)
         parameters = self.pixel_cnn(x, condition, label, dropout_seed=dropout_seed)

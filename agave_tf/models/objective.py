@@ -4,13 +4,21 @@ L = ln p(x|z) + ln p(y|z) - lambda * KL(q(z|x) || p(z))
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import tensorflow as tf
 
 
+class BoundTerms(Protocol):
+    """The terms that a bound is made of, tensors or arrays of one shape, nats."""
+
+    primary_reconstruction: tf.Tensor
+    auxiliary_reconstruction: tf.Tensor
+    kl: tf.Tensor
+
+
 class AGAVETerms(NamedTuple):
-    """One draw of z for each image, in nats; zero where the model lacks the part."""
+    """The terms for one draw of z for each image, nats; zero for a missing part."""
 
     primary_reconstruction: tf.Tensor  # [B] ln p(x|z)
     auxiliary_reconstruction: tf.Tensor  # [B] ln p(y|z)
@@ -56,12 +64,12 @@ def objective(
     )
 
 
-def elbo(terms: AGAVETerms) -> tf.Tensor:
+def elbo(terms: BoundTerms) -> tf.Tensor:
     """The bound on ln p(x), Eq. 6, [B] nats: no auxiliary term, KL unweighted."""
     return terms.primary_reconstruction - terms.kl
 
 
-def auxiliary_elbo(terms: AGAVETerms) -> tf.Tensor:
+def auxiliary_elbo(terms: BoundTerms) -> tf.Tensor:
     """The bound on ln p(y), [B] nats, that the VAE alone is judged by."""
     return terms.auxiliary_reconstruction - terms.kl
 

@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.image_set import Images
-from agave_tf.data.pixel_scale import to_levels
 from agave_tf.models.agave import AGAVE
-from agave_tf.pictures.rows import PictureRow
-from agave_tf.randomness import seed_tensor
+from agave_tf.models.iaf_vae import VAEOutput
+from agave_tf.pictures.rows import PictureRow, row_of_f_z
+from agave_tf.randomness import Stream, stream
 
 # Black, violet, red, orange, light yellow, at equal steps of the value.
 _COLORS = np.array(
@@ -24,33 +24,41 @@ def bits_map_rows(model: AGAVE, images: Images, seed: int) -> list[PictureRow]:
     The KL is summed over channels and over levels of one resolution.
 
     Args:
-      model: rows of parts that it has not are left out.
-      images: B of them.
-      seed: of z ~ q(z|x).
+      model: rows of parts that it lacks are left out.
+      images: B images, with labels if the model needs them.
+      seed: seed of z ~ q(z|x).
+
+    Raises:
+      InputError: a label is missing or out of range.
     """
-    rows = [PictureRow("image", images.image)]
-    f_z = None
-    kls: dict[tuple[int, int], np.ndarray] = {}
-    if model.vae is not None:
-        index = tf.range(len(images.image))
-        noise = model.vae.draw_noise(seed_tensor(seed), index)
-        output = model.vae.sample_posterior(model.encode(images.image), noise)
-        f_z = output.f_z
-        rows.append(PictureRow("f(z)", to_levels(f_z).numpy()))
-        for kl in output.kls:
-            of_position = tf.reduce_sum(kl, axis=-1).numpy()
-            size = of_position.shape[1:]
-            kls[size] = kls.get(size, 0) + of_position
+    images.check_labels(model.num_classes)
+    index = tf.range(len(images.image))
+    output = model.sample_posterior(images.image, stream(seed, Stream.BITS_MAP), index)
+    f_z = None if output is None else output.f_z
+    rows = [PictureRow("image", images.image), *row_of_f_z(f_z)]
     if model.pixel_cnn is not None:
         log_prob = model.primary_log_prob(images.image, f_z, images.label)
         rows.append(_heat_map("p(x|z)", "pixel", -log_prob.numpy()))
-    elif model.vae is not None:
+    else:
         y = model.auxiliary_image(images.image)
         log_prob = tf.reduce_sum(model.vae.likelihood(f_z).log_prob(y), axis=-1)
         rows.append(_heat_map("p(y|z)", "pixel", -log_prob.numpy()))
-    for (height, width), kl in kls.items():
-        rows.append(_heat_map(f"KL, {height}x{width}", "position", kl))
+    if output is not None:
+        rows += _kl_rows(output)
     return rows
+
+
+def _kl_rows(output: VAEOutput) -> list[PictureRow]:
+    """The KL of every position, a map for each resolution of z."""
+    kls: dict[tuple[int, int], np.ndarray] = {}
+    for kl in output.kls:
+        of_position = tf.reduce_sum(kl, axis=-1).numpy()
+        size = of_position.shape[1:]
+        kls[size] = kls.get(size, 0) + of_position
+    return [
+        _heat_map(f"KL, {height}x{width}", "position", kl)
+        for (height, width), kl in kls.items()
+    ]
 
 
 def _heat_map(name: str, unit: str, nats: np.ndarray) -> PictureRow:

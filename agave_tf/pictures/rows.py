@@ -15,9 +15,10 @@ from agave_tf.data.image_set import Images
 from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
+from agave_tf.models.iaf_vae import VAEOutput
 from agave_tf.pictures.completion_mask import completion_mask
 from agave_tf.pictures.grid import image_grid
-from agave_tf.randomness import fold_in, seed_tensor
+from agave_tf.randomness import Stream, stream
 from agave_tf.sampling.draw_images import SamplingSettings, draw_images
 from agave_tf.settings.pictures import PictureConfig
 
@@ -35,10 +36,6 @@ def rows_grid(
     """One picture [H,W,3] of all rows, as `image_grid` makes it."""
     captions = [row.caption for row in rows] if has_captions else ()
     return image_grid([row.images for row in rows], scale=scale, captions=captions)
-
-
-# What keeps the seeds of different draws apart; sampling.py has one too.
-PRIOR_NOISE, _POSTERIOR_NOISE = 0, 1
 
 
 class Sampler:
@@ -67,38 +64,44 @@ class Sampler:
           label: int32 [B], for a class-conditional PixelCNN++.
         """
         index = tf.range(num_images)
-        f_z = None if self.model.vae is None else self._prior_f_z(index)
+        f_z = self._prior_f_z(index)
         return [
-            *_row_of_f_z(f_z),
+            *row_of_f_z(f_z),
             *self._finished_rows(index, f_z, num_samples, label),
         ]
 
-    def condition(self, num_images: int, num_samples: int = 10) -> list[PictureRow]:
-        """f(z) of z ~ p(z), and many images finished from each (Figure 5)."""
+    def condition(
+        self, num_images: int, num_samples: int = 10, label: np.ndarray | None = None
+    ) -> list[PictureRow]:
+        """f(z) of z ~ p(z), and many images finished from each (Figure 5).
+
+        Arguments as for `prior`.
+        """
         if self.model.vae is None or self.model.pixel_cnn is None:
             raise InputError(
                 "`mode` condition must have a run with a VAE and a PixelCNN++; got one "
                 "with one of them."
             )
-        return self.prior(num_images, num_samples)
+        return self.prior(num_images, num_samples, label)
 
     def reconstruct(self, images: Images, num_samples: int = 1) -> list[PictureRow]:
         """Images, f(z) of z ~ q(z|x), and images finished from it (Figure 3)."""
         self._check(images, needs_vae="reconstruct")
         index = tf.range(len(images.image))
-        f_z = self.model.vae.decode(self._posterior_zs(images.image, index))
+        f_z = self._posterior(images.image, index).f_z
         return [
             PictureRow("image", images.image),
-            *_row_of_f_z(f_z),
+            *row_of_f_z(f_z),
             *self._finished_rows(index, f_z, num_samples, images.label),
         ]
 
     def interpolate(self, images: Images, num_steps: int = 8) -> list[PictureRow]:
         """From image 2i to image 2i+1 in num_steps, along z (Figure 6).
 
-        z goes in a straight line, at every level, between draws of q(z|x) for the two
-        images with the same noise, and the same noise finishes every step, so that
-        what changes from one step to the next is the image's.
+        At every level z moves in a straight line between draws of q(z|x) for the two
+        images, made with the same noise. The same noise finishes every step, so only
+        the images make one step differ from the next. A class-conditional model is
+        given the label of the nearer image.
         """
         self._check(images, needs_vae="interpolate")
         if len(images.image) % 2:
@@ -108,7 +111,7 @@ class Sampler:
             )
         num_pairs = len(images.image) // 2
         pair = tf.range(num_pairs)
-        ends = [self._posterior_zs(images.image[end::2], pair) for end in (0, 1)]
+        ends = [self._posterior(images.image[end::2], pair).zs for end in (0, 1)]
         share = np.linspace(0, 1, num_steps, dtype=np.float32)
         share = tf.reshape(tf.constant(share), [1, -1, 1, 1, 1])
 
@@ -118,7 +121,8 @@ class Sampler:
 
         f_z = self.model.vae.decode([between(a, b) for a, b in zip(*ends, strict=True)])
         index = tf.repeat(pair, num_steps)
-        along = [*_row_of_f_z(f_z), *self._finished_rows(index, f_z, 1, None)]
+        label = _labels_along(images.label, num_steps)
+        along = [*row_of_f_z(f_z), *self._finished_rows(index, f_z, 1, label)]
         rows = []
         for i in range(num_pairs):
             given = np.full((num_steps, *self.model.image_shape), 255, np.uint8)
@@ -158,15 +162,15 @@ class Sampler:
                 f"`mask` must be of the images' size {size}; got {is_given.shape}."
             )
         partial = _with_mean_colour(images.image, is_given)
-        index, f_z = tf.range(len(partial)), None
-        if self.model.vae is not None and from_prior:
+        index = tf.range(len(partial))
+        if from_prior:
             f_z = self._prior_f_z(index)
-        elif self.model.vae is not None:
-            f_z = self.model.vae.decode(self._posterior_zs(partial, index))
+        else:
+            f_z = _f_z_of(self._posterior(partial, index))
         return [
             PictureRow("image", images.image),
             PictureRow("given", partial),
-            *_row_of_f_z(f_z),
+            *row_of_f_z(f_z),
             *self._finished_rows(
                 index, f_z, num_samples, images.label, (partial, is_given)
             ),
@@ -185,18 +189,15 @@ class Sampler:
                 f"got {needs_vae}."
             )
 
-    def _noise(self, kind: int, index: tf.Tensor) -> list[tf.Tensor]:
-        seed = fold_in(seed_tensor(self.settings.seed), kind)
-        noise = self.model.vae.draw_noise(seed, index)
-        return [self.settings.z_temperature * level for level in noise]
+    def _prior_f_z(self, index: tf.Tensor) -> tf.Tensor | None:
+        seed = stream(self.settings.seed, Stream.PRIOR)
+        temperature = self.settings.z_temperature
+        return _f_z_of(self.model.sample_prior(seed, index, temperature))
 
-    def _prior_f_z(self, index: tf.Tensor) -> tf.Tensor:
-        return self.model.vae.sample_prior(self._noise(PRIOR_NOISE, index)).f_z
-
-    def _posterior_zs(self, image: np.ndarray, index: tf.Tensor) -> list[tf.Tensor]:
-        noise = self._noise(_POSTERIOR_NOISE, index)
-        features = self.model.encode(tf.constant(image))
-        return self.model.vae.sample_posterior(features, noise).zs
+    def _posterior(self, image: np.ndarray, index: tf.Tensor) -> VAEOutput | None:
+        seed = stream(self.settings.seed, Stream.POSTERIOR)
+        temperature = self.settings.z_temperature
+        return self.model.sample_posterior(tf.constant(image), seed, index, temperature)
 
     def _finished_rows(
         self,
@@ -208,6 +209,11 @@ class Sampler:
     ) -> list[PictureRow]:
         if self.model.pixel_cnn is None or not self.settings.finish:
             return []
+        if self.model.num_classes and label is None:
+            raise InputError(
+                "`label` must be given for every image drawn by a class-conditional "
+                f"run, 0..{self.model.num_classes - 1}; got none."
+            )
         total = num_samples * len(index)
         shown = self.settings.progress
         rows = []
@@ -233,13 +239,21 @@ class Sampler:
 def draw_rows(
     model: AGAVE, config: PictureConfig, images: Images | None
 ) -> list[PictureRow]:
-    """The rows that `config` asks for; InputError where the model cannot draw them.
+    """The rows that `config` asks for.
 
     Args:
-      model: to draw from.
-      config: what and how.
-      images: to start from, or with the labels to draw for; None: there are none.
+      model: the model to draw from.
+      config: what to draw and how.
+      images: images to start from, or whose labels to draw for; None if the mode needs
+        none and the model is not class-conditional.
+
+    Raises:
+      InputError: the model cannot draw these rows, or needs labels that the images
+        lack.
     """
+    if images is not None:
+        images.check_labels(model.num_classes)
+    label = images.label if images is not None and model.num_classes else None
     sampler = Sampler(
         model,
         SamplingSettings(
@@ -258,15 +272,29 @@ def draw_rows(
     if config.mode == "complete":
         is_given = completion_mask(model.image_shape[:2], config.mask, config.keep_top)
         return sampler.complete(images, is_given, samples, config.z_from == "prior")
-    if config.mode == "condition":
-        return sampler.condition(config.num_images, samples)
-    if images is None:
-        return sampler.prior(config.num_images, samples)
-    return sampler.prior(len(images.image), samples, images.label)
+    count = config.num_images if label is None else len(label)
+    draw = sampler.condition if config.mode == "condition" else sampler.prior
+    return draw(count, samples, label)
 
 
-def _row_of_f_z(f_z: tf.Tensor | None) -> list[PictureRow]:
+def row_of_f_z(f_z: tf.Tensor | None) -> list[PictureRow]:
+    """The row of f(z) [B,h,w,c]; none for a model without a VAE."""
     return [] if f_z is None else [PictureRow("f(z)", to_levels(f_z).numpy())]
+
+
+def _f_z_of(output: VAEOutput | None) -> tf.Tensor | None:
+    return None if output is None else output.f_z
+
+
+def _labels_along(label: np.ndarray | None, num_steps: int) -> np.ndarray | None:
+    """The labels of an interpolation's steps: those of the nearer image of each pair.
+
+    int32 [2P] -> [P*num_steps]; in the middle the first image's.
+    """
+    if label is None:
+        return None
+    is_second = np.arange(num_steps) > (num_steps - 1) / 2
+    return np.where(is_second, label[1::2, None], label[::2, None]).reshape(-1)
 
 
 def _with_mean_colour(image: np.ndarray, is_given: np.ndarray) -> np.ndarray:

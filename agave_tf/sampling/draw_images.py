@@ -8,32 +8,20 @@ import tensorflow as tf
 
 from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.models.agave import AGAVE
-from agave_tf.randomness import fold_in, seed_tensor, uniform_for_images
+from agave_tf.randomness import Stream, fold_in, stream, uniform_for_images
 from agave_tf.sampling.cached import sample_cached
 from agave_tf.sampling.pixel_draws import PixelDraws
 
-# Keeps the seed of pixels apart from those of z.
-_PIXELS = 2
-
 
 class SamplingSettings(NamedTuple):
-    """How pictures are drawn.
+    """How pictures are drawn."""
 
-    seed: of every draw.
-    batch_size: images that the PixelCNN++ draws at a time; changes no picture, but for
-      rounding.
-    z_temperature: multiplies the deviation of z from its mean, given p or q.
-    pixel_temperature: as PixelDraws has it.
-    finish: False leaves out what the PixelCNN++ draws.
-    progress: whether to show a progress bar.
-    """
-
-    seed: int = 0
-    batch_size: int = 16
-    z_temperature: float = 1.0
-    pixel_temperature: float = 1.0
-    finish: bool = True
-    progress: bool = False
+    seed: int = 0  # of every draw
+    batch_size: int = 16  # images drawn at a time; changes pictures by rounding only
+    z_temperature: float = 1.0  # factor of the noise of z; 1 is the model
+    pixel_temperature: float = 1.0  # as in PixelDraws
+    finish: bool = True  # False: f(z) alone, nothing drawn by the PixelCNN++
+    progress: bool = False  # whether to show a progress bar
 
 
 def draw_images(
@@ -46,17 +34,17 @@ def draw_images(
     sample: int = 0,
     progress: Callable[[int], object] = lambda count: None,
 ) -> np.ndarray:
-    """Images x ~ p(x|z), uint8 [B,H,W,C]; row i follows from the seed and index[i].
+    """Draws images x ~ p(x|z), uint8 [B,H,W,C].
 
     Args:
-      model: with a PixelCNN++.
-      index: int32 [B], what tells the images apart.
+      model: a model with a PixelCNN++.
+      index: int32 [B]; row i of the noise follows from the seed and index[i].
       settings: seed, temperature, images at a time.
       f_z: [B,h,w,c], the condition; None for the PixelCNN++ alone.
       label: int32 [B], for a class-conditional PixelCNN++.
-      given: images uint8 [B,H,W,C], and bool [H,W], which of their pixels to keep.
-      sample: the number of the draw, where an index has several.
-      progress: called with the number of images that were drawn.
+      given: images uint8 [B,H,W,C], and a mask bool [H,W] of the pixels to keep.
+      sample: number of the draw; several draws of one index differ by it.
+      progress: called with the number of images drawn since the last call.
     """
     count = len(index)
     batch = min(settings.batch_size, count)
@@ -89,7 +77,7 @@ def draw_images(
 
 def pixel_seed(seed: int | tf.Tensor, sample: int = 0) -> tf.Tensor:
     """The seed [2] of the pixels of the `sample`-th draw for every index."""
-    return fold_in(fold_in(seed_tensor(seed), _PIXELS), sample)
+    return fold_in(stream(seed, Stream.PIXELS), sample)
 
 
 def pixel_draws(
@@ -98,7 +86,14 @@ def pixel_draws(
     seed: tf.Tensor,
     temperature: float | tf.Tensor = 1.0,
 ) -> PixelDraws:
-    """The noise of images' pixels: row i follows from `seed` [2] and index[i]."""
+    """The noise of the pixels of B images.
+
+    Args:
+      model: gives the shape of the noise.
+      index: int32 [B]; row i follows from `seed` and index[i].
+      seed: int32 [2].
+      temperature: as in `PixelDraws`.
+    """
     height, width, channels = model.image_shape
     num_mixtures = model.config.pixel_cnn.num_mixtures
     per_pixel = num_mixtures + channels

@@ -1,1 +1,1 @@
-"""What a run, an evaluation and a picture can be told."""
+"""The settings of runs, evaluations and pictures; each setting is one flag."""

@@ -1,76 +1,108 @@
-"""What pictures to draw from a model; each field is a flag of bin/sample.py."""
+"""Settings of pictures drawn from a model; each field is a flag of agave-sample."""
 
 import dataclasses
 
-from agave_tf.settings.config import require, setting
+from agave_tf.settings.setting import (
+    SEED,
+    Settings,
+    at_least,
+    between,
+    one_of,
+    setting,
+)
 
-# What a person can ask for.
+# The kinds of pictures, and their help.
 MODES = {
-    "prior": "f(z) of z ~ p(z), and images finished from it",
-    "reconstruct": "images, f(z) of z ~ q(z|x), and images finished from it",
-    "interpolate": "from one image to another, along z",
-    "condition": "as prior, with ten images finished from every f(z)",
-    "complete": "keeps some pixels of images, and draws the rest",
+    "prior": "f(z) for z drawn from the prior, and images finished from it",
+    "reconstruct": "images, f(z) for z drawn from their posterior, and images finished "
+    "from it",
+    "interpolate": "steps from one image to another, along a line in the space of z",
+    "condition": "as prior, with ten images finished from each f(z)",
+    "complete": "images of which a part is kept and the rest is drawn",
 }
 
 
 @dataclasses.dataclass(frozen=True)
-class PictureConfig:
-    """Which pictures, of what, and how they are drawn."""
+class PictureSettings(Settings):
+    """The kind of picture, the images it starts from, and how pixels are drawn."""
 
     mode: str = setting(
-        "prior", "; ".join(f"{name}: {text}" for name, text in MODES.items()) + "."
+        "prior",
+        "Kind of picture. "
+        + "; ".join(f"{name}: {text}" for name, text in MODES.items())
+        + ".",
+        one_of(*MODES),
     )
-    num_images: int = setting(16, "Columns; of interpolate, images, two for a pair.")
+    num_images: int = setting(
+        16,
+        "Columns of the picture. With --mode=interpolate: images, two for each pair.",
+        at_least(1),
+    )
     num_samples: int = setting(
-        0, "Finished images of every column; 0: 1, or 10 with --mode=condition."
+        0,
+        "Finished images in each column. 0: 1, or 10 with --mode=condition.",
+        at_least(0),
     )
-    num_steps: int = setting(8, "Images from one end of an interpolation to the other.")
-    split: str = setting("test", "Where images come from: test or train.")
-    first_image: int = setting(0, "Number of the first image to take.")
-    keep_top: float = setting(0.5, "Share of the rows, from the top, that are kept.")
+    num_steps: int = setting(
+        8,
+        "With --mode=interpolate: images from one end to the other, both included.",
+        at_least(2),
+    )
+    split: str = setting(
+        "test",
+        "Images to start from. test: held-out images; train: training images.",
+        one_of("test", "train"),
+    )
+    first_image: int = setting(
+        0, "Index in the split of the first image to use.", at_least(0)
+    )
+    keep_top: float = setting(
+        0.5,
+        "With --mode=complete: the share of an image's rows, from the top, to keep.",
+        between(0, 1),
+    )
     mask: str = setting(
-        "", "PNG of the images' size, white where pixels are kept, for --keep_top."
+        "",
+        "With --mode=complete, instead of --keep_top: a PNG of the images' size that "
+        "is white at the pixels to keep.",
     )
     z_from: str = setting(
-        "image", "z of complete: image (of what is kept of it) or prior."
+        "image",
+        "With --mode=complete: where z is drawn. image: from the posterior of the kept "
+        "part of the image; prior: from the prior.",
+        one_of("image", "prior"),
     )
-    z_temperature: float = setting(1.0, "Multiplies the noise of z; 0: no noise.")
+    # Above 10 pictures would be noise.
+    z_temperature: float = setting(
+        1.0,
+        "Factor of the noise in z. 1: as in the model; 0: no noise.",
+        between(0, 10),
+    )
     pixel_temperature: float = setting(
-        1.0, "Below 1 pixels are likelier than the model's, at 0 the likeliest."
+        1.0,
+        "Temperature of the distributions that pixels are drawn from. 1: as in the "
+        "model; below 1: likelier pixels; 0: the likeliest.",
+        between(0, 10),
     )
-    seed: int = setting(0, "Seed of every draw; the same seed, the same pictures.")
-    sampling_batch_size: int = setting(16, "Images that are drawn at a time.")
-
-    def __post_init__(self):
-        for name, choices in {
-            "mode": list(MODES),
-            "split": ["test", "train"],
-            "z_from": ["image", "prior"],
-        }.items():
-            value = getattr(self, name)
-            require(value in choices, name, f"one of {', '.join(choices)}", value)
-        for names, least in {
-            ("num_steps",): 2,
-            ("num_images", "sampling_batch_size"): 1,
-            ("num_samples", "first_image", "seed"): 0,
-        }.items():
-            for name in names:
-                value = getattr(self, name)
-                require(value >= least, name, f"at least {least}", value)
-        require(self.seed < 2**31, "seed", "below 2**31", self.seed)
-        require(0 <= self.keep_top <= 1, "keep_top", "from 0 to 1", self.keep_top)
-        for name in ("z_temperature", "pixel_temperature"):
-            value = getattr(self, name)
-            # A higher one would be noise; infinity or NaN would not be a picture.
-            require(0 <= value <= 10, name, "from 0 to 10", value)
+    seed: int = setting(
+        0, "Seed of all random numbers. The same seed gives the same pictures.", SEED
+    )
+    sampling_batch_size: int = setting(
+        16,
+        "Images drawn at a time; affects memory and speed, not the pictures.",
+        at_least(1),
+    )
 
     @property
     def shows_images(self) -> bool:
-        """Whether the mode starts from images."""
+        """True if the mode starts from images of the data set."""
         return self.mode not in ("prior", "condition")
 
     @property
     def samples_each(self) -> int:
-        """Finished images of every column."""
+        """Finished images in each column."""
         return self.num_samples or (10 if self.mode == "condition" else 1)
+
+
+# The name in version 0.1.
+PictureConfig = PictureSettings

@@ -1,0 +1,173 @@
+"""A setting: a field that carries its default, its help and its constraints.
+
+    @dataclasses.dataclass(frozen=True)
+    class Network(Settings):
+        num_filters: int = setting(160, "Filters of every layer.", at_least(1))
+
+    Network(num_filters=0)  # InputError: `num_filters` must be at least 1; got 0.
+
+agave_tf/commands/flags.py makes the flag of the same name from the field.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from agave_tf.errors import InputError
+
+
+class Constraint(NamedTuple):
+    """A condition on the value of a setting.
+
+    requirement: the words that follow "must", for errors and help: "be at least 1".
+    is_met: returns whether a value, which has the field's type, meets the condition.
+    choices: the values that are allowed, if they can be listed.
+    """
+
+    requirement: str
+    is_met: Callable[[Any], bool]
+    choices: tuple[Any, ...] = ()
+
+
+def at_least(minimum: float) -> Constraint:
+    """Returns the constraint `minimum <= value`."""
+    return Constraint(f"be at least {minimum}", lambda value: value >= minimum)
+
+
+def above(limit: float) -> Constraint:
+    """Returns the constraint `limit < value`."""
+    return Constraint(f"be above {limit}", lambda value: value > limit)
+
+
+def below(limit: float) -> Constraint:
+    """Returns the constraint `value < limit`."""
+    return Constraint(f"be below {limit}", lambda value: value < limit)
+
+
+def between(minimum: float, maximum: float) -> Constraint:
+    """Returns the constraint `minimum <= value <= maximum`."""
+    return Constraint(
+        f"be from {minimum} to {maximum}", lambda value: minimum <= value <= maximum
+    )
+
+
+def one_of(*choices: Any) -> Constraint:
+    """Returns the constraint that the value is one of `choices`."""
+    *others, last = map(str, choices)
+    words = f"{', '.join(others)} or {last}" if others else last
+    return Constraint(f"be {words}", lambda value: value in choices, choices)
+
+
+def divides(number: int) -> Constraint:
+    """Returns the constraint that the value divides `number` without a remainder."""
+    return Constraint(
+        f"divide {number}", lambda value: value != 0 and number % value == 0
+    )
+
+
+def either(first: Constraint, second: Constraint) -> Constraint:
+    """Returns the constraint that at least one of two is met."""
+    return Constraint(
+        f"{first.requirement} or {second.requirement.removeprefix('be ')}",
+        lambda value: first.is_met(value) or second.is_met(value),
+    )
+
+
+POSITIVE = Constraint("be positive and finite", lambda value: 0 < value < math.inf)
+# TensorFlow's stateless generators and NumPy's take these seeds.
+SEED = Constraint("be at least 0 and below 2**31", lambda value: 0 <= value < 2**31)
+
+
+def setting(
+    default: Any,
+    help_text: str,
+    *constraints: Constraint,
+    may_change: bool = False,
+    may_differ: bool = False,
+) -> Any:
+    """Returns a field of a subclass of `Settings`.
+
+    Args:
+      default: the value if none is given.
+      help_text: the help of the setting's flag; whole sentences, without the
+        constraints, which `help_of` adds.
+      *constraints: all must be met.
+      may_change: a run may be resumed with another value, because the setting does
+        not affect what a training step computes.
+      may_differ: a stage may have another value than the run that it starts from,
+        because weights of one value can be used with another.
+    """
+    metadata = {
+        "help": help_text,
+        "constraints": constraints,
+        "may_change": may_change,
+        "may_differ": may_differ,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Base of dataclasses whose fields are settings; every instance is valid.
+
+    Raises:
+      InputError: a value has the wrong type (an int is accepted for a float, which
+        must be finite), does not meet a constraint, or does not go with another.
+    """
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            _check(field, getattr(self, field.name))
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Raises InputError for values that are valid alone, but not together.
+
+        A subclass overrides it; the fields have been checked one by one before.
+        """
+
+
+def require(is_met: bool, name: str, requirement: str, value: Any) -> None:
+    """Raises InputError, "`name` must be `requirement`", unless `is_met`."""
+    if not is_met:
+        raise InputError(f"`{name}` must be {requirement}; got {value!r}.")
+
+
+def requirement_of(field: dataclasses.Field) -> str:
+    """Returns the words for all constraints of a field; empty if it has none."""
+    return " and ".join(c.requirement for c in field.metadata["constraints"])
+
+
+def choices_of(field: dataclasses.Field) -> tuple[Any, ...]:
+    """Returns the values that a field may have, if its constraints list them."""
+    return next((c.choices for c in field.metadata["constraints"] if c.choices), ())
+
+
+def help_of(field: dataclasses.Field) -> str:
+    """Returns the help of a field, which ends with its constraints."""
+    requirement = requirement_of(field)
+    ending = f" Must {requirement}." if requirement else ""
+    return field.metadata["help"] + ending
+
+
+# The types of settings, and how an error names them.
+_TYPE_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+}
+
+
+def _check(field: dataclasses.Field, value: Any) -> None:
+    """Raises InputError unless the value has the field's type and is allowed."""
+    is_bool = isinstance(value, bool)
+    accepted = (int, float) if field.type is float else field.type
+    # In Python a bool is an int.
+    has_type = isinstance(value, accepted) and is_bool == (field.type is bool)
+    require(has_type, field.name, _TYPE_NAMES[field.type], value)
+    if field.type is float:
+        require(math.isfinite(value), field.name, "a finite number", value)
+    if not all(c.is_met(value) for c in field.metadata["constraints"]):
+        raise InputError(f"`{field.name}` must {requirement_of(field)}; got {value!r}.")

@@ -1,29 +1,50 @@
-"""The errors that end a command in one line, without a traceback."""
+"""The errors that end a command in one line, without a traceback.
+
+`exit_code` is the exit code of the command (agave_tf/commands/running.py).
+"""
+
+import signal
 
 
 class InputError(ValueError):
-    """Bad input from a person: shown as one line, without a traceback, exit code 2.
+    """Bad input from a person.
 
     The message names the setting in backticks, says what is required, and quotes what
     came: `` `num_color_levels` must divide 256; got 48. ``
     """
 
+    exit_code = 2
+
 
 class NonFiniteError(ArithmeticError):
-    """Too many updates in a row could not be made; the checkpoints are from before."""
+    """Too many updates in a row were skipped; the checkpoints are from before them."""
+
+    exit_code = 1
 
 
 class Stopped(Exception):
-    """Training was asked to stop, and has saved where it was.
+    """Training was asked to stop, and has saved a checkpoint.
+
+    The exit code is the one a shell reports for a program that the signal ended.
 
     Args:
-      message: for the user.
-      signal_number: what asked; 0: another process of the run was asked.
+      message: one line for the user.
+      signal_number: the signal that asked; 0: another process of the run received it.
     """
 
     def __init__(self, message: str, signal_number: int):
         super().__init__(message)
         self.signal_number = signal_number
+        self.exit_code = 128 + (signal_number or signal.SIGTERM)
+
+
+class JobFailed(RuntimeError):
+    """A command that another command started has failed, or a signal has killed it.
+
+    Bad input is not among the reasons: a job that refuses its input is an `InputError`.
+    """
+
+    exit_code = 1
 
 
 def first_line(error: BaseException) -> str:

@@ -5,9 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from golden_file import load, report, with_prefix
-from test_conditional_pixel_cnn import attach, image_of, make
-from test_parity_pixel_cnn import label_of
-from test_parity_pixel_cnn import make as make_original
+from small_pixel_cnn import (
+    attach,
+    golden_label,
+    golden_pixel_cnn,
+    image_of,
+    small_pixel_cnn,
+)
 
 from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.interop.openai_names import assign_originals, pixel_cnn_variables
@@ -38,7 +42,7 @@ def draws_of(batch, num_pixels, channels, num_mixtures=2, seed=0):
 )
 def test_images_drawn_with_given_noise_equal_the_originals(stem, sizes, sample):
     golden = load(stem)
-    model = make_original(*sizes)
+    model = golden_pixel_cnn(*sizes)
     assign_originals(pixel_cnn_variables(model), with_prefix(golden, "var:"))
     height, width, batch, _ = golden["noise_mix"].shape
 
@@ -51,7 +55,7 @@ def test_images_drawn_with_given_noise_equal_the_originals(stem, sizes, sample):
         per_image(golden["noise_logistic"]),
         snap_to_levels=False,
     )
-    image = sample(model, (height, width), draws, label=label_of(golden))
+    image = sample(model, (height, width), draws, label=golden_label(golden))
     deviation = np.abs(image - golden["image"]).max()
     report(f"{stem}, {sample.python_function.__name__}", "image", deviation, 1e-3)
 
@@ -68,7 +72,7 @@ def test_images_drawn_with_given_noise_equal_the_originals(stem, sizes, sample):
 )
 def test_cached_and_plain_sampling_draw_the_same_pixels(size, channels, settings):
     batch = 3
-    model = make(channels, **settings)
+    model = small_pixel_cnn(channels, **settings)
     condition = label = None
     if model.condition_stream is not None:
         f_z = image_of(*size, channels, batch=batch, seed=5)
@@ -96,7 +100,7 @@ def assert_same_levels(a, b):
 
 
 def test_cached_and_plain_sampling_draw_the_same_values_before_rounding():
-    size, model = (8, 12), make(3, f_z_channels=3)
+    size, model = (8, 12), small_pixel_cnn(3, f_z_channels=3)
     f_z = image_of(*size, 3, batch=2, seed=5)
     attach(model, f_z)
     condition = model.condition(f_z, size)
@@ -108,7 +112,7 @@ def test_cached_and_plain_sampling_draw_the_same_values_before_rounding():
 
 def test_cached_and_plain_sampling_keep_what_is_given_at_any_temperature():
     size, channels = (8, 8), 3
-    model = make(channels)
+    model = small_pixel_cnn(channels)
     given = image_of(*size, channels, batch=2, seed=8)
     given = to_unit_range(to_levels(given))
     is_given = np.random.default_rng(0).random((2, 64, 1)) < 0.4
@@ -155,7 +159,7 @@ def exact_probabilities(model, images, position):
 
 
 def test_2000_images_have_the_exact_joint_probabilities_of_their_first_pixels():
-    model = make(1)
+    model = small_pixel_cnn(1)
     n = 2000
     drawn = to_levels(sample_cached(model, (4, 4), draws_of(n, 16, 1, seed=3)))
     first_two = drawn.numpy().reshape(n, 16)[:, :2] // (256 // CELLS)
@@ -174,7 +178,7 @@ def test_2000_images_have_the_exact_joint_probabilities_of_their_first_pixels():
 
 
 def test_2000_draws_of_one_pixel_have_its_exact_probabilities_given_the_others():
-    model = make(1)
+    model = small_pixel_cnn(1)
     n, position = 2000, 11
     others = to_unit_range(to_levels(image_of(4, 4, 1, seed=2)))
     is_given = np.ones((n, 16, 1), bool)

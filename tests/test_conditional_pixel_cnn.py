@@ -4,30 +4,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_pixel_cnn import attach, image_of, small_pixel_cnn
 
-from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
+from agave_tf.errors import InputError
 from agave_tf.randomness import DropoutSeed, seed_tensor
-from agave_tf.settings.config import PixelCNNConfig
 
 
 @pytest.fixture(autouse=True)
 def the_same_weights_every_time():
     keras.utils.set_random_seed(0)
-
-
-def make(channels=3, f_z_channels=0, **settings):
-    settings = {"num_resnets": 1, "num_filters": 4, "num_mixtures": 2} | settings
-    model = ConditionalPixelCNN(
-        PixelCNNConfig(**settings), channels, f_z_channels=f_z_channels
-    )
-    model.initialize(image_of(8, 8, channels, batch=8))
-    return model
-
-
-def image_of(height, width, channels, batch=1, seed=0):
-    return tf.random.stateless_uniform(
-        [batch, height, width, channels], [seed, 7], -1.0, 1.0
-    )
 
 
 def dependence(model, height, width, channels, batch=1, **inputs):
@@ -93,7 +78,7 @@ def earlier_within_reach(height, width, num_resnets):
 def test_each_pixel_depends_on_all_earlier_pixels_in_reach_and_on_no_other(
     height, width, channels, settings
 ):
-    model = make(channels, **settings)
+    model = small_pixel_cnn(channels, **settings)
     depends = dependence(model, height, width, channels, batch=4)
     expected = earlier_within_reach(height, width, model.config.num_resnets)
     for channel in range(channels):
@@ -106,7 +91,9 @@ def test_at_one_resolution_a_pixel_depends_on_earlier_pixels_nearby_alone(num_re
     per_pass = 4 * num_resnets
     height, width = per_pass + 6, 2 * per_pass + 8
     settings = {"num_resnets": num_resnets, "num_pixel_cnn_resolutions": 1}
-    depends = dependence(make(1, **settings), height, width, 1, batch=2)[..., 0]
+    depends = dependence(small_pixel_cnn(1, **settings), height, width, 1, batch=2)[
+        ..., 0
+    ]
     row, column = np.divmod(np.arange(height * width), width)
     rows_up = row[:, None] - row[None, :]
     left = column[:, None] - column[None, :]
@@ -117,7 +104,7 @@ def test_at_one_resolution_a_pixel_depends_on_earlier_pixels_nearby_alone(num_re
 
 
 def test_causality_holds_with_dropout_classes_and_condition():
-    model = make(3, f_z_channels=3, num_classes=4, dropout_rate=0.5)
+    model = small_pixel_cnn(3, f_z_channels=3, num_classes=4, dropout_rate=0.5)
     f_z = image_of(8, 8, 3, seed=3)
     attach(model, f_z)
     depends = dependence(
@@ -133,19 +120,8 @@ def test_causality_holds_with_dropout_classes_and_condition():
     np.testing.assert_array_equal(depends.any(axis=-1), earlier)
 
 
-def attach(model, f_z):
-    """Sets a condition's gains as if it had been trained."""
-    model.initialize_condition(f_z, f_z.shape[1:3])
-    for stage in model.stages:
-        for pair in stage:
-            for block in (pair.down, pair.down_right):
-                block.condition_projection.g.assign(
-                    tf.ones(block.condition_projection.g.shape)
-                )
-
-
 def test_a_condition_that_is_newly_attached_changes_nothing():
-    model = make(3, f_z_channels=3)
+    model = small_pixel_cnn(3, f_z_channels=3)
     image, f_z = image_of(8, 8, 3, batch=2), image_of(8, 8, 3, batch=2, seed=1)
     model.initialize_condition(f_z, (8, 8))
     with_condition = model(image, model.condition(f_z, (8, 8)))
@@ -153,7 +129,7 @@ def test_a_condition_that_is_newly_attached_changes_nothing():
 
 
 def test_a_new_condition_learns_from_its_first_step():
-    model = make(3, f_z_channels=3)
+    model = small_pixel_cnn(3, f_z_channels=3)
     image, f_z = image_of(8, 8, 3), image_of(8, 8, 3, seed=1)
     model.initialize_condition(f_z, (8, 8))
     gains = [
@@ -171,7 +147,7 @@ def test_a_new_condition_learns_from_its_first_step():
 
 @pytest.mark.parametrize("size", [(8, 8), (4, 4), (2, 2)])
 def test_f_z_reaches_every_pixel(size):
-    model = make(3, f_z_channels=1)
+    model = small_pixel_cnn(3, f_z_channels=1)
     f_z = image_of(*size, 1)
     attach(model, image_of(8, 8, 1))
     image = image_of(8, 8, 3)
@@ -183,24 +159,40 @@ def test_f_z_reaches_every_pixel(size):
 
 
 def test_the_label_changes_the_output():
-    model = make(3, num_classes=3)
+    model = small_pixel_cnn(3, num_classes=3)
     image = image_of(8, 8, 3, batch=2)
     outputs = [model(image, label=tf.constant([k, k])).numpy() for k in range(3)]
     assert np.abs(outputs[0] - outputs[1]).max() > 1e-3
     assert np.abs(outputs[1] - outputs[2]).max() > 1e-3
 
 
+def test_a_class_conditional_network_without_a_label_is_refused():
+    model, image = small_pixel_cnn(num_classes=3), image_of(8, 8, 3)
+    message = "`label` must be given for a class-conditional PixelCNN.*3 classes"
+    with pytest.raises(InputError, match=message):
+        model(image)
+    with pytest.raises(InputError, match=message):
+        tf.function(model, autograph=False)(image)
+    with pytest.raises(InputError, match=message):
+        model.initialize(image)
+
+
+def test_a_network_without_classes_ignores_the_label():
+    model, image = small_pixel_cnn(), image_of(8, 8, 3)
+    np.testing.assert_array_equal(model(image, label=tf.constant([1])), model(image))
+
+
 @pytest.mark.parametrize("size", [(4, 4), (4, 20), (16, 8)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_any_sides_that_are_multiples_of_4_work(size, channels):
-    model = make(channels)
+    model = small_pixel_cnn(channels)
     image = image_of(*size, channels, batch=3)
     likelihood = model.likelihood(model(image))
     assert likelihood.log_prob(image).shape == (3, *size)
 
 
 def test_dropout_of_an_image_does_not_depend_on_how_the_batch_is_split():
-    model = make(3, dropout_rate=0.5)
+    model = small_pixel_cnn(3, dropout_rate=0.5)
     image = image_of(8, 8, 3, batch=4)
 
     def output_of(rows):

@@ -12,12 +12,9 @@ from layer_cases import LAYER_CASES, OnTensors, inputs_of
 
 from agave_tf import layers
 from agave_tf.layers.gated_resnet import GatedResnet, concat_elu, dropout
+from agave_tf.layers.initializing_pass import data_dependent_initialization
 from agave_tf.layers.shifted_convolution import DownShiftedConv2D
-from agave_tf.layers.weight_norm import (
-    WeightNormConv2D,
-    WeightNormConv2DTranspose,
-    data_dependent_initialization,
-)
+from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
 from agave_tf.models.named_weights import assign_weights, named_weights, read_weights
 from agave_tf.randomness import DropoutSeed, seed_tensor
 from agave_tf.whole_file import write_npz
@@ -178,7 +175,7 @@ def test_a_channel_that_is_constant_over_the_batch_keeps_a_moderate_gain():
         layer(tf.zeros([4, 8, 8, 3]))
     np.testing.assert_allclose(np.exp(layer.g), 0.1, rtol=1e-5)
     original = WeightNormConv2D(3, 5, gain="exponential", init_scale=0.1)
-    with data_dependent_initialization("openai_iaf"):
+    with data_dependent_initialization(as_openai_iaf=True):
         original(tf.zeros([4, 8, 8, 3]))
     np.testing.assert_allclose(np.exp(original.g), 1e4 ** (1 / 3), rtol=1e-4)
 
@@ -189,6 +186,62 @@ def test_initialisation_ends_with_its_context():
         layer(tf.random.stateless_normal([4, 8, 8, 3], [0, 1]))
     g = layer.g.numpy()
     layer(tf.random.stateless_normal([4, 8, 8, 3], [0, 2]))
+    np.testing.assert_array_equal(layer.g, g)
+
+
+NOT_HERE = "Data-dependent initialisation must call the layers eagerly"
+
+
+def initialize(layer, x):
+    with data_dependent_initialization():
+        return layer(x)
+
+
+@pytest.fixture
+def mirrored():
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def test_initialisation_works_within_the_scope_of_a_strategy(mirrored):
+    x = 3 * tf.random.stateless_normal([4, 8, 8, 3], [0, 1]) + 1
+    with mirrored.scope():
+        layer = WeightNormConv2D(3, 5)
+        expected = initialize(layer, x)
+    # Every replica has the new gains and biases.
+    for y in mirrored.experimental_local_results(mirrored.run(layer, (x,))):
+        np.testing.assert_allclose(y, expected, atol=1e-5)
+        np.testing.assert_allclose(tf.nn.moments(y, [0, 1, 2])[1], 1, rtol=1e-4)
+
+
+def test_initialisation_in_a_replica_is_refused(mirrored):
+    with mirrored.scope():
+        layer = WeightNormConv2D(3, 5)
+    g, x = layer.g.numpy(), tf.ones([4, 8, 8, 3])
+
+    def context_around_the_replicas():
+        with data_dependent_initialization():
+            mirrored.run(layer, (x,))
+
+    # The context's thread is another than the replicas': they would not see it.
+    with pytest.raises(RuntimeError, match=f"{NOT_HERE}.*no weight-normalised layer"):
+        context_around_the_replicas()
+    with pytest.raises(RuntimeError, match=f"{NOT_HERE}.*inside `strategy.run`"):
+        mirrored.run(initialize, (layer, x))
+    np.testing.assert_array_equal(layer.g.numpy(), g)
+
+
+def test_initialisation_in_a_compiled_function_is_refused():
+    layer, x = WeightNormConv2D(3, 5), tf.ones([4, 8, 8, 3])
+    g = layer.g.numpy()
+    with pytest.raises(RuntimeError, match=f"{NOT_HERE}.*inside a tf.function"):
+        tf.function(initialize, autograph=False)(layer, x)
+    compiled = tf.function(layer, autograph=False)
+    with pytest.raises(RuntimeError, match=f"{NOT_HERE}.*inside a tf.function"):
+        initialize(compiled, x)
+    # Traced before, it runs no Python of ours that could notice.
+    compiled(x)
+    with pytest.raises(RuntimeError, match=f"{NOT_HERE}.*no weight-normalised layer"):
+        initialize(compiled, x)
     np.testing.assert_array_equal(layer.g, g)
 
 
@@ -237,4 +290,3 @@ def test_keras_sees_every_weight_of_a_layer_in_lists():
     layer = LAYER_CASES["condition_stream"].make()
     convolutions = 1 + 2 + 8
     assert len(layer.trainable_variables) == 3 * convolutions
-    assert isinstance(layer, keras.layers.Layer)

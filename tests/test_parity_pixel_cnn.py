@@ -5,31 +5,12 @@ import pytest
 import tensorflow as tf
 from golden_file import load, report, with_prefix
 from original_likelihoods import mixture_loss
+from small_pixel_cnn import golden_label, golden_pixel_cnn
 
 from agave_tf.errors import InputError
 from agave_tf.interop.openai_names import assign_originals, pixel_cnn_variables, to_ours
 from agave_tf.layers import gated_resnet
-from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.randomness import DropoutSeed, seed_tensor
-from agave_tf.settings.config import PixelCNNConfig
-
-
-def make(resnets, filters, mixtures, classes=0, dropout_rate=0.0):
-    config = PixelCNNConfig(
-        num_resnets=resnets,
-        num_filters=filters,
-        num_mixtures=mixtures,
-        num_classes=classes,
-        dropout_rate=dropout_rate,
-    )
-    return ConditionalPixelCNN(config, image_channels=3)
-
-
-def label_of(golden):
-    for key in ("h", "h_init"):
-        if key in golden:
-            return golden[key].argmax(axis=1).astype(np.int32)
-    return None
 
 
 def largest_gradient_deviation(named, gradients, golden):
@@ -49,7 +30,7 @@ def check_forward(stem, model, golden, dropout_seed=None):
     assign_originals(named, with_prefix(golden, "var:"))
     x = tf.constant(golden["x"])
     with tf.GradientTape() as tape:
-        output = model(x, label=label_of(golden), dropout_seed=dropout_seed)
+        output = model(x, label=golden_label(golden), dropout_seed=dropout_seed)
         loss = tf.reduce_sum(mixture_loss(x, output))
     gradients = tape.gradient(loss, list(named.values()))
     report(stem, "output", np.abs(output - golden["out"]).max(), 2e-5)
@@ -73,7 +54,7 @@ def check_forward(stem, model, golden, dropout_seed=None):
     ],
 )
 def test_output_loss_and_gradients_equal_the_originals(stem, sizes):
-    check_forward(stem, make(*sizes), load(stem))
+    check_forward(stem, golden_pixel_cnn(*sizes), load(stem))
 
 
 @pytest.fixture
@@ -97,7 +78,7 @@ def stored_masks(monkeypatch):
 
 def test_training_graph_with_given_masks_equals_the_original(stored_masks):
     golden = load("pixelcnn_dropout_a")
-    model = make(1, 6, 3, dropout_rate=0.5)
+    model = golden_pixel_cnn(1, 6, 3, dropout_rate=0.5)
     check_forward("pixelcnn_dropout_a", model, golden, stored_masks(golden))
 
 
@@ -110,10 +91,10 @@ def test_training_graph_with_given_masks_equals_the_original(stored_masks):
 )
 def test_initialisation_equals_the_originals(stem, sizes, stored_masks):
     golden = load(stem)
-    model = make(*sizes)
+    model = golden_pixel_cnn(*sizes)
     named = pixel_cnn_variables(model)
     assign_originals(named, with_prefix(golden, "v0:"))
-    label = label_of(golden)
+    label = golden_label(golden)
     seed = stored_masks(golden) if len(sizes) == 5 else None
     output = model.initialize(tf.constant(golden["x_init"]), label, seed)
     deviation = np.max(
@@ -134,9 +115,9 @@ def test_initialisation_equals_the_originals(stem, sizes, stored_masks):
 )
 def test_what_sampling_used_is_what_one_pass_over_the_image_gives(stem, sizes):
     golden = load(stem)
-    model = make(*sizes)
+    model = golden_pixel_cnn(*sizes)
     assign_originals(pixel_cnn_variables(model), with_prefix(golden, "var:"))
-    output = model(tf.constant(golden["image"]), label=label_of(golden))
+    output = model(tf.constant(golden["image"]), label=golden_label(golden))
     report(stem, "output", np.abs(output - golden["out_used"]).max(), 2e-5)
 
 
@@ -157,7 +138,7 @@ DENSE = "model/dense_0/V"
 def test_arrays_that_do_not_fit_are_named_and_nothing_is_assigned(change, message):
     arrays = with_prefix(load("pixelcnn_dropout_a"), "var:")
     change(arrays)
-    named = pixel_cnn_variables(make(1, 6, 3))
+    named = pixel_cnn_variables(golden_pixel_cnn(1, 6, 3))
     before = {name: variable.numpy() for name, variable in named.items()}
     with pytest.raises(InputError, match=message):
         assign_originals(named, arrays)
@@ -166,7 +147,7 @@ def test_arrays_that_do_not_fit_are_named_and_nothing_is_assigned(change, messag
 
 
 def test_every_variable_has_one_name_of_the_original():
-    model = make(2, 4, 2, classes=3)
+    model = golden_pixel_cnn(2, 4, 2, classes=3)
     named = pixel_cnn_variables(model)
     assert {id(v) for v in named.values()} == {id(v) for v in model.variables}
     assert len(named) == len(model.variables)

@@ -1,1 +1,1 @@
-"""The layers the two decoders are built from."""
+"""The layers that the IAF-VAE and the PixelCNN++ are built from."""

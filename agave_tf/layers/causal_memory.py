@@ -7,21 +7,24 @@ from collections.abc import Callable
 
 import keras
 import tensorflow as tf
-from tensorflow.compiler.tf2xla.python import xla
 
-# Whose it is, and what it is.
+from agave_tf.layers.library_internals import dynamic_update_slice
+
+# The layer that owns a tensor, and the tensor's name.
 Key = tuple[keras.layers.Layer, str]
 
 
 class CausalMemory:
-    """Tensors that layers keep from one pixel or row to the next, by layer.
+    """Tensors that layers keep from one pixel or row to the next.
 
-    To a layer it is a place to write to; in the graph nothing is written: an entry is
-    exchanged for a new tensor, and loops and branches hand the tensors on.
+        memory[layer, "rows"] = tf.concat([memory[layer, "rows"][:, 1:], row], axis=1)
+
+    A layer writes to it as to a dictionary. In the graph no tensor changes: the entry
+    is replaced by the new tensor, and loops and branches pass all tensors on.
 
     Args:
-      tensors: what is remembered before the first row.
-      column: int32 scalar, the pixel's column at the resolution at work; None between
+      tensors: every entry, with its value before the first row.
+      column: int32 scalar, the pixel's column at the current resolution; None between
         rows.
     """
 
@@ -37,20 +40,26 @@ class CausalMemory:
         self._tensors[key] = value
 
     def values(self) -> list[tf.Tensor]:
-        """All tensors, always in the same order: what a loop carries."""
+        """All tensors in a fixed order, as a loop carries them."""
         return list(self._tensors.values())
 
     def with_values(
         self, values: list[tf.Tensor], column: tf.Tensor | None = None
     ) -> "CausalMemory":
-        """The same entries with other tensors, from `values`."""
+        """A memory with the same keys and the tensors `values`, in the same order."""
         return CausalMemory(dict(zip(self._tensors, values, strict=True)), column)
 
     def update_if(self, condition: tf.Tensor, update: Callable[[], None]) -> None:
-        """Calls `update`, which may change entries, and keeps that if `condition`."""
+        """Calls `update`, and keeps the entries it changes only if `condition` holds.
+
+        Args:
+          condition: bool scalar, known when the graph runs.
+          update: writes to this memory.
+        """
         before, changed = self._tensors, []
 
-        # Traced first, so that the other branch knows what there is to leave alone.
+        # This branch is traced first, so the other one knows which entries it must
+        # return unchanged.
         def yes() -> list[tf.Tensor]:
             self._tensors = dict(before)
             update()
@@ -62,14 +71,11 @@ class CausalMemory:
 
 
 def column_of(row: tf.Tensor, column: tf.Tensor, width: int = 1) -> tf.Tensor:
-    """`width` columns of [B,h,W,F] from `column` on, [B,h,width,F]."""
+    """Reads `width` columns of [B,h,W,F] from `column` on, [B,h,width,F]."""
     batch, height, _, channels = row.shape
     return tf.slice(row, [0, 0, column, 0], [batch, height, width, channels])
 
 
 def with_columns(row: tf.Tensor, columns: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
-    """[B,h,W,F] with [B,h,w,F] written over it from `column` on; in compiled graphs.
-
-    XLA's own operation, because it writes in place: what TensorFlow has copies the row.
-    """
-    return xla.dynamic_update_slice(row, columns, tf.stack([0, 0, column, 0]))
+    """Writes [B,h,w,F] over [B,h,W,F] from `column` on; in compiled graphs only."""
+    return dynamic_update_slice(row, columns, tf.stack([0, 0, column, 0]))

@@ -26,14 +26,19 @@ class Streams(NamedTuple):
     """The two causal feature streams, each [B,h,w,F]."""
 
     down: tf.Tensor  # sees the rows above
-    down_right: tf.Tensor  # sees the rows above, and what is left in its row
+    down_right: tf.Tensor  # sees the rows above, and its own row up to its column
 
 
 class ImageInput(keras.layers.Layer):
-    """The first layer: each stream sees only what comes before its pixel.
+    """The first layer: each stream sees only the pixels before its own.
 
     [B,H,W,C] -> Streams of [B,H,W,F]. A channel of ones tells the network where the
     zero padding is.
+
+    Args:
+      image_channels: C.
+      filters: F.
+      name: of the layer.
     """
 
     def __init__(self, image_channels: int, filters: int, name: str):
@@ -53,7 +58,10 @@ class ImageInput(keras.layers.Layer):
         )
 
     def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
-        """The row above's part of the down-right stream, and what the layers keep."""
+        """The memory before the first row, all zero.
+
+        `of_row_above` [B,1,W,F] is what the row above adds to the down-right stream.
+        """
         of_row_above = {
             (self, "of_row_above"): tf.zeros([batch, 1, width, self.filters])
         }
@@ -63,9 +71,13 @@ class ImageInput(keras.layers.Layer):
     def begin_row(
         self, row_above: tf.Tensor, is_first: tf.Tensor, memory: CausalMemory
     ) -> tf.Tensor:
-        """The down stream's next row [B,1,W,F], from the image's row [B,1,W,C] above.
+        """Computes the down stream's next row [B,1,W,F], and prepares its pixels.
 
-        Where `is_first`, there is none: both shifts bring in zeros.
+        Args:
+          row_above: [B,1,W,C] of the image; ignored in the first row.
+          is_first: bool scalar; the first row has none above it, so both shifts bring
+            in zeros.
+          memory: to read and update.
         """
         x = tf.where(is_first, 0.0, _with_ones(row_above))
         down, of_row_above = (
@@ -77,7 +89,10 @@ class ImageInput(keras.layers.Layer):
         return tf.where(is_first, 0.0, down)
 
     def next_pixel(self, pixel_left: tf.Tensor, memory: CausalMemory) -> tf.Tensor:
-        """The down-right stream's next pixel [B,1,1,F], from the image's before it."""
+        """Computes the down-right stream's next pixel [B,1,1,F].
+
+        `pixel_left` is the image's pixel [B,1,1,C] before it; ignored in column 0.
+        """
         column = memory.column
         memory.column = tf.maximum(column - 1, 0)
         of_left = self.left(_with_ones(pixel_left), memory=memory)
@@ -101,8 +116,9 @@ class ResnetPair(keras.layers.Layer):
 
     Args:
       filters: channels of both streams.
-      has_skip: whether it takes Streams from the first half of the network too.
-      condition_channels, num_classes, nonlinearity, dropout_rate: as GatedResnet's.
+      has_skip: whether it also takes Streams from the first half of the network.
+      condition_channels, num_classes, nonlinearity, dropout_rate: as GatedResnet
+        takes them.
       name: of the layer.
     """
 
@@ -165,7 +181,10 @@ class ResnetPair(keras.layers.Layer):
         return Streams(down, down_right)
 
     def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
-        """The down stream's row, for blocks with a skip, and what the layers keep."""
+        """The memory before the first row, all zero.
+
+        With a skip, `down` [B,1,w,F] is the down stream's current row.
+        """
         row = {(self, "down"): tf.zeros([batch, 1, width, self.filters])}
         blocks = (self.down, self.down_right)
         layers = [x for block in blocks for x in (block.conv_in, block.conv_out)]
@@ -181,7 +200,15 @@ class ResnetPair(keras.layers.Layer):
         condition: tf.Tensor | None,
         memory: CausalMemory,
     ) -> tf.Tensor:
-        """The down stream's next row [B,1,w,F]; prepares the pixels of that row."""
+        """Computes the down stream's next row [B,1,w,F], and prepares its pixels.
+
+        Args:
+          down: [B,1,w,F], the row of the layer below.
+          skip: [B,1,w,F], or None.
+          one_hot_label: [B,num_classes], or None.
+          condition: [B,1,w,condition_channels], or None.
+          memory: to read and update.
+        """
         outside = (one_hot_label, condition)
         down = self.down(down, skip, *outside, memory=memory)
         beside = None if self.has_skip else down
@@ -193,7 +220,10 @@ class ResnetPair(keras.layers.Layer):
     def next_pixel(
         self, down_right: tf.Tensor, skip: tf.Tensor | None, memory: CausalMemory
     ) -> tf.Tensor:
-        """The down-right stream's next pixel [B,1,1,F]."""
+        """Computes the down-right stream's next pixel [B,1,1,F].
+
+        `down_right` and `skip` are pixels [B,1,1,F]; `skip` is None without a skip.
+        """
         beside = None
         if self.has_skip:
             down = column_of(memory[self, "down"], memory.column)
@@ -202,7 +232,16 @@ class ResnetPair(keras.layers.Layer):
 
 
 class ResizePair(keras.layers.Layer):
-    """Halves (or doubles) both streams by strided (or transposed) convolutions."""
+    """Halves or doubles the size of both streams.
+
+    Streams of [B,h,w,F] -> [B,h/2,w/2,F] by strided convolutions, or [B,2h,2w,F] by
+    transposed ones.
+
+    Args:
+      filters: F.
+      enlarge: True doubles, False halves.
+      name: of the layer.
+    """
 
     def __init__(self, filters: int, enlarge: bool, name: str):
         super().__init__(name=name, autocast=False)
@@ -223,11 +262,15 @@ class ResizePair(keras.layers.Layer):
         return Streams(self.down(streams.down), self.down_right(streams.down_right))
 
     def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
-        """Of a halving pair, between `width` columns and half of them."""
+        """The memory of a halving pair before the first row; `width` is its input's."""
         layers = (self.down, self.down_right)
         return _merged(layer.first_memory(batch, width) for layer in layers)
 
     def first_enlarged(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
-        """Of a doubling pair: two rows of both streams, which it gives at a time."""
+        """The memory of a doubling pair before the first row.
+
+        It computes two rows [B,2,width,F] of each stream at a time, kept as `down` and
+        `down_right`.
+        """
         rows = tf.zeros([batch, 2, width, self.filters])
         return {(self, "down"): rows, (self, "down_right"): rows}

@@ -1,4 +1,4 @@
-"""What the PixelCNN++ sees of f(z): a stream of ordinary convolutions.
+"""The condition of the PixelCNN++: a stream of ordinary convolutions of f(z).
 
 Lucas & Verbeek 2018, section 3.
 """
@@ -13,14 +13,16 @@ from agave_tf.layers.weight_norm import WeightNormConv2D
 class ConditionStream(keras.layers.Layer):
     """Ordinary convolutions of f(z), one 3x3 residual layer per PixelCNN++ layer.
 
-    It halves and doubles where the PixelCNN++ does, and on the way back adds what it
-    knew at that resolution. Ours, where the paper is silent: residual connections and
-    elu, because a plain chain of 6 * num_resnets + 2 convolutions trains badly.
+    It halves and doubles its size where the PixelCNN++ does; on the way back it adds
+    its own features of that resolution from the way down. The paper gives no details;
+    residual connections and elu are ours, because a plain chain of 6 * num_resnets + 2
+    convolutions trains badly.
 
     f(z) at the image's size [B,H,W,c] -> features [B,h_i,w_i,F] of PixelCNN++ layer i.
 
     Args:
-      layers_at: PixelCNN++ layers at each resolution, down from the finest and back.
+      layers_at: number of PixelCNN++ layers at each resolution, from the finest down to
+        the coarsest and back.
       in_channels: c.
       filters: F.
       name: of the layer.

@@ -7,11 +7,17 @@ Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, padding: Padding) -> tf.Tensor:
-    """[B,H,W,in], [kh,kw,in,out] -> [B,H',W',out], with zeros added around x.
+    """Convolves with stride 1: [B,H,W,in], [kh,kw,in,out] -> [B,H',W',out].
 
-    On a CPU TensorFlow's own gradients take up to twice as long as the convolution
-    itself. Ours are the same sums: by x, a convolution with the kernel turned around;
-    by the kernel, one matrix product for each of its positions. GPUs have better ones.
+    On a CPU each of TensorFlow's own gradients takes up to twice as long as the
+    convolution itself. Ours compute the same sums faster: by x, as a convolution with
+    the reversed kernel; by the kernel, as one matrix product for each kernel position.
+    On a GPU TensorFlow's are the faster ones and are used.
+
+    Args:
+      x: float32 or bfloat16.
+      kernel: of x's dtype.
+      padding: zeros to add around x, ((top, bottom), (left, right)).
     """
     whole_padding = ((0, 0), *padding, (0, 0))
     if tf.config.list_logical_devices("GPU"):

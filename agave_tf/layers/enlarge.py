@@ -1,8 +1,8 @@
-"""Feature maps of twice the size and more, without weights."""
+"""Upsampling by nearest neighbour."""
 
 import tensorflow as tf
 
 
 def enlarge(x: tf.Tensor, factor: int) -> tf.Tensor:
-    """[B,h,w,F] to [B,factor*h,factor*w,F] by nearest neighbour."""
+    """Repeats every entry of [B,h,w,F] to [B,factor*h,factor*w,F]."""
     return tf.repeat(tf.repeat(x, factor, axis=1), factor, axis=2)

@@ -27,7 +27,7 @@ NONLINEARITIES: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], int]] = {
 
 
 def dropout(x: tf.Tensor, rate: float, seed: DropoutSeed) -> tf.Tensor:
-    """Zeroes each entry with probability `rate`, scales the others by 1/(1-rate)."""
+    """Sets each entry to zero with probability `rate`, scales others by 1/(1-rate)."""
     draws = seed.uniform(tf.unstack(tf.shape(x))[1:])
     return tf.where(draws >= rate, x / (1 - rate), 0.0)
 
@@ -42,7 +42,7 @@ class GatedResnet(keras.layers.Layer):
         a, b = split(c2)
         y = x + a * sigmoid(b)
 
-    x, y: [B,H,W,F]. skip: [B,H,W,skip_channels], a shortcut from elsewhere. label: as
+    x, y: [B,H,W,F]. skip: [B,H,W,skip_channels], a shortcut from another layer. label:
     one-hot vectors [B,num_classes]. c, the condition: [B,H,W,condition_channels]; its
     projection is an unmasked 1x1 convolution (van den Oord et al. 2016, Conditional
     PixelCNN, Eq. 5) that starts at zero, so attaching a condition to a trained network
@@ -51,9 +51,9 @@ class GatedResnet(keras.layers.Layer):
     Args:
       conv: DownShiftedConv2D or DownRightShiftedConv2D.
       filters: F.
-      skip_channels: channels of `skip`; 0: the block has none.
-      condition_channels: channels of the condition; 0: the block has none.
-      num_classes: length of the label vectors; 0: the block has none.
+      skip_channels: channels of `skip`; 0: the block takes no skip.
+      condition_channels: channels of the condition; 0: the block takes no condition.
+      num_classes: length of the label vectors; 0: the block takes no label.
       nonlinearity: a key of NONLINEARITIES.
       dropout_rate: probability of zeroing an entry.
       name: of the layer.
@@ -107,7 +107,11 @@ class GatedResnet(keras.layers.Layer):
         dropout_seed: DropoutSeed | None = None,
         memory: CausalMemory | None = None,
     ) -> tf.Tensor:
-        """The whole image, or with a memory its next row or pixel, as `conv` has it."""
+        """Computes y of the whole image, or with a memory of its next part.
+
+        That is a row for DownShiftedConv2D and a pixel for DownRightShiftedConv2D; all
+        inputs are then of that part.
+        """
         c1 = self.conv_in(self.nonlinearity(x), memory=memory)
         c1 = self.nonlinearity(self._add_skip(c1, skip))
         if dropout_seed is not None and self.dropout_rate > 0:
@@ -124,10 +128,16 @@ class GatedResnet(keras.layers.Layer):
         one_hot_label: tf.Tensor | None = None,
         condition: tf.Tensor | None = None,
     ) -> None:
-        """Of a down-right block: works out for a whole row what is known before it.
+        """Prepares a row of a down-right block, before its first pixel is drawn.
 
-        The pixels of the row are then called without the arguments given here, which
-        are rows: [B,1,W,skip_channels] and [B,1,W,condition_channels].
+        Adds up all that does not depend on the row's own pixels. `call` then takes the
+        pixels without the arguments given here.
+
+        Args:
+          memory: to read and update.
+          skip: [B,1,W,skip_channels], or None.
+          one_hot_label: [B,num_classes], or None.
+          condition: [B,1,W,condition_channels], or None.
         """
         c1, c2 = self.conv_in.from_above(memory), self.conv_out.from_above(memory)
         memory[self.conv_in, "known"] = self._add_skip(c1, skip)

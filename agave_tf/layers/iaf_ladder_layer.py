@@ -21,7 +21,7 @@ _BRANCH_SCALE = 0.1
 
 
 class BottomUp(NamedTuple):
-    """What a level's bottom-up half contributes to its posterior."""
+    """A level's bottom-up features, which its posterior adds to the top-down ones."""
 
     mean: tf.Tensor  # [B,h,w,z_channels]
     log_scale: tf.Tensor  # [B,h,w,z_channels]
@@ -29,7 +29,7 @@ class BottomUp(NamedTuple):
 
 
 class LatentSample(NamedTuple):
-    """z at one level, and what follows from it; z and kl are float32."""
+    """One draw of z at a level; z and kl are float32."""
 
     z: tf.Tensor  # [B,h,w,z_channels]
     kl: tf.Tensor | None  # [B,h,w,z_channels] nats: ln q(z|x) - ln p(z) at this z
@@ -37,16 +37,13 @@ class LatentSample(NamedTuple):
 
 
 class _TopDown(NamedTuple):
-    """The split output of the top-down convolution; all but the last two [B,h,w,z].
+    """The parts of the top-down convolution's output; the first four are float32."""
 
-    What the distributions of z are made from is float32.
-    """
-
-    prior_mean: tf.Tensor
-    prior_log_scale: tf.Tensor
-    mean: tf.Tensor
-    log_scale: tf.Tensor
-    context: tf.Tensor | None  # [B,h,w,hidden_channels]
+    prior_mean: tf.Tensor  # [B,h,w,z_channels]
+    prior_log_scale: tf.Tensor  # [B,h,w,z_channels]
+    mean: tf.Tensor  # [B,h,w,z_channels], the posterior's but for the bottom-up part
+    log_scale: tf.Tensor  # [B,h,w,z_channels]
+    context: tf.Tensor | None  # [B,h,w,hidden_channels], for the flow
     deterministic: tf.Tensor  # [B,h,w,hidden_channels]
 
 
@@ -57,7 +54,10 @@ def _conv(in_channels: int, filters: int, strides: int, name: str) -> WeightNorm
 
 
 class IAFLadderLayer(keras.layers.Layer):
-    """A level with latents of `z_channels`, in a stream of `hidden_channels`.
+    """One level of latents, between a bottom-up and a top-down stream of features.
+
+    The stochastic half runs by one of four methods: `sample_posterior`, `sample_prior`,
+    `given` and `initialize`.
 
     Args:
       hidden_channels: channels of the deterministic streams (h_size).
@@ -95,10 +95,11 @@ class IAFLadderLayer(keras.layers.Layer):
         self.built = True
 
     def bottom_up(self, x: tf.Tensor) -> tuple[BottomUp, tf.Tensor]:
-        """The deterministic pass, [B,H,W,hidden_channels] upwards.
+        """Runs the deterministic half on [B,H,W,hidden_channels], from the level below.
 
         Returns:
-          The level's part of its posterior, and the input of the level above.
+          The features for this level's posterior, and the input of the level above,
+          [B,h,w,hidden_channels].
         """
         mean, log_scale, context, h = tf.split(
             self.up_in(tf.nn.elu(x)), self._up_split, axis=-1
@@ -112,7 +113,13 @@ class IAFLadderLayer(keras.layers.Layer):
     def sample_posterior(
         self, x: tf.Tensor, bottom_up: BottomUp, noise: tf.Tensor
     ) -> LatentSample:
-        """z from q(z|x), by standard normal `noise` [B,h,w,z_channels]."""
+        """Draws z ~ q(z|x).
+
+        Args:
+          x: [B,h,w,hidden_channels], from the level above.
+          bottom_up: of `bottom_up`.
+          noise: standard normal, [B,h,w,z_channels].
+        """
         top_down = self._top_down(x)
         prior = tfd.Normal(top_down.prior_mean, tf.exp(top_down.prior_log_scale))
         posterior = tfd.Normal(
@@ -130,22 +137,24 @@ class IAFLadderLayer(keras.layers.Layer):
         return LatentSample(z, kl, self._features(x, z, top_down))
 
     def sample_prior(self, x: tf.Tensor, noise: tf.Tensor) -> LatentSample:
-        """z from p(z), by standard normal `noise` [B,h,w,z_channels]."""
+        """Draws z ~ p(z), by standard normal `noise` [B,h,w,z_channels]."""
         top_down = self._top_down(x)
         z = top_down.prior_mean + tf.exp(top_down.prior_log_scale) * noise
         return LatentSample(z, None, self._features(x, z, top_down))
 
     def given(self, x: tf.Tensor, z: tf.Tensor) -> LatentSample:
-        """The top-down pass with this z [B,h,w,z_channels]."""
+        """Runs the top-down pass with the given z [B,h,w,z_channels]."""
         return LatentSample(z, None, self._features(x, z, self._top_down(x)))
 
     def initialize(
         self, x: tf.Tensor, bottom_up: BottomUp, noise: tf.Tensor, from_prior: bool
     ) -> LatentSample:
-        """One pass that reaches every convolution, for data-dependent initialisation.
+        """Runs a pass that calls every convolution, for data-dependent initialisation.
 
-        With `from_prior`, z is the prior's and is seen by the flow as well (openai/iaf,
-        mode "init"); otherwise z is the posterior's, as in training.
+        Args:
+          x, bottom_up, noise: as `sample_posterior` takes them.
+          from_prior: z is a draw of the prior that then passes through the flow
+            (openai/iaf, mode "init"); False: z ~ q(z|x), as in training.
         """
         if not from_prior:
             return self.sample_posterior(x, bottom_up, noise)
@@ -165,7 +174,11 @@ class IAFLadderLayer(keras.layers.Layer):
     def _flow_step(
         self, z: tf.Tensor, context: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """One inverse-autoregressive step; ln q changes by the second result."""
+        """Takes one inverse-autoregressive step.
+
+        Returns:
+          The new z, and what the step adds to ln q, each [B,h,w,z_channels].
+        """
         output = self.flow(tf.cast(z, context.dtype), context)
         shift, log_scale = (_BRANCH_SCALE * tf.cast(x, tf.float32) for x in output)
         return (z - shift) * tf.exp(-log_scale), log_scale

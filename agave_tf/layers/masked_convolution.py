@@ -15,7 +15,7 @@ from agave_tf.layers.weight_norm import WeightNormConv2D
 
 
 def channel_mask(in_channels: int, out_channels: int, strict: bool) -> np.ndarray:
-    """Which input channel an output channel sees at its own position, [in,out].
+    """The mask of a kernel's centre, [in,out]: 1 where an output sees an input channel.
 
     Channels fall into min(in, out) equal blocks; a block sees the blocks up to its own,
     or with `strict` the blocks before it.
@@ -51,7 +51,10 @@ def convolution_mask(
 class MaskedConv2D(WeightNormConv2D):
     """Autoregressive 3x3 convolution with exponential gain, [B,h,w,in] -> [B,h,w,out].
 
-    With `strict` a position's own channel block is hidden too.
+    Args:
+      in_channels, filters, name: as WeightNormConv2D takes them.
+      strict: whether an output's own channel block is hidden from it, as `channel_mask`
+        takes it.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class MaskedConv2D(WeightNormConv2D):
 
 
 class AutoregressiveOutput(NamedTuple):
-    """What the network says of each latent, from those before it in the order."""
+    """The parameters of each latent's step, from the latents before it in the order."""
 
     shift: tf.Tensor  # [B,h,w,z_channels]
     log_scale: tf.Tensor  # [B,h,w,z_channels]
@@ -80,7 +83,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
     Args:
       z_channels: channels of z and of both outputs.
       hidden_channels: channels of the hidden layers and of the context.
-      num_hidden: hidden layers; the context is added before the first nonlinearity.
+      num_hidden: number of hidden layers; the context is added before the first
+        nonlinearity.
       name: of the layer.
     """
 
@@ -104,7 +108,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
         self.built = True
 
     def call(self, z: tf.Tensor, context: tf.Tensor) -> AutoregressiveOutput:
-        """z [B,h,w,z_channels], context [B,h,w,hidden_channels]."""
+        """Takes z [B,h,w,z_channels] and context [B,h,w,hidden_channels]."""
         h = tf.nn.elu(self.hidden[0](z) + context)
         for layer in self.hidden[1:]:
             h = tf.nn.elu(layer(h))

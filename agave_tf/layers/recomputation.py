@@ -1,4 +1,4 @@
-"""Memory for time: features that are not kept for the backward pass.
+"""Saves memory by computing features a second time in the backward pass.
 
 Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
 """
@@ -10,12 +10,14 @@ import tensorflow as tf
 
 
 def recomputed(function: Callable, is_on: bool) -> Callable:
-    """`function`, of which the backward pass keeps only arguments and results.
+    """Wraps `function`: the backward pass recomputes its intermediate tensors.
+
+    Only its arguments and results stay in memory between the passes.
 
     Args:
-      function: of any arguments to any nest of tensors and None, reading variables;
-        its random draws must follow from its arguments.
-      is_on: False gives `function` back as it is.
+      function: takes and returns any nest of tensors and None; may read variables. Its
+        random draws must follow from its arguments, or the second pass draws others.
+      is_on: False returns `function` itself.
     """
     if not is_on:
         return function
@@ -25,7 +27,8 @@ def recomputed(function: Callable, is_on: bool) -> Callable:
         places = [i for i, argument in enumerate(arguments) if tf.is_tensor(argument)]
         structure: list = []
 
-        # TensorFlow's own takes and gives tensors only.
+        # `tf.recompute_grad` wraps functions from tensors to tensors only, so this one
+        # puts None and other arguments back, and leaves None out of the results.
         def of_tensors(*tensors: tf.Tensor) -> list[tf.Tensor]:
             filled = list(arguments)
             for place, tensor in zip(places, tensors, strict=True):

@@ -6,13 +6,14 @@ of masking a kernel, pad the image on one side and use a smaller kernel. Two str
 rows above and its own row up to its own column (the original's ul); shifting makes
 "own" exclusive.
 
-Given a `CausalMemory`, a convolution takes one row (`down`) or one pixel (`down_right`)
-at a time: what came before is in its memory, where the whole image has its padding.
+With a `CausalMemory`, a convolution takes one row (`down`) or one pixel (`down_right`)
+at a time and reads the rows and pixels before it from the memory.
 """
 
 import tensorflow as tf
 
 from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, with_columns
+from agave_tf.layers.convolution import Padding
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
 
 
@@ -26,82 +27,113 @@ def right_shift(x: tf.Tensor) -> tf.Tensor:
     return tf.pad(x[:, :, :-1], [[0, 0], [0, 0], [1, 0], [0, 0]])
 
 
-class DownShiftedConv2D(WeightNormConv2D):
-    """Each output sees kernel_height rows ending at its own, centred on its column."""
+class _ShiftedConv2D(WeightNormConv2D):
+    """A convolution padded so that an output sees one side of its position only.
+
+    A subclass defines the padding, and how it reads an image part by part from a
+    memory.
+    """
+
+    _KERNEL_SIZE: tuple[int, int]
 
     def __init__(
         self,
         in_channels: int,
         filters: int,
-        kernel_size: tuple[int, int] = (2, 3),
+        kernel_size: tuple[int, int] | None = None,
         strides: int = 1,
         init_scale: float = 1.0,
         name: str | None = None,
     ):
-        height, width = kernel_size
-        padding = ((height - 1, 0), ((width - 1) // 2, (width - 1) // 2))
+        kernel_size = kernel_size or self._KERNEL_SIZE
         super().__init__(
             in_channels,
             filters,
             kernel_size,
             strides,
-            padding,
+            self._padding_of(kernel_size),
             init_scale=init_scale,
             name=name,
         )
 
-    def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
-        """The rows that an output sees, the last being its own; before the image."""
-        rows = tf.zeros([batch, self.kernel_size[0], width, self.in_channels])
-        return {(self, "rows"): rows}
-
     def call(self, x: tf.Tensor, memory: CausalMemory | None = None) -> tf.Tensor:
-        """[B,H,W,in]; or with a memory the next row of that, [B,1,W,in]."""
+        """Convolves the whole image, or with a memory its next part.
+
+        Args:
+          x: [B,H,W,in]; with a memory, one row [B,1,W,in] of it for `down`, or one
+            pixel [B,1,1,in] for `down_right`.
+          memory: holds the parts before, in raster order.
+        """
         if memory is None:
             return super().call(x)
         self.remember(x, memory)
         return self.step(memory)
 
+    @staticmethod
+    def _padding_of(kernel_size: tuple[int, int]) -> Padding:
+        raise NotImplementedError
+
     def remember(self, x: tf.Tensor, memory: CausalMemory) -> None:
-        """Takes in the next row [B,1,W,in]."""
+        """Stores the next part of the input."""
+        raise NotImplementedError
+
+    def step(self, memory: CausalMemory) -> tf.Tensor:
+        """Computes the output for the part that was stored last."""
+        raise NotImplementedError
+
+
+class DownShiftedConv2D(_ShiftedConv2D):
+    """Each output sees kernel_height rows that end at its own, centred on its column.
+
+    Args:
+      in_channels, filters, kernel_size, strides, init_scale, name: as
+        WeightNormConv2D takes them; kernel_size is (2, 3) by default.
+    """
+
+    _KERNEL_SIZE = (2, 3)
+
+    @staticmethod
+    def _padding_of(kernel_size: tuple[int, int]) -> Padding:
+        height, width = kernel_size
+        return (height - 1, 0), ((width - 1) // 2, (width - 1) // 2)
+
+    def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
+        """The memory before the first row: the rows that an output sees, all zero."""
+        rows = tf.zeros([batch, self.kernel_size[0], width, self.in_channels])
+        return {(self, "rows"): rows}
+
+    def remember(self, x: tf.Tensor, memory: CausalMemory) -> None:
+        """Stores the next row [B,1,W,in]."""
         memory[self, "rows"] = tf.concat([memory[self, "rows"][:, 1:], x], axis=1)
 
     def step(self, memory: CausalMemory) -> tf.Tensor:
-        """The output [B,1,W/s,filters] for the row that was remembered last."""
+        """Computes the output [B,1,W/s,filters] for the row that was stored last."""
         _, (left, right) = self.padding
         rows = tf.pad(memory[self, "rows"], [[0, 0], [0, 0], [left, right], [0, 0]])
         return tf.nn.conv2d(rows, self.kernel(), self.strides, "VALID") + self.b
 
 
-class DownRightShiftedConv2D(WeightNormConv2D):
-    """Each output sees rows and columns that end at its own."""
+class DownRightShiftedConv2D(_ShiftedConv2D):
+    """Each output sees rows and columns that end at its own.
 
-    def __init__(
-        self,
-        in_channels: int,
-        filters: int,
-        kernel_size: tuple[int, int] = (2, 2),
-        strides: int = 1,
-        init_scale: float = 1.0,
-        name: str | None = None,
-    ):
+    Args:
+      in_channels, filters, kernel_size, strides, init_scale, name: as
+        WeightNormConv2D takes them; kernel_size is (2, 2) by default.
+    """
+
+    _KERNEL_SIZE = (2, 2)
+
+    @staticmethod
+    def _padding_of(kernel_size: tuple[int, int]) -> Padding:
         height, width = kernel_size
-        padding = ((height - 1, 0), (width - 1, 0))
-        super().__init__(
-            in_channels,
-            filters,
-            kernel_size,
-            strides,
-            padding,
-            init_scale=init_scale,
-            name=name,
-        )
+        return (height - 1, 0), (width - 1, 0)
 
     def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
-        """Its own row of the input, with the padding, and what outputs are known to be.
+        """The memory before the first row, all zero.
 
-        `row` [B,1,kw-1+W,in] is the row above until pixels are remembered; `known`
-        [B,1,W/s,filters] is the part of each output that does not depend on its row.
+        `row` [B,1,kw-1+W,in] is the input's current row with its padding; a column that
+        is not drawn yet still holds the row above. `known` [B,1,W/s,filters] is the
+        part of each output of the row that depends on the rows above alone.
         """
         row_width = self.kernel_size[1] - 1 + width
         outputs = [batch, 1, width // self.strides, self.b.shape[0]]
@@ -110,25 +142,21 @@ class DownRightShiftedConv2D(WeightNormConv2D):
             (self, "known"): tf.zeros(outputs),
         }
 
-    def call(self, x: tf.Tensor, memory: CausalMemory | None = None) -> tf.Tensor:
-        """[B,H,W,in]; or with a memory the next pixel of that, [B,1,1,in]."""
-        if memory is None:
-            return super().call(x)
-        self.remember(x, memory)
-        return self.step(memory)
-
     def from_above(self, memory: CausalMemory) -> tf.Tensor:
-        """At the start of a row: what the row above adds to its outputs, and b."""
+        """Computes what the row above adds to a row's outputs, [B,1,W/s,filters].
+
+        The bias b is included. To be called before the first pixel of a row is stored.
+        """
         above = self.kernel()[:-1]
         return tf.nn.conv2d(memory[self, "row"], above, self.strides, "VALID") + self.b
 
     def remember(self, x: tf.Tensor, memory: CausalMemory) -> None:
-        """Takes in the pixel [B,1,1,in] at the memory's column."""
+        """Stores the pixel [B,1,1,in] at the memory's column."""
         position = memory.column + self.kernel_size[1] - 1
         memory[self, "row"] = with_columns(memory[self, "row"], x, position)
 
     def step(self, memory: CausalMemory) -> tf.Tensor:
-        """The output [B,1,1,filters] for the pixel that was remembered last."""
+        """Computes the output [B,1,1,filters] for the pixel that was stored last."""
         width = self.kernel_size[1]
         seen = column_of(memory[self, "row"], memory.column, width)
         kernel = self.kernel()[-1]

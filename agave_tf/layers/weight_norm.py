@@ -1,7 +1,7 @@
-"""Weight-normalised convolutions with data-dependent initialisation.
+"""Weight-normalised convolutions.
 
-Salimans & Kingma 2016, "Weight Normalization". The two originals parameterise the gain
-differently: openai/pixel-cnn multiplies by g, openai/iaf by exp(g).
+Salimans & Kingma 2016, "Weight Normalization", Eq. 2. The two originals parameterise
+the gain differently: openai/pixel-cnn multiplies by g, openai/iaf by exp(g).
 """
 
 import contextlib
@@ -13,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.layers.convolution import Padding, convolve
+from agave_tf.layers.initializing_pass import InitializingPass, initializing_pass
+from agave_tf.layers.library_internals import all_layers
 
-_initialization = contextvars.ContextVar("data_dependent_initialization", default=None)
 _kernels = contextvars.ContextVar("kernels_computed_once", default=None)
 
 # Below this variance a channel is constant over the batch; dividing by its standard
@@ -23,36 +24,12 @@ _CONSTANT_CHANNEL_VARIANCE = 1e-8
 
 
 @contextlib.contextmanager
-def data_dependent_initialization(convention: str = "sound") -> Iterator[None]:
-    """Within this context every weight-normalised layer sets itself on what it sees.
-
-    A layer called here scales and shifts its output to mean 0 and standard deviation
-    `init_scale` over the batch, keeps that as its gain and bias, and returns the
-    normalised output, so one eager pass through a network initialises all of it.
-
-    Args:
-      convention: "sound", or "openai_iaf", which stores exponential gains as
-        log(scale)/3 although its own pass scales by `scale` (openai/iaf
-        `tf_utils/layers.py`), and normalises constant channels too.
-    """
-    if convention not in ("sound", "openai_iaf"):
-        raise ValueError(
-            f"`convention` must be sound or openai_iaf; got {convention!r}."
-        )
-    token = _initialization.set(convention)
-    try:
-        yield
-    finally:
-        _initialization.reset(token)
-
-
-@contextlib.contextmanager
 def kernels_computed_once(network: keras.layers.Layer) -> Iterator[None]:
     """Within this context the layers below `network` use the kernels of its entry.
 
     For a loop that calls the same layers many times with the same weights.
     """
-    layers = [x for x in network._flatten_layers() if isinstance(x, _WeightNormLayer)]
+    layers = [x for x in all_layers(network) if isinstance(x, _WeightNormLayer)]
     token = _kernels.set({id(layer): layer.kernel() for layer in layers})
     try:
         yield
@@ -61,14 +38,17 @@ def kernels_computed_once(network: keras.layers.Layer) -> Iterator[None]:
 
 
 class _WeightNormLayer(keras.layers.Layer):
-    """What the weight-normalised layers share: v, g, b, and how they are initialised.
+    """The shared part of weight-normalised layers: v, g, b and their initialisation.
 
-    `kernel = gain(g) * v / ||v||`, `y = convolve(x, kernel) + b`, with gain(g) = g
-    ("linear", openai/pixel-cnn) or exp(g) ("exponential", openai/iaf). v starts from
-    N(0, 0.05) as in both originals. A subclass gives the linear map, `convolve`.
+        kernel = gain(g) * v / ||v||
+        y = convolve(x, kernel) + b
 
-    y is of x's dtype, float32 or bfloat16; the variables, the kernel's normalisation
-    and the statistics of initialisation are float32.
+    with gain(g) = g ("linear", openai/pixel-cnn) or exp(g) ("exponential", openai/iaf).
+    v starts from N(0, 0.05) as in both originals. A subclass defines the linear map,
+    `convolve`. Within `data_dependent_initialization` a call sets g and b.
+
+    y has x's dtype, float32 or bfloat16; the variables, the kernel's normalisation and
+    the statistics of initialisation are float32.
     """
 
     _OUT_AXIS: int
@@ -83,7 +63,7 @@ class _WeightNormLayer(keras.layers.Layer):
         mask: np.ndarray | None,
         name: str | None,
     ):
-        # What goes in decides the dtype of the features; Keras would cast to float32.
+        # Features keep the dtype of the input; Keras would cast them to float32.
         super().__init__(name=name, autocast=False)
         if gain not in ("linear", "exponential"):
             raise ValueError(f"`gain` must be linear or exponential; got {gain!r}.")
@@ -117,34 +97,32 @@ class _WeightNormLayer(keras.layers.Layer):
         return direction * tf.reshape(g, [-1, 1] if self._OUT_AXIS == 2 else [-1])
 
     def crop(self, y: tf.Tensor) -> tf.Tensor:
-        """What is kept of the output; initialisation looks at all of it."""
+        """Cuts the output to its size; initialisation looks at the whole output."""
         return y
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         y = self.convolve(x, tf.cast(self.kernel(), x.dtype))
         y += tf.cast(self.b, x.dtype)
-        convention = _initialization.get()
-        if convention is not None:
-            y = self._initialize(y, convention)
+        initializing = initializing_pass()
+        if initializing is not None:
+            y = self._initialize(y, initializing)
         return self.crop(y)
 
-    def _initialize(self, y: tf.Tensor, convention: str) -> tf.Tensor:
+    def _initialize(self, y: tf.Tensor, initializing: InitializingPass) -> tf.Tensor:
         """Sets g and b so that `y` would have come out normalised; returns that."""
+        initializing.num_layers += 1
         dtype, y = y.dtype, tf.cast(y, tf.float32)
         mean, variance = tf.nn.moments(y, axes=[0, 1, 2])
         scale = self.init_scale * tf.math.rsqrt(variance + 1e-10)
-        stored_scale = scale
-        if convention == "openai_iaf" and self.gain == "exponential":
-            stored_scale = scale ** (1 / 3)
-        elif convention == "sound":
+        if not initializing.as_openai_iaf:
             scale = tf.where(
                 variance > _CONSTANT_CHANNEL_VARIANCE, scale, self.init_scale
             )
-            stored_scale = scale
         if self.gain == "exponential":
-            self.g.assign(self.g + tf.math.log(stored_scale))
+            log_scale = tf.math.log(scale)
+            self.g.assign(self.g + log_scale / (3 if initializing.as_openai_iaf else 1))
         else:
-            self.g.assign(self.g * stored_scale)
+            self.g.assign(self.g * scale)
         self.b.assign((self.b - mean) * scale)
         return tf.cast((y - mean) * scale, dtype)
 
@@ -198,7 +176,7 @@ class WeightNormConv2D(_WeightNormLayer):
         )
 
     def _padding(self) -> Padding:
-        """What "same" comes to with stride 1, or what was given."""
+        """The zeros to add for stride 1, ((top, bottom), (left, right))."""
         if self.padding != "same":
             return self.padding
         return tuple(((size - 1) // 2, size // 2) for size in self.kernel_size)
@@ -214,8 +192,8 @@ class WeightNormConv2DTranspose(_WeightNormLayer):
     Args:
       in_channels, filters, kernel_size, strides, gain, init_scale, name: as in
         WeightNormConv2D.
-      crop: None, "same" padding; or the (top, left) corner at which the sH x sW output
-        is cut from the padded one of (sH + kh - 1) x (sW + kw - 1).
+      crop_corner: (top, left) corner at which the sH x sW output is cut from the whole
+        one of (sH + kh - 1) x (sW + kw - 1); None: "same" padding, nothing to cut.
     """
 
     _OUT_AXIS = 2

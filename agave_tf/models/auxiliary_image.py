@@ -20,10 +20,11 @@ def auxiliary_shape(
 
 
 def auxiliary_image(image: tf.Tensor, config: AuxiliaryConfig) -> tf.Tensor:
-    """y [B,h,w,c] float32, of image [B,H,W,C] with levels 0..255.
+    """Makes y [B,h,w,c] float32 from image [B,H,W,C] with levels 0..255.
 
-    In this order: gray by BT.601 luma; area average over blocks, rounded; then b levels
-    of width c = 256 / b, each shown as the centre of its integers, c*k + (c-1)/2.
+    In this order: gray by BT.601 luma; the average over blocks of pixels, rounded; then
+    b levels of width c = 256 / b, level k as the centre of its integers,
+    c * k + (c - 1) / 2.
     """
     y = tf.cast(image, tf.float32)
     if config.auxiliary_color == "gray" and y.shape[-1] == 3:

@@ -14,27 +14,33 @@ from agave_tf.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
     num_parameters,
 )
+from agave_tf.errors import InputError
 from agave_tf.layers.causal_streams import ImageInput, ResizePair, ResnetPair, Streams
 from agave_tf.layers.condition_stream import ConditionStream
 from agave_tf.layers.enlarge import enlarge
+from agave_tf.layers.initializing_pass import data_dependent_initialization
 from agave_tf.layers.recomputation import recomputed
-from agave_tf.layers.weight_norm import WeightNormConv2D, data_dependent_initialization
+from agave_tf.layers.weight_norm import WeightNormConv2D
 from agave_tf.randomness import DropoutSeed
 from agave_tf.settings.config import PixelCNNConfig
 
-# Streams of a whole image; or one stream's row or pixel, where an image is being drawn.
+# The features of a layer: both streams of a whole image; while an image is drawn, a row
+# or a pixel of one stream.
 Features = TypeVar("Features")
 
 
 class ConditionalPixelCNN(keras.layers.Layer):
-    """The autoregressive decoder p(x|z), x [B,H,W,C] with H and W multiples of 4.
+    """The autoregressive decoder p(x|z), or p(x) without a condition.
+
+    x is [B,H,W,C]; H and W are multiples of 2**(num_pixel_cnn_resolutions - 1).
 
     Args:
       config: widths, depth, dropout, classes.
       image_channels: C, 3 or 1.
       f_z_channels: channels of f(z); 0 for a PixelCNN++ without a spatial condition.
-      compute_dtype: of the features.
-      recompute: whether features inside layers are computed again in the backward pass.
+      compute_dtype: dtype of the features.
+      recompute: whether the backward pass recomputes the features inside layers to save
+        memory.
       name: of the layer.
     """
 
@@ -53,7 +59,7 @@ class ConditionalPixelCNN(keras.layers.Layer):
         filters, resnets = config.num_filters, config.num_resnets
         condition = filters if f_z_channels else 0
         self.num_resolutions = config.num_pixel_cnn_resolutions
-        # Layers at full, half, quarter resolution, and at quarter, half, full again.
+        # Number of layers at each resolution: full, half, quarter; quarter, half, full.
         layers_at = [resnets] * (self.num_resolutions + 1)
         layers_at += [resnets + 1] * (self.num_resolutions - 1)
         self.image_input = ImageInput(image_channels, filters, name="input")
@@ -89,7 +95,15 @@ class ConditionalPixelCNN(keras.layers.Layer):
         self.built = True
 
     def condition(self, f_z: tf.Tensor, size: tuple[int, int]) -> list[tf.Tensor]:
-        """The condition of every layer, from f(z) [B,h,w,c]; computed once per f(z)."""
+        """Computes every layer's condition from f(z) [B,h,w,c].
+
+        Args:
+          f_z: in [-1,1]; h is H, H/2 or H/4.
+          size: (H,W).
+
+        Returns:
+          One [B,h_i,w_i,F] per layer i, to be reused for every pixel drawn.
+        """
         factor = size[0] // f_z.shape[1]
         f_z = tf.cast(f_z, self.features_dtype)
         return self.condition_stream(enlarge(f_z, factor))
@@ -101,16 +115,19 @@ class ConditionalPixelCNN(keras.layers.Layer):
         label: tf.Tensor | None = None,
         dropout_seed: DropoutSeed | None = None,
     ) -> tf.Tensor:
-        """The parameters of p(x|z) for every pixel, given the pixels before it.
+        """Computes the parameters of p(x|z) of every pixel, given the pixels before it.
 
         Args:
           image: x [B,H,W,C] in [-1,1].
-          condition: from method `condition`, or None.
-          label: int32 [B], or None.
+          condition: from method `condition`; None: no condition.
+          label: int32 [B]; ignored by a network without classes, required by others.
           dropout_seed: None switches dropout off.
 
         Returns:
-          [B,H,W,P] float32, what `likelihood` takes.
+          [B,H,W,P] float32, the argument of `likelihood`.
+
+        Raises:
+          InputError: the network is class-conditional and there is no label.
         """
         num_layers = sum(len(layers) for layers in self.stages)
         seeds: list = [None] * (2 * num_layers)
@@ -132,10 +149,22 @@ class ConditionalPixelCNN(keras.layers.Layer):
         return tf.cast(self.head(tf.nn.elu(streams.down_right)), tf.float32)
 
     def one_hot(self, label: tf.Tensor | None) -> tf.Tensor | None:
-        """The label vectors [B,num_classes], or None."""
-        if not self.config.num_classes or label is None:
+        """The label vectors [B,num_classes]; None for a network without classes.
+
+        Raises:
+          InputError: the network is class-conditional and there is no label.
+        """
+        num_classes = self.config.num_classes
+        if not num_classes:
             return None
-        return tf.one_hot(label, self.config.num_classes)
+        # Without it the network would score and draw as for no class at all, which it
+        # was never trained for.
+        if label is None:
+            raise InputError(
+                "`label` must be given for a class-conditional PixelCNN++ (of "
+                f"{num_classes} classes); got none."
+            )
+        return tf.one_hot(label, num_classes)
 
     def traverse(
         self,
@@ -144,14 +173,16 @@ class ConditionalPixelCNN(keras.layers.Layer):
         at_half: Callable[..., Features],
         resolution: int = 0,
     ) -> Features:
-        """The order of the layers: a U of resolutions, each within the finer one.
+        """Applies all layers in the order of a U-Net, from `resolution` down and back.
+
+        Training and sampling share this order; they differ in `apply` and `at_half`.
 
         Args:
-          x: the features at `resolution` to begin with.
-          apply: (index, layer, x, skip) -> x, the work of one of the layers; they are
-            numbered stage by stage, as conditions are.
-          at_half: (shrink, enlarge, x, inner) -> x, takes x to half the resolution,
-            through `inner`, and back.
+          x: the input, at `resolution`.
+          apply: (index, layer, x, skip) -> x, applies one layer; layers are numbered
+            stage by stage, as conditions are.
+          at_half: (shrink, enlarge, x, inner) -> x, halves x, applies `inner` to it,
+            and doubles the result.
           resolution: 0 for the image's, 1 for half of it.
         """
         skips = [x]
@@ -171,7 +202,7 @@ class ConditionalPixelCNN(keras.layers.Layer):
         return x
 
     def resizes_at(self, resolution: int) -> tuple[ResizePair, ResizePair]:
-        """The layers that halve `resolution`, and that double it again."""
+        """The layer that halves `resolution`, and the layer that doubles it back."""
         return self.resizes[resolution], self.resizes[-1 - resolution]
 
     def _numbered_layers(self, stage: int) -> Iterator[tuple[int, ResnetPair]]:
@@ -188,11 +219,25 @@ class ConditionalPixelCNN(keras.layers.Layer):
         label: tf.Tensor | None = None,
         dropout_seed: DropoutSeed | None = None,
     ) -> tf.Tensor:
-        """Data-dependent initialisation of all but the condition, on x [B,H,W,C]."""
+        """Initialises all weights but the condition's on x [B,H,W,C]; eagerly.
+
+        Args:
+          image, label, dropout_seed: as `call` takes them.
+
+        Returns:
+          The output, as `call` gives it.
+
+        Raises:
+          RuntimeError: called inside a tf.function or `strategy.run`.
+        """
         with data_dependent_initialization():
             return self(image, label=label, dropout_seed=dropout_seed)
 
     def initialize_condition(self, f_z: tf.Tensor, size: tuple[int, int]) -> None:
-        """Data-dependent initialisation of the condition stream on f(z) [B,h,w,c]."""
+        """Initialises the condition stream on f(z) [B,h,w,c]; eagerly.
+
+        Raises:
+          RuntimeError: called inside a tf.function or `strategy.run`.
+        """
         with data_dependent_initialization():
             self.condition(f_z, size)

@@ -4,7 +4,9 @@ Kingma et al. 2016, "Improving Variational Inference with Inverse Autoregressive
 after openai/iaf `tf_train.py`; Lucas & Verbeek 2018, section 3.
 """
 
+import functools
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -13,12 +15,10 @@ import tensorflow as tf
 from agave_tf.distributions.discretized_logistic import DiscretizedLogistic
 from agave_tf.errors import InputError
 from agave_tf.layers.iaf_ladder_layer import BottomUp, IAFLadderLayer, LatentSample
+from agave_tf.layers.initializing_pass import data_dependent_initialization
 from agave_tf.layers.recomputation import recomputed
-from agave_tf.layers.weight_norm import (
-    WeightNormConv2D,
-    WeightNormConv2DTranspose,
-    data_dependent_initialization,
-)
+from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
+from agave_tf.models.auxiliary_likelihood import loc_of, log_scale_of
 from agave_tf.randomness import normal_for_images
 from agave_tf.settings.config import IAFVAEConfig
 from agave_tf.settings.image_size import check_image_sides
@@ -28,30 +28,33 @@ _ORIGINAL_SCALE = 127.5 / 256
 
 
 class VAEOutput(NamedTuple):
-    """A top-down pass. Levels are listed from the top, the order of generation."""
+    """The result of a top-down pass; levels from the top, the order of generation."""
 
     f_z: tf.Tensor  # [B,h,w,c] in [-1,1]
     zs: list[tf.Tensor]  # one [B,h_l,w_l,z_channels] per level
-    kls: list[tf.Tensor] | None  # likewise; nats, ln q(z|x) - ln p(z); None from p(z)
+    kls: list[tf.Tensor] | None  # as zs, ln q(z|x) - ln p(z), nats; None without q
 
 
 class IAFVAE(keras.layers.Layer):
     """Encoder, prior and decoder f of the latent variables z.
 
-    Bottom-up, deterministic: x -> features of every level. Top-down, stochastic: level
-    by level z ~ q(z|x) or p(z), down to f(z), of the size of the auxiliary image.
+    The bottom-up pass is deterministic: x -> features of every level. The top-down pass
+    is stochastic: it draws z ~ q(z|x) or p(z) level by level, and ends in f(z), which
+    has the auxiliary image's size.
 
     Args:
       config: widths and depth.
       image_shape: (H,W,C) of x; H and W multiples of 2**num_resolutions.
       auxiliary_shape: (h,w,c) of y and f(z); h is H, H/2 or H/4.
-      num_color_levels, open_tails: of the likelihood of y.
-      compute_dtype: of the features; z and f(z) are float32.
-      recompute: whether each level's features are computed again in the backward pass.
+      num_color_levels, open_tails: of DiscretizedLogistic, the likelihood of y.
+      compute_dtype: dtype of the features; z and f(z) are float32.
+      recompute: whether the backward pass recomputes each level's features to save
+        memory.
       name: of the layer.
 
     Raises:
-      InputError: sides that do not divide, or widths the flow's masks cannot order.
+      InputError: H or W is not such a multiple, or neither of hidden_channels and
+        z_channels is a multiple of the other, as the flow's masks need.
     """
 
     def __init__(
@@ -95,7 +98,7 @@ class IAFVAE(keras.layers.Layer):
         self.built = True
 
     def _make_decoder_out(self) -> keras.layers.Layer:
-        """From the finest latent size, H/2, to the auxiliary image: x2, x1 or x1/2."""
+        """The output head: resizes features of size H/2 to h by x2, x1 or x1/2."""
         arguments = dict(
             in_channels=self.config.hidden_channels,
             filters=self.auxiliary_shape[-1],
@@ -113,34 +116,36 @@ class IAFVAE(keras.layers.Layer):
     def latent_shapes(self) -> list[tuple[int, int, int]]:
         """(h_l, w_l, z_channels) of every level, from the top."""
         height, width, _ = self.image_shape
-        return [
-            (height >> (resolution + 1), width >> (resolution + 1), channels)
-            for resolution in reversed(range(self.config.num_resolutions))
-            for channels in [self.config.z_channels]
-            * self.config.num_layers_per_resolution
-        ]
+        config, shapes = self.config, []
+        for halvings in range(config.num_resolutions, 0, -1):
+            shape = (height >> halvings, width >> halvings, config.z_channels)
+            shapes += [shape] * config.num_layers_per_resolution
+        return shapes
 
     def draw_noise(self, seed: tf.Tensor, index: tf.Tensor) -> list[tf.Tensor]:
-        """Standard normal noise for every level; row i follows from seed and index[i].
+        """Draws standard normal noise for every level.
+
+        Row i depends on `seed` and index[i] alone.
 
         Args:
           seed: int32 [2].
-          index: int32 [B], what tells the images apart.
+          index: int32 [B], the images' numbers.
 
         Returns:
           One [B,h_l,w_l,z_channels] per level, from the top.
         """
-        sizes = [math.prod(shape) for shape in self.latent_shapes]
-        noise = normal_for_images(seed, index, sum(sizes))
-        return [
-            tf.reshape(part, (-1, *shape))
-            for part, shape in zip(
-                tf.split(noise, sizes, axis=-1), self.latent_shapes, strict=True
-            )
-        ]
+        shapes = self.latent_shapes
+        sizes = [math.prod(shape) for shape in shapes]
+        noise = tf.split(normal_for_images(seed, index, sum(sizes)), sizes, axis=-1)
+        levels = zip(noise, shapes, strict=True)
+        return [tf.reshape(level, (-1, *shape)) for level, shape in levels]
 
     def encode(self, image: tf.Tensor) -> list[BottomUp]:
-        """The bottom-up pass of x [B,H,W,C] in [-1,1]; features from the bottom."""
+        """Runs the bottom-up pass on x [B,H,W,C] in [-1,1].
+
+        Returns:
+          The features of every level, from the bottom.
+        """
         x = tf.cast(image * _ORIGINAL_SCALE, self.features_dtype)
         h = self.encoder_in(x)
         features = []
@@ -152,18 +157,21 @@ class IAFVAE(keras.layers.Layer):
     def sample_posterior(
         self, features: list[BottomUp], noise: list[tf.Tensor]
     ) -> VAEOutput:
-        """z ~ q(z|x) and f(z), from `encode`'s features and noise from the top."""
-        return self._top_down(
-            "sample_posterior", zip(reversed(features), noise, strict=True)
-        )
+        """Draws z ~ q(z|x) and computes f(z).
+
+        Args:
+          features: of `encode`.
+          noise: as `draw_noise` gives it.
+        """
+        return self._top_down(IAFLadderLayer.sample_posterior, features[::-1], noise)
 
     def sample_prior(self, noise: list[tf.Tensor]) -> VAEOutput:
-        """z ~ p(z) and f(z), from noise from the top."""
-        return self._top_down("sample_prior", zip(noise, strict=True))
+        """Draws z ~ p(z) and computes f(z); `noise` as `draw_noise` gives it."""
+        return self._top_down(IAFLadderLayer.sample_prior, noise)
 
     def decode(self, zs: list[tf.Tensor]) -> tf.Tensor:
-        """f(z) [B,h,w,c] in [-1,1], from z of every level, from the top."""
-        return self._top_down("given", zip(zs, strict=True)).f_z
+        """Computes f(z) [B,h,w,c] in [-1,1] from z of every level, from the top."""
+        return self._top_down(IAFLadderLayer.given, zs).f_z
 
     def likelihood(self, f_z: tf.Tensor) -> DiscretizedLogistic:
         """p(y|z) of Eq. 10, batch shape [B,h,w,c], for y on 0..255."""
@@ -178,36 +186,41 @@ class IAFVAE(keras.layers.Layer):
         noise: list[tf.Tensor],
         as_openai: bool = False,
     ) -> VAEOutput:
-        """Data-dependent initialisation on a batch; not inside a tf.function.
+        """Initialises all weights on a batch; eagerly, outside `strategy.run`.
 
         Args:
           image: x [B,H,W,C] in [-1,1].
           auxiliary_image: y [B,h,w,c] on 0..255, which sets the scale of p(y|z).
           noise: as `draw_noise` gives it.
-          as_openai: openai/iaf's way: gains stored as log(scale)/3, z from the prior,
+          as_openai: follows openai/iaf: gains stored as log(scale)/3, z from the prior,
             and a scale of 256 levels for y.
+
+        Raises:
+          RuntimeError: called inside a tf.function or `strategy.run`.
         """
-        convention = "openai_iaf" if as_openai else "sound"
-        with data_dependent_initialization(convention):
-            features = self.encode(image)
-            levels = zip(reversed(features), noise, strict=True)
-            output = self._top_down("initialize", levels, from_prior=as_openai)
+        step = functools.partial(IAFLadderLayer.initialize, from_prior=as_openai)
+        with data_dependent_initialization(as_openai_iaf=as_openai):
+            output = self._top_down(step, self.encode(image)[::-1], noise)
         residual = auxiliary_image - loc_of(output.f_z)
         log_scale = tf.fill(self.log_scale.shape, math.log(256.0))
-        self.log_scale.assign(log_scale if as_openai else _log_scale_of(residual))
+        self.log_scale.assign(log_scale if as_openai else log_scale_of(residual))
         return output
 
-    def _top_down(self, step: str, arguments, **options) -> VAEOutput:
-        """Runs method `step` of every level with its arguments, and the output head."""
+    def _top_down(self, step: Callable[..., LatentSample], *inputs: list) -> VAEOutput:
+        """Runs every level from the top down, then the output head.
+
+        Args:
+          step: a method of IAFLadderLayer: (level, features from above, *inputs).
+          *inputs: each a list with one input per level, from the top; the last list
+            holds tensors [B,...].
+        """
+        size = [tf.shape(inputs[-1][0])[0], *self.latent_shapes[0][:2]]
+        top = tf.cast(self.h_top, self.features_dtype)
+        h = tf.broadcast_to(top, [*size, top.shape[0]])
         samples: list[LatentSample] = []
-        h = None
-        for level, own in zip(reversed(self.ladder), arguments, strict=True):
-            if h is None:
-                size = [tf.shape(own[-1])[0], *self.latent_shapes[0][:2]]
-                top = tf.cast(self.h_top, self.features_dtype)
-                h = tf.broadcast_to(top, [*size, top.shape[0]])
-            run = recomputed(getattr(level, step), self.recompute)
-            samples.append(run(h, *own, **options))
+        for level, *own in zip(self.ladder[::-1], *inputs, strict=True):
+            run = recomputed(functools.partial(step, level), self.recompute)
+            samples.append(run(h, *own))
             h = samples[-1].features
         raw = tf.cast(self.decoder_out(tf.nn.elu(h)), tf.float32)
         kls = [sample.kl for sample in samples]
@@ -217,20 +230,6 @@ class IAFVAE(keras.layers.Layer):
             zs=[sample.z for sample in samples],
             kls=None if kls[0] is None else kls,
         )
-
-
-def loc_of(f_z: tf.Tensor) -> tf.Tensor:
-    """f(z) in [-1,1] on the 0..256 axis of Eq. 10, where level u covers [u, u+1)."""
-    return 127.5 * f_z + 128.0
-
-
-def _log_scale_of(residual: tf.Tensor) -> tf.Tensor:
-    """ln s, per channel [c], of the logistic that spreads like `residual` [B,h,w,c].
-
-    A logistic of scale s has standard deviation pi * s / sqrt(3).
-    """
-    deviation = tf.sqrt(tf.reduce_mean(tf.square(residual), axis=[0, 1, 2]))
-    return tf.math.log(tf.maximum(deviation, 1.0) * math.sqrt(3) / math.pi)
 
 
 def _check_widths(config: IAFVAEConfig, image_shape: tuple[int, int, int]) -> None:

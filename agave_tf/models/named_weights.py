@@ -1,4 +1,4 @@
-"""Weights of a network under names that do not change: what is stored and exchanged."""
+"""The weights of a network by stable names, as they are stored and exchanged."""
 
 import zipfile
 from collections.abc import Mapping
@@ -6,19 +6,20 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from agave_tf.errors import InputError
+from agave_tf.errors import InputError, first_line
+from agave_tf.layers.library_internals import child_layers
 
 
 def named_weights(layer: keras.layers.Layer) -> dict[str, keras.Variable]:
-    """Every variable below `layer` by the path of layer names that leads to it.
+    """Every variable below `layer`, by the path of layer names that leads to it.
 
-    Keras's own `Variable.path` lacks the enclosing layers for variables made in a
-    constructor, and its checkpoints name by position; names here are the layers'.
+    For example "vae/level_0_1/flow/shift/g". Keras's own `Variable.path` lacks the
+    enclosing layers of a variable made in a constructor, and its checkpoints name
+    variables by position, which changes when a layer is inserted.
     """
-    children = list(layer._flatten_layers(include_self=False, recursive=False))
     named = {
         f"{child.name}/{path}": variable
-        for child in children
+        for child in child_layers(layer)
         for path, variable in named_weights(child).items()
     }
     inner = {id(variable) for variable in named.values()}
@@ -30,10 +31,10 @@ def named_weights(layer: keras.layers.Layer) -> dict[str, keras.Variable]:
 
 
 def read_weights(path: str) -> dict[str, np.ndarray]:
-    """The arrays of an .npz.
+    """Reads the arrays of an .npz file, by name.
 
     Raises:
-      InputError: missing, truncated, or something else.
+      InputError: the file is missing, truncated, or of another kind.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -41,8 +42,9 @@ def read_weights(path: str) -> dict[str, np.ndarray]:
     except FileNotFoundError as error:
         raise InputError(f"Weights must exist; there is no file {path}.") from error
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError) as error:
+        reason = first_line(error)
         raise InputError(
-            f"Weights must be a whole .npz file; {path} cannot be read ({error})."
+            f"Weights must be a whole .npz file; {path} cannot be read ({reason})."
         ) from error
 
 
@@ -52,20 +54,23 @@ def assign_weights(
     source: str,
     may_miss: str | None = None,
 ) -> None:
-    """Sets every variable of `layer`; checks all of them before it changes one.
+    """Sets every variable of `layer`; checks all arrays before it sets the first.
 
     Args:
-      layer: what to set.
+      layer: the network to set.
       weights: arrays by the names of `named_weights`.
-      source: where they come from, for messages.
-      may_miss: variables under a layer of this name may be missing, and then stay.
+      source: the run or file they come from, for messages.
+      may_miss: the name of a layer whose variables may be missing from `weights`; they
+        then keep their values.
 
     Raises:
-      InputError: a variable is missing, misshapen, or unknown.
+      InputError: a variable is missing, has another shape, or is unknown.
     """
     named = named_weights(layer)
     if unknown := sorted(set(weights) - set(named)):
-        raise InputError(f"{source} has `{unknown[0]}`, which this model has not.")
+        raise InputError(
+            f"{source} has `{unknown[0]}`, which this model does not have."
+        )
     for name, variable in named.items():
         if name not in weights:
             if may_miss is None or may_miss not in name.split("/"):
@@ -80,7 +85,7 @@ def assign_weights(
 
 
 def under(weights: Mapping[str, np.ndarray], layer_name: str) -> dict[str, np.ndarray]:
-    """The weights of one top-level layer, by their names below it."""
+    """Selects the weights of one top-level layer, by their names below it."""
     prefix = f"{layer_name}/"
     return {
         name.removeprefix(prefix): value

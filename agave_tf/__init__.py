@@ -1,7 +1,66 @@
 """AGAVE: Auxiliary Guided Autoregressive Variational Autoencoders in TensorFlow 2.
 
-Lucas & Verbeek, ECML-PKDD 2018. An image's way through the package, in order:
-images -> auxiliary_image -> iaf_vae -> conditional_pixel_cnn -> agave -> objective.
+Lucas & Verbeek, ECML-PKDD 2018. The rooms of the package, each of which imports only
+those before it:
+
+    settings       settings of runs, evaluations and pictures; each is one flag
+    data           data sets -> uint8 images [N,H,W,C] -> batches
+    distributions  discretized logistic, and the mixture of them
+    layers         convolutions, causal streams, gated resnets, IAF ladder layers
+    models         the auxiliary image, the IAF-VAE, the PixelCNN++, AGAVE, objective
+    sampling       drawing images pixel by pixel
+    evaluation     bits/dim, the importance-weighted bound, the linear probe
+    pictures       rows and grids of images
+    runs           run directories, checkpoints, scores
+    training       the training step and loop, devices, gradients, averages
+    interop        SavedModels, checkpoints of openai/pixel-cnn and openai/iaf
+    benchmarks     times of training, evaluation and sampling
+    reproduction   the paper's tables and figures
+    commands       the command lines
+
+The walk of an image through them, from a data set to a picture:
+
+    data/load -> data/batches -> models/auxiliary_image -> models/iaf_vae ->
+    models/conditional_pixel_cnn -> models/agave -> models/objective ->
+    training/gradient -> training/train_step -> training/train_loop ->
+    runs/run_directory -> evaluation/evaluator -> sampling/cached ->
+    sampling/draw_images -> pictures/rows -> pictures/grid
+
+In Python, a trained run is used like this:
+
+    import agave_tf
+
+    model = agave_tf.open_run("runs/small/joint").load_model()
+    sampler = agave_tf.Sampler(model, agave_tf.SamplingSettings(seed=0))
+    rows = sampler.prior(num_images=4)
 """
 
-__version__ = "0.1.0"
+import importlib
+from typing import Any
+
+from agave_tf.moved import explain_moved_modules
+
+__version__ = "0.2.0"
+
+# Imported at first use: most of them import TensorFlow, which takes seconds.
+_HOMES = {
+    "Config": "agave_tf.settings.config",
+    "Sampler": "agave_tf.pictures.rows",
+    "SamplingSettings": "agave_tf.sampling.draw_images",
+    "open_run": "agave_tf.runs.run_directory",
+}
+__all__ = ["Config", "Sampler", "SamplingSettings", "__version__", "open_run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what the package offers at its first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
+
+
+explain_moved_modules()

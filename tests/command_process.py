@@ -1,7 +1,7 @@
-"""Runs the commands of bin/ as a person would, without paying for imports each time.
+"""Runs the commands of bin/ as a user does, but imports TensorFlow once for all.
 
-A server process imports TensorFlow once and is copied for every command: each still has
-its own arguments, exit code and streams, and dies as it would alone.
+A server process imports it and is copied for every command. Each command still has its
+own arguments, exit code and streams, and a signal ends it alone.
 """
 
 import multiprocessing
@@ -16,11 +16,19 @@ from typing import NamedTuple
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["agave_tf.commands.flags", "tensorflow_datasets"])
+_processes.set_forkserver_preload(
+    [
+        "tensorflow_datasets",
+        *(
+            f"agave_tf.commands.{path.stem}"
+            for path in (ROOT / "agave_tf" / "commands").glob("[a-z]*.py")
+        ),
+    ]
+)
 
 
 class Result(NamedTuple):
-    """How a command ended."""
+    """The end of a command."""
 
     returncode: int
     stdout: str
@@ -32,9 +40,9 @@ class Command:
 
     Args:
       name: of bin/NAME.py.
-      arguments: flags.
-      max_file_bytes: no file may grow beyond, as on a disk that is about to be full.
-      environment: variables to set.
+      *arguments: flags.
+      max_file_bytes: limit of the size of every file, as on a disk that is almost full.
+      environment: variables of the environment to set.
     """
 
     def __init__(

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What a week does to a run, by hand: kills it again and again, and fills its disk.
+"""Kills a run again and again, and compares its weights with those of a run left alone.
 
 tests/kill_runs.py --kills=20
 
-A run is killed (signal 9) at random moments and started again until it is finished; its
-weights must equal those of a run left alone, bit for bit. Too long for bin/test, which
-has one kill of every kind.
+The run is killed (signal 9) at random moments and started again until it is finished.
+Its weights must equal the other's, bit for bit. This takes too long for bin/test, which
+kills a run once in every way.
 """
 
 import argparse
@@ -35,19 +35,19 @@ def train(run_dir: pathlib.Path, steps: int) -> subprocess.Popen:
         "--evaluate_every=100000",
         "--dropout_rate=0.5",
     ]
-    # Into a file: nobody empties a pipe, and a full one stops the run.
+    # To a file: nobody empties a pipe, and a full pipe blocks the run.
     with open(f"{run_dir}.log", "a", encoding="utf-8") as log:
         return subprocess.Popen(command, stdout=log, stderr=log)
 
 
 def finish(process: subprocess.Popen, run_dir: pathlib.Path) -> None:
-    """Waits for a run to end as it should."""
+    """Waits for a run to end; exits with its log if it failed."""
     if process.wait() != 0:
         sys.exit(pathlib.Path(f"{run_dir}.log").read_text(encoding="utf-8"))
 
 
 def seconds_until_saved(process: subprocess.Popen, run_dir: pathlib.Path) -> float:
-    """How long a new run takes to its first checkpoint after a step."""
+    """Waits for the first checkpoint of a new run; returns the seconds it took."""
     started = time.monotonic()
     while process.poll() is None:
         if (run_dir / "checkpoints" / "step-3.index").exists():
@@ -57,13 +57,13 @@ def seconds_until_saved(process: subprocess.Popen, run_dir: pathlib.Path) -> flo
 
 
 def weights_of(run_dir: pathlib.Path) -> dict[str, np.ndarray]:
-    """The averaged weights of a finished run."""
+    """Returns the averaged weights of a finished run."""
     with np.load(run_dir / "averaged_weights.npz") as file:
         return {name: file[name] for name in file.files}
 
 
 def main() -> None:
-    """Prints when each kill came, and whether the weights are the same."""
+    """Prints the time of each kill, and the number of variables that differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--steps", type=int, default=2000)
@@ -84,7 +84,7 @@ def main() -> None:
         )
         for kill in range(arguments.kills):
             process = train(killed, arguments.steps)
-            # A third of the kills on the way to the first step, the others after it.
+            # A third of the kills come before the first step, the others after it.
             wait = moments.uniform(0, beginning)
             if moments.random() > 1 / 3:
                 wait = beginning + moments.uniform(0, 1.5 * share)

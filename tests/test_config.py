@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from absl import flags
 
-from agave_tf.commands import flags as command_line
+from agave_tf.commands.flags import define_settings
 from agave_tf.errors import InputError
 from agave_tf.settings.config import (
     PARTS,
@@ -70,11 +70,12 @@ def test_image_size_is_one_side_or_two():
 
 
 def test_every_setting_has_one_flag_with_help_and_the_same_default():
-    command_line.define_settings()
+    values = flags.FlagValues()
+    define_settings(values)
     names = []
     for part in PARTS.values():
         for field in dataclasses.fields(part):
-            flag = flags.FLAGS[field.name]
+            flag = values[field.name]
             assert flag.default == field.default, field.name
             assert len(flag.help) > 10, field.name
             names.append(field.name)

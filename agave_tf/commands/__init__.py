@@ -1,1 +1,33 @@
-"""The command lines."""
+"""The command lines: one module for each command, and what commands share.
+
+Each command has `define_flags`, which defines its flags, `run`, which takes their
+values, and `main`, which is the console script: agave-train is train.main.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def _without_messages() -> Iterator[None]:
+    """Discards everything written to standard error, also by compiled code."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+# TensorFlow prints a dozen lines when it is imported, which would bury an error of one
+# line and which no setting suppresses completely. This package is imported before the
+# modules of the commands, whatever the order of their imports.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with _without_messages():
+    # It imports everything else that prints.
+    import agave_tf.training.train_loop  # noqa: F401

@@ -1,14 +1,14 @@
-"""The sides of images: how they are written, and what they may be."""
+"""The sides of images: how they are written, and which are allowed."""
 
 from agave_tf.errors import InputError
 
 
 def parse_image_size(text: str) -> tuple[int, int] | None:
-    """`"32"` is (32, 32), `"24x32"` is (24, 32), `""` is None.
+    """Returns (height, width): "32" is (32, 32), "24x32" is (24, 32), "" is None.
 
     Raises:
-      InputError: not of that form, or a side is not a positive multiple of 4 (the
-        PixelCNN++ halves its resolution twice).
+      InputError: the text has another form, or a side is not a positive multiple of 4
+        (the PixelCNN++ halves its resolution twice).
     """
     if not text:
         return None
@@ -26,7 +26,18 @@ def parse_image_size(text: str) -> tuple[int, int] | None:
 def check_image_sides(
     height: int, width: int, of: str, multiple: int = 4, reason: str = ""
 ) -> None:
-    """Raises InputError unless both sides are positive multiples of `multiple`."""
+    """Checks that both sides of an image are positive multiples of `multiple`.
+
+    Args:
+      height: in pixels.
+      width: in pixels.
+      of: name of the setting that gives the size, for the error.
+      multiple: the number that must divide both sides.
+      reason: words that follow the number in the error.
+
+    Raises:
+      InputError: a side is not a positive multiple.
+    """
     if height < 1 or width < 1 or height % multiple or width % multiple:
         raise InputError(
             f"`{of}` must have a height and width that are multiples of {multiple}"

@@ -176,9 +176,8 @@ class ComputeConfig(Settings):
     )
     accumulate_steps: int = setting(
         1,
-        "Micro-batches into which each device splits its images of a step (gradient "
-        "accumulation): the same result with less memory. Must divide batch_size / "
-        "number of devices.",
+        "Micro-batches of equal size into which each device splits its images of a "
+        "step (gradient accumulation): the same result with less memory.",
         at_least(1),
         may_change=True,
     )
@@ -190,7 +189,7 @@ class ComputeConfig(Settings):
     )
     profile_steps: str = setting(
         "",
-        "Training steps to write a TensorBoard profile of, as FIRST:LAST; empty: none.",
+        "Training steps to write a TensorBoard profile of; empty: none.",
         Constraint("be FIRST:LAST, such as 10:20", _is_step_range),
         may_change=True,
     )

@@ -1,0 +1,121 @@
+"""Measures the cost of training, evaluation, input or sampling, and prints a table.
+
+bin/benchmark.py --what=train --models=small,full
+bin/benchmark.py --what=evaluate --models=small_agave --samples=2,16
+bin/benchmark.py --what=input
+bin/benchmark.py --what=sample --network=full --batches=1,16,64
+
+Times are medians. Run it on a machine that does nothing else.
+"""
+
+from collections.abc import Iterable
+
+from absl import flags
+
+from agave_tf.benchmarks import evaluation_cost as evaluation
+from agave_tf.benchmarks import input_cost, sampling_cost, training_cost
+from agave_tf.benchmarks.networks import COMPUTES, MODELS, PIXEL_CNNS
+from agave_tf.benchmarks.table import print_table
+from agave_tf.commands.running import run_command
+from agave_tf.errors import InputError
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of the command."""
+    flags.DEFINE_enum(
+        "what",
+        "train",
+        ["train", "evaluate", "input", "sample"],
+        "Task to measure. train: training steps; evaluate: the importance-weighted "
+        "bound; input: reading batches; sample: drawing images, cached and not.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "network",
+        "small",
+        [*PIXEL_CNNS],
+        "Size of the PixelCNN++, for sample.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "repeats",
+        3,
+        "Measurements of each row, taken in turns.",
+        lower_bound=1,
+        flag_values=values,
+    )
+    for name, default, help_text in (
+        ("models", ["small"], f"Models, for train and evaluate: {_words(MODELS)}."),
+        (
+            "computed",
+            ["float32"],
+            f"Ways of computing, for train and evaluate: {_words(COMPUTES)}.",
+        ),
+        ("samples", ["2", "16"], "Importance samples of z, for evaluate."),
+        ("sizes", ["32"], "Sides of the square images; multiples of 4."),
+        ("batches", ["1", "16", "64"], "Images at a time, for sample and input."),
+    ):
+        help_text = f"{help_text} Several are separated by commas."
+        flags.DEFINE_list(name, default, help_text, flag_values=values)
+
+
+def run(values: flags.FlagValues) -> None:
+    """Prints the table of --what."""
+    repeats = values.repeats
+    sizes = _numbers("sizes", values, multiple=4)
+    batches = _numbers("batches", values)
+    samples = _numbers("samples", values)
+    models = _choices("models", MODELS, values)
+    computes = {name: COMPUTES[name] for name in _choices("computed", COMPUTES, values)}
+    measure = {
+        "train": lambda: (
+            training_cost.TRAINING_COLUMNS,
+            training_cost.training_costs(models, sizes[0], computes, repeats),
+        ),
+        "evaluate": lambda: (
+            evaluation.EVALUATION_COLUMNS,
+            evaluation.evaluation_costs(models, sizes[0], computes, samples, repeats),
+        ),
+        "input": lambda: (
+            input_cost.INPUT_COLUMNS,
+            input_cost.input_costs(sizes[0], batches, repeats),
+        ),
+        "sample": lambda: (
+            sampling_cost.SAMPLING_COLUMNS,
+            sampling_cost.sampling_costs(values.network, sizes, batches, repeats),
+        ),
+    }
+    print_table(*measure[values.what]())
+
+
+def _words(choices: Iterable[str]) -> str:
+    return ", ".join(choices)
+
+
+def _numbers(name: str, values: flags.FlagValues, multiple: int = 1) -> list[int]:
+    """The positive numbers of a list flag; InputError if it has others."""
+    for word in values[name].value:
+        if not word.isdecimal() or int(word) < 1 or int(word) % multiple:
+            of = f"multiples of {multiple}" if multiple > 1 else "positive numbers"
+            raise InputError(f"`{name}` must be {of}, separated by commas; got {word}.")
+    return [int(word) for word in values[name].value]
+
+
+def _choices(name: str, choices: Iterable[str], values: flags.FlagValues) -> list[str]:
+    """The words of a list flag; InputError if one is not among the choices."""
+    for word in values[name].value:
+        if word not in choices:
+            raise InputError(
+                f"`{name}` must be of {_words(choices)}, separated by commas; "
+                f"got {word}."
+            )
+    return values[name].value
+
+
+def main() -> None:
+    """Runs the command with the arguments of the process."""
+    run_command(define_flags, run, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Prints the bits/dim of a run on held-out images, and the parts that add up to it.
+
+bin/evaluate.py --run_dir=runs/cifar10/joint --num_importance_samples=150
+"""
+
+from absl import flags
+
+from agave_tf.commands.flags import (
+    define_run_dir,
+    define_settings,
+    define_settings_of,
+    settings_from_flags,
+    with_flags,
+)
+from agave_tf.commands.output_file import check_optional_file
+from agave_tf.commands.running import run_command
+from agave_tf.data.load import load_images
+from agave_tf.pictures.bits_map import bits_map_rows
+from agave_tf.pictures.grid import write_png
+from agave_tf.pictures.rows import rows_grid
+from agave_tf.runs.evaluate_run import RunScores, evaluate_run
+from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.settings.evaluation import EvaluationSettings
+from agave_tf.whole_file import write_npz
+
+_NUM_MAPS = 8
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of the command."""
+    define_settings(values, "data")
+    define_settings_of(EvaluationSettings, values)
+    define_run_dir("Run directory of the model to evaluate.", values)
+    flags.DEFINE_string(
+        "per_image",
+        "",
+        "File ending in .npz to write the scores of every image to, in nats; empty: "
+        "none.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "bits_map",
+        "",
+        f"File ending in .png to draw the first {_NUM_MAPS} images to, with the bits "
+        "that each pixel costs; empty: none.",
+        flag_values=values,
+    )
+
+
+def run(values: flags.FlagValues) -> None:
+    """Evaluates the run in --run_dir."""
+    settings = settings_from_flags(EvaluationSettings, values)
+    check_optional_file("per_image", values.per_image, ".npz")
+    check_optional_file("bits_map", values.bits_map, ".png")
+    evaluated = open_run(values.run_dir)
+    evaluated = evaluated.with_config(with_flags(evaluated.config, "data", values))
+    config = evaluated.config
+    images = load_images(config.data, settings.split, config.train.seed)
+    evaluated.check_images(images)
+    model = evaluated.load_model()
+    scores = evaluate_run(evaluated, model, images, settings)
+    _print(evaluated, settings.split, scores)
+    if values.per_image:
+        write_npz(values.per_image, scores.of_images._asdict())
+    if values.bits_map:
+        rows = bits_map_rows(model, images.first(_NUM_MAPS), settings.evaluation_seed)
+        write_png(values.bits_map, rows_grid(rows, scale=3))
+
+
+def _print(evaluated: RunDirectory, split: str, scores: RunScores) -> None:
+    count = len(scores.of_images.kl)
+    print(f"{evaluated.path}, step {evaluated.step}: {count} {split} images")
+    for score in scores.summary:
+        error = f"+- {score.standard_error:.4f}"
+        print(f"  {score.name:<28}{score.mean:9.4f} {error} bits/dim")
+    for probed in scores.probe:
+        name = f"probe of {probed.features}"
+        print(f"  {name:<28}{probed.accuracy:9.4f} of {probed.num_features} features")
+
+
+def main() -> None:
+    """Runs the command with the arguments of the process."""
+    run_command(define_flags, run, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Writes a run's averaged weights as a SavedModel, which needs TensorFlow alone.
+
+bin/export.py --run_dir=runs/cifar10/joint --output_dir=exported/cifar10
+
+docs/export.md lists the signatures.
+"""
+
+from absl import flags
+
+from agave_tf.commands.flags import define_run_dir
+from agave_tf.commands.running import run_command
+from agave_tf.interop.saved_model import check_new_directory, export_model
+from agave_tf.runs.run_directory import open_run
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of the command."""
+    define_run_dir("Run directory of the model to export.", values)
+    flags.DEFINE_string(
+        "output_dir",
+        None,
+        "Directory to write the SavedModel to; it must be new or empty.",
+        required=True,
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "sampling_batch_size",
+        16,
+        "Images that the signatures for sampling draw at a time.",
+        lower_bound=1,
+        flag_values=values,
+    )
+
+
+def run(values: flags.FlagValues) -> None:
+    """Writes --output_dir."""
+    check_new_directory("output_dir", values.output_dir)
+    source = open_run(values.run_dir)
+    about = {"stage": source.stage.name, "step": source.step}
+    model = source.load_model()
+    export_model(model, values.output_dir, about, values.sampling_batch_size)
+    print(values.output_dir)
+
+
+def main() -> None:
+    """Runs the command with the arguments of the process."""
+    run_command(define_flags, run, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Makes a run directory from a checkpoint of openai/pixel-cnn or openai/iaf.
+
+bin/import_openai.py --kind=pixel_cnn --checkpoint=params_cifar.ckpt --run_dir=runs/new
+
+The run can be evaluated, sampled and exported, and a joint stage can start from it.
+"""
+
+from absl import flags
+
+from agave_tf.commands.flags import (
+    define_run_dir,
+    define_settings,
+    settings_from_flags,
+)
+from agave_tf.commands.running import run_command
+from agave_tf.interop.openai_checkpoint import KINDS, import_openai
+from agave_tf.interop.saved_model import check_new_directory
+from agave_tf.settings.config import DataConfig
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of the command."""
+    define_settings(values, "data")
+    define_run_dir("Run directory to make; it must be new or empty.", values)
+    flags.DEFINE_enum(
+        "kind",
+        None,
+        [*KINDS],
+        "Network of the checkpoint. pixel_cnn: of openai/pixel-cnn; iaf_vae: of "
+        "openai/iaf.",
+        required=True,
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "checkpoint",
+        None,
+        "Checkpoint to read: the common part of its files' names, before .index and "
+        ".data-..., or the one file that old versions of TensorFlow wrote.",
+        required=True,
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "nonlinearity",
+        "",
+        ["", "concat_elu", "elu", "relu"],
+        "Activation function of the PixelCNN++, needed where the shapes of its weights "
+        "fit elu and relu alike; empty: as the shapes tell.",
+        flag_values=values,
+    )
+    values.set_default("dataset", "cifar10")
+
+
+def run(values: flags.FlagValues) -> None:
+    """Makes --run_dir."""
+    check_new_directory("run_dir", values.run_dir)
+    data = settings_from_flags(DataConfig, values)
+    imported = import_openai(
+        values.kind, values.checkpoint, values.run_dir, values.nonlinearity, data
+    )
+    config = imported.config
+    print(
+        f"{imported.path}: {config.vae if imported.stage.has_vae else config.pixel_cnn}"
+    )
+
+
+def main() -> None:
+    """Runs the command with the arguments of the process."""
+    run_command(define_flags, run, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Trains, evaluates and draws the runs of a table or figure of the paper.
+
+bin/reproduce.py --artifact=figure7 --scale=small --output_dir=reproduced
+
+Started again, it goes on where it stopped. --dry_run prints the runs and their times.
+"""
+
+import os
+import shlex
+from collections.abc import Iterable
+
+from absl import flags
+
+from agave_tf.commands.running import run_command
+from agave_tf.reproduction.artifacts import ARTIFACTS
+from agave_tf.reproduction.scales import SCALES
+from agave_tf.reproduction.workspace import Workspace
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of the command."""
+    flags.DEFINE_enum(
+        "artifact",
+        None,
+        [*ARTIFACTS, "all"],
+        "Table or figure of the paper to reproduce.",
+        required=True,
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "scale",
+        "small",
+        [*SCALES],
+        "Size of networks and images, and length of training. paper: as in the paper; "
+        "small: hours on two CPU cores; toy: only shows that everything runs.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "output_dir",
+        None,
+        "Directory for the runs and the results.",
+        required=True,
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "data_dir",
+        "",
+        "Directory in which TFDS keeps its data sets; empty: the default of TFDS.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "runs_at_once",
+        1,
+        "Runs to train at the same time; 2 suits two CPU cores.",
+        lower_bound=1,
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "dry_run",
+        False,
+        "Only print the commands of the runs, and estimates of their times.",
+        flag_values=values,
+    )
+
+
+def run(values: flags.FlagValues) -> None:
+    """Makes --artifact."""
+    names = [*ARTIFACTS] if values.artifact == "all" else [values.artifact]
+    workspace = Workspace(values.output_dir, SCALES[values.scale], values.data_dir)
+    if values.dry_run:
+        runs = [run for name in names for run in ARTIFACTS[name].runs]
+        _print_plan(workspace, runs)
+        return
+    results = os.path.join(values.output_dir, "results")
+    for name in names:
+        workspace.train(ARTIFACTS[name].runs, values.runs_at_once)
+        report = ARTIFACTS[name].make(workspace)
+        report.write(results, name)
+        print(report.markdown())
+
+
+def _print_plan(workspace: Workspace, names: Iterable[str]) -> None:
+    """Prints the commands of the runs, in a form that a shell can run."""
+    total = 0.0
+    for planned in workspace.needed(names):
+        seconds = workspace.estimate(planned)
+        total += seconds
+        print(f"# about {_time(seconds)}")
+        print(shlex.join(workspace.command(planned)))
+    print(f"# about {_time(total)} of training in all")
+    print(f"# on {workspace.scale.hardware}")
+
+
+def _time(seconds: float) -> str:
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"
+
+
+def main() -> None:
+    """Runs the command with the arguments of the process."""
+    run_command(define_flags, run, __doc__)
+
+
+if __name__ == "__main__":
+    main()

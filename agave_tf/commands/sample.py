@@ -1,0 +1,82 @@
+"""Draws pictures from a run as a PNG: a row for each kind, an image in each column.
+
+bin/sample.py --run_dir=runs/cifar10/joint --mode=prior --output=samples.png
+"""
+
+from absl import flags
+
+from agave_tf.commands.flags import (
+    define_run_dir,
+    define_settings,
+    define_settings_of,
+    settings_from_flags,
+    with_flags,
+)
+from agave_tf.commands.output_file import check_optional_file, check_output_file
+from agave_tf.commands.running import run_command
+from agave_tf.data.load import load_images
+from agave_tf.pictures.grid import write_png
+from agave_tf.pictures.rows import draw_rows, rows_grid
+from agave_tf.runs.run_directory import open_run
+from agave_tf.settings.pictures import PictureSettings
+from agave_tf.whole_file import write_npz
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of the command."""
+    define_settings(values, "data")
+    define_settings_of(PictureSettings, values)
+    define_run_dir("Run directory of the model to draw from.", values)
+    flags.DEFINE_string(
+        "output",
+        None,
+        "File ending in .png to write the picture to.",
+        required=True,
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "save_npz",
+        "",
+        "File ending in .npz to write the images of every row to; empty: none.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "scale",
+        3,
+        "Factor by which the images are enlarged in the picture.",
+        lower_bound=1,
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "captions", True, "Write a caption beside every row.", flag_values=values
+    )
+
+
+def run(values: flags.FlagValues) -> None:
+    """Writes --output, and --save_npz."""
+    settings = settings_from_flags(PictureSettings, values)
+    check_output_file("output", values.output, ".png")
+    check_optional_file("save_npz", values.save_npz, ".npz")
+    source = open_run(values.run_dir)
+    model = source.load_model()
+    images = None
+    if settings.shows_images or source.config.pixel_cnn.num_classes:
+        data = with_flags(source.config, "data", values).data
+        images = load_images(data, settings.split, source.config.train.seed)
+        source.check_images(images)
+        images = images.some(settings.first_image, settings.num_images)
+    rows = draw_rows(model, settings, images)
+    write_png(values.output, rows_grid(rows, values.scale, values.captions))
+    if values.save_npz:
+        names = [f"{i:02d} {row.caption}" for i, row in enumerate(rows)]
+        write_npz(values.save_npz, dict(zip(names, [row.images for row in rows])))
+    print(values.output)
+
+
+def main() -> None:
+    """Runs the command with the arguments of the process."""
+    run_command(define_flags, run, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Trains a stage of AGAVE, or --stage=all of pretrain_vae, pretrain_pixel_cnn, joint.
+
+bin/train.py --flagfile=small.flags --stage=all --run_dir=runs/small
+
+Started again with the same flags, a run that was stopped goes on.
+"""
+
+import os
+
+from absl import flags
+
+from agave_tf.commands.flags import config_from_flags, define_run_dir, define_settings
+from agave_tf.commands.running import run_command
+from agave_tf.errors import InputError
+from agave_tf.runs.run_directory import check_same_run
+from agave_tf.runs.stages import STAGES, TRAINING_STAGES
+from agave_tf.settings.config import Config
+from agave_tf.training.strategy import STRATEGIES, make_strategy
+from agave_tf.training.train_stage import train_stage
+
+_SOURCES = {
+    "init_vae_from": "Run directory; the stage joint starts from its VAE.",
+    "init_pixel_cnn_from": "Run directory; the stage joint starts from its PixelCNN++.",
+    "init_from": "Run directory of a stage joint; the stage ablation, or another stage "
+    "joint, starts from all its weights.",
+}
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of the command."""
+    define_settings(values)
+    define_run_dir("Directory of the run; a run that was stopped goes on.", values)
+    flags.DEFINE_enum(
+        "stage",
+        None,
+        [*STAGES, "all"],
+        "Stage to train; all: pretrain_vae, pretrain_pixel_cnn and joint, one after "
+        "another, each in a directory of its name below --run_dir.",
+        required=True,
+        flag_values=values,
+    )
+    for name, help_text in _SOURCES.items():
+        flags.DEFINE_string(name, "", help_text, flag_values=values)
+    flags.DEFINE_enum(
+        "strategy",
+        "auto",
+        STRATEGIES,
+        "Devices to train on. one: one GPU, or the CPU; mirrored: all GPUs of the "
+        "machine; multi_worker: all processes that TF_CONFIG lists; auto: multi_worker "
+        "if TF_CONFIG is set, else mirrored if there are several GPUs, else one.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_logical_cpus",
+        0,
+        "Split the CPU into this number of devices, to try --strategy=mirrored without "
+        "GPUs; 0: do not split it.",
+        flag_values=values,
+    )
+
+
+def run(values: flags.FlagValues) -> None:
+    """Trains the stage or stages of --stage."""
+    config = config_from_flags(values)
+    sources = {name: values[name].value for name in _SOURCES}
+    if values.stage == "all":
+        _check_all(config, values.run_dir, sources)
+    strategy = make_strategy(values.strategy, values.num_logical_cpus)
+    if values.stage != "all":
+        train_stage(STAGES[values.stage], config, values.run_dir, sources, strategy)
+        return
+    directories = _directories(values.run_dir)
+    pretrained = {
+        "init_vae_from": directories["pretrain_vae"],
+        "init_pixel_cnn_from": directories["pretrain_pixel_cnn"],
+    }
+    for name, directory in directories.items():
+        sources = pretrained if name == "joint" else {}
+        train_stage(STAGES[name], config, directory, sources, strategy)
+
+
+def _directories(run_dir: str) -> dict[str, str]:
+    """The run directory of each stage of --stage=all, in order."""
+    return {name: os.path.join(run_dir, name) for name in TRAINING_STAGES}
+
+
+def _check_all(config: Config, run_dir: str, sources: dict[str, str]) -> None:
+    """Checks all stages before the first is trained, which may take days."""
+    for name, source in sources.items():
+        if source:
+            raise InputError(
+                f"`{name}` cannot go with --stage=all, which starts from nothing; "
+                f"got {source!r}."
+            )
+    for name, directory in _directories(run_dir).items():
+        check_same_run(directory, STAGES[name], config)
+
+
+def main() -> None:
+    """Runs the command with the arguments of the process."""
+    run_command(define_flags, run, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Flag files: files with one flag a line, such as the presets of this package.
+
+A wheel contains the presets, so that `--flagfile=small.flags` works everywhere.
+agave_tf/flags is a link to flags/ in the checkout.
+"""
+
+import os
+from collections.abc import Iterable
+
+from agave_tf.errors import InputError, first_line
+
+_PACKAGED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "flags")
+_ENDING = ".flags"
+
+
+def find_flag_file(name: str, directory: str = "") -> str:
+    """Returns the path of a flag file.
+
+    It is searched in `directory`, in the working directory, and then, for a name such
+    as small, small.flags or flags/small.flags, among the files of this package.
+
+    Args:
+      name: path of the file, with or without the ending .flags.
+      directory: directory of the file that names this one; empty: none.
+
+    Raises:
+      InputError: there is no such file.
+    """
+    path = os.path.expanduser(name)
+    places = [os.path.join(directory, path), path]
+    if os.path.dirname(path) in ("", "flags"):
+        places.append(os.path.join(_PACKAGED, os.path.basename(path)))
+    for place in places:
+        for file in (place, place + _ENDING):
+            if os.path.isfile(file):
+                return file
+    raise InputError(
+        "`flagfile` must be a file, or one of this package's: "
+        f"{', '.join(packaged_flag_files())}; got {name!r}."
+    )
+
+
+def packaged_flag_files() -> list[str]:
+    """Returns the names of the flag files in this package, such as small.flags."""
+    if not os.path.isdir(_PACKAGED):
+        return []
+    return sorted(name for name in os.listdir(_PACKAGED) if name.endswith(_ENDING))
+
+
+def read_flag_file(name: str) -> list[str]:
+    """Returns the flags of a flag file, with those of the flag files that it names.
+
+    Args:
+      name: as for `find_flag_file`.
+
+    Raises:
+      InputError: a file does not exist, cannot be read, or names itself.
+    """
+    return _read(find_flag_file(name), readers=())
+
+
+def expand_flag_files(arguments: Iterable[str]) -> list[str]:
+    """Replaces each --flagfile in command-line arguments by the flags of the file.
+
+    Raises:
+      InputError: as `read_flag_file`, or --flagfile has no value.
+    """
+    expanded: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument == "--":
+            return [*expanded, argument, *remaining]
+        name = _named_file(argument)
+        if argument in ("--flagfile", "-flagfile"):
+            name = next(remaining, "")
+        expanded += [argument] if name is None else read_flag_file(name)
+    return expanded
+
+
+def _named_file(flag: str) -> str | None:
+    """The X of --flagfile=X; None for another flag."""
+    name, equals, value = flag.partition("=")
+    is_flag_file = name in ("--flagfile", "-flagfile") and equals
+    return value.strip() if is_flag_file else None
+
+
+def _read(path: str, readers: tuple[str, ...]) -> list[str]:
+    """The flags of a file that was named by the files `readers`."""
+    path = os.path.realpath(path)
+    if path in readers:
+        raise InputError(f"`flagfile` must not name itself; {path} does.")
+    flags = []
+    for line in _lines(path):
+        name = _named_file(line)
+        if name is not None:
+            nested = find_flag_file(name, os.path.dirname(path))
+            flags += _read(nested, (*readers, path))
+        elif line and not line.startswith(("#", "//")):
+            flags.append(line)
+    return flags
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return [line.strip() for line in file]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"`flagfile` must be a readable text file; got {path} "
+            f"({first_line(error)})."
+        ) from error

@@ -1,9 +1,11 @@
 """One command makes a table of the paper, however often it is interrupted."""
 
+import dataclasses
 import json
 import os
 import signal
 import time
+import types
 
 import numpy as np
 import pytest
@@ -11,16 +13,22 @@ import tensorflow as tf
 from command_process import Command
 from test_commands import refused
 
+from agave_tf.data.image_set import Images
+from agave_tf.pictures.rows import PictureRow
+from agave_tf.reproduction import trained_runs
 from agave_tf.reproduction.artifacts import ARTIFACTS
+from agave_tf.reproduction.event_curves import Curve
+from agave_tf.reproduction.likelihoods import PUBLISHED
 from agave_tf.reproduction.planned_runs import planned_runs
-from agave_tf.reproduction.report import Claim, Report
+from agave_tf.reproduction.report import Claim, Report, column
 from agave_tf.reproduction.scales import SCALES
+from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 from agave_tf.reproduction.workspace import Workspace
 
 pytestmark = pytest.mark.xdist_group("reproduction")
 
 
-def test_a_table_is_made_after_an_interruption(tmp_path):
+def test_a_table_is_made_after_an_interruption(tmp_path, monkeypatch):
     arguments = ("--artifact=table1", "--scale=toy", f"--output_dir={tmp_path}")
     interrupted = Command("reproduce", *arguments)
     first, second = (tmp_path / "runs" / f"pretrain_{n}" for n in ("vae", "pixel_cnn"))
@@ -43,6 +51,22 @@ def test_a_table_is_made_after_an_interruption(tmp_path):
     assert (numbers["difference"] <= 0.02) == content["claims"][0]["is_held"]
     text = (tmp_path / "results" / "table1.md").read_text()
     assert f"| AGAVE, lambda 12 | ours | 8x8 | {numbers['AGAVE']:.4f} |" in text
+    assert_scores_are_reused_for_the_same_images_only(tmp_path / "runs", monkeypatch)
+
+
+def assert_scores_are_reused_for_the_same_images_only(runs, monkeypatch):
+    def evaluate(*_):
+        raise RuntimeError("evaluated again")
+
+    monkeypatch.setattr(trained_runs, "evaluate_run", evaluate)
+    first = TrainedRuns(str(runs), SCALES["toy"]).scores("pretrain_vae")
+    stored = runs / "pretrain_vae" / "evaluation_test.json"
+    content = json.loads(stored.read_text())
+    assert first.bound == content["scores"]["bits_per_dim_2_samples"]
+    content["data"]["dataset"] = "npz:others.npz"
+    stored.write_text(json.dumps(content))
+    with pytest.raises(RuntimeError, match="evaluated again"):
+        TrainedRuns(str(runs), SCALES["toy"]).scores("pretrain_vae")
 
 
 def test_a_dry_run_trains_nothing_and_bad_input_is_refused(tmp_path):
@@ -76,13 +100,96 @@ def test_runs_that_are_compared_make_as_many_steps():
     assert "--kl_annealing_steps=400" in commands["scratch_kl_annealing"]
 
 
+@dataclasses.dataclass(frozen=True)
+class Row:
+    name: str = column("x")
+    value: float = column("y")
+
+
+class FakeSampler:
+    """Draws as `Sampler` does, without a model."""
+
+    def __init__(self, name, finish):
+        self.name, self.finish = name, finish
+
+    def prior(self, num_images, num_samples=1):
+        f_z = [] if self.name == "pretrain_pixel_cnn" else [self._row("f(z)")]
+        finished = [] if self.name == "pretrain_vae" else num_samples * ["sample"]
+        return [*f_z, *map(self._row, finished)]
+
+    def reconstruct(self, images):
+        rows = [PictureRow("image", images.image), self._row("f(z)")]
+        return [*rows, self._row("sample")] if self.finish else rows
+
+    def interpolate(self, images):
+        return [self._row("image"), self._row("f(z)")]
+
+    @staticmethod
+    def _row(caption):
+        return PictureRow(caption, np.zeros((8, 8, 8, 3), np.uint8))
+
+
+class FakeTrainedRuns(TrainedRuns):
+    """Made-up numbers and pictures of runs; any other run is missing."""
+
+    def __init__(self, names):
+        super().__init__("runs", SCALES["toy"])
+        self.names = names
+
+    def open(self, name):
+        assert name in self.names
+        return types.SimpleNamespace(image_shape=(8, 8, 3), step=4)
+
+    def held_out(self, name):
+        self.open(name)
+        return Images(np.zeros((8, 8, 8, 3), np.uint8), np.arange(8, dtype=np.int32))
+
+    def scores(self, name):
+        self.open(name)
+        features = ("pixels", "z, mean", "z, drawn", "f(z)")
+        return Scores(5.0, 4.9, 0.2, 4.8, 5.1, dict.fromkeys(features, 0.1))
+
+    def kl_curve(self, name):
+        self.open(name)
+        return Curve([1, 2], [0.1, 0.2])
+
+    def sampler(self, name, finish=True):
+        self.open(name)
+        return FakeSampler(name, finish)
+
+
+@pytest.mark.parametrize("name", ARTIFACTS)
+def test_an_artifact_shows_no_other_runs_than_it_names(name, tmp_path):
+    workspace = Workspace("out", SCALES["toy"], "")
+    needed = [run.name for run in workspace.needed(ARTIFACTS[name].runs)]
+    workspace.trained = FakeTrainedRuns(needed)
+    report = ARTIFACTS[name].make(workspace)
+    report.write(str(tmp_path), name)
+    content = json.loads((tmp_path / f"{name}.json").read_text())
+    assert all(len(row) == len(content["columns"]) for row in content["rows"])
+    assert set(content["made_from"]["steps"]) == set(ARTIFACTS[name].runs)
+    assert content["made_from"]["evaluation"]["num_importance_samples"] == 2
+    assert (tmp_path / f"{name}.png").exists() == (report.figure is not None)
+
+
 def test_a_report_says_what_was_not_held(tmp_path):
     claim = Claim("It falls", False, {"before": 1.0, "after": [2.0, 3.0]})
     picture = np.zeros((4, 6, 3), np.uint8)
-    Report("A table", ["x", "y"], [["a", 0.5]], [claim], picture).write(tmp_path, "t")
+    Report("A table", [Row("a", 0.5)], [claim], picture).write(tmp_path, "t")
     text = (tmp_path / "t.md").read_text()
-    assert "| a | 0.5000 |" in text
+    assert "| x | y |" in text and "| a | 0.5000 |" in text
     assert "It falls: **not held** (before 1.0000, after 2.0000, 3.0000)" in text
     assert tf.io.decode_png((tmp_path / "t.png").read_bytes()).shape == (4, 6, 3)
-    (stored,) = json.loads((tmp_path / "t.json").read_text())["claims"]
+    content = json.loads((tmp_path / "t.json").read_text())
+    assert (content["columns"], content["rows"]) == (["x", "y"], [["a", 0.5]])
+    (stored,) = content["claims"]
     assert stored["is_held"] is False
+
+
+def test_table_1_has_every_published_row():
+    """Lucas & Verbeek 2018: from 4.48 down to 2.92, bounds where z is marginalised."""
+    bits = [result.bits_per_dim for result in PUBLISHED]
+    assert len(bits) == 12
+    values = [float(text.removeprefix("<= ")) for text in bits]
+    assert values == sorted(values, reverse=True)
+    assert "2.98" in bits

@@ -1,1 +1,1 @@
-"""The tables and figures of Lucas & Verbeek 2018, each from one command."""
+"""The tables and figures of Lucas & Verbeek 2018, each made by one command."""

@@ -1,129 +1,138 @@
-"""What the auxiliary loss does: Figure 7, and what others would try instead."""
+"""Figure 7, and the baselines: models with and without the auxiliary loss."""
 
-from agave_tf.errors import InputError
-from agave_tf.pictures.rows import PictureRow, rows_grid
+import dataclasses
+
+from agave_tf.pictures.rows import PictureRow, Sampler, rows_grid
 from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.picture_comparison import (
     NUM_COLUMNS,
     rms_difference,
     stacked,
 )
-from agave_tf.reproduction.planned_runs import BASELINES, MAIN, PROBED, SEEDS
-from agave_tf.reproduction.report import Claim, Report
-from agave_tf.reproduction.workspace import Workspace
+from agave_tf.reproduction.planned_runs import (
+    ABLATION,
+    BASELINES,
+    CONTROL,
+    MAIN,
+    REMEDIES,
+    SEEDS,
+    WITH_LOSS,
+    WITHOUT_LOSS,
+    after_joint_run,
+)
+from agave_tf.reproduction.report import Claim, Report, column
+from agave_tf.reproduction.trained_runs import TrainedRuns
 
-_FEATURES = ("pixels", "z, mean", "z, drawn", "f(z)")
+_BEFORE = "before"
+# Share of the KL below which it counts as about zero; ours.
+_ABOUT_ZERO = 0.05
 
 
-def figure7(workspace: Workspace) -> Report:
-    """The joint model, what the ablation makes of it, and what its control does."""
-    columns = ["run", "seed", "KL", "bits/dim", "RMS error of f(z), levels"]
-    table, curves, rows = [], {}, []
-    images = workspace.held_out().first(NUM_COLUMNS)
-    for kind, seed in [("before", 0)] + [
-        (kind, seed) for kind in ("ablation", "control") for seed in SEEDS
-    ]:
-        name = MAIN if kind == "before" else f"{kind}_seed_{seed}"
-        score = workspace.scores(name)
-        sampler = workspace.sampler(name)
+@dataclasses.dataclass(frozen=True)
+class _Figure7Row:
+    kind: str = column("run")
+    seed: int = column("seed")
+    kl: float = column("KL")
+    bound: float = column("bits/dim")
+    error: float = column("RMS error of f(z), levels")
+
+
+@dataclasses.dataclass(frozen=True)
+class _BaselineRow:
+    title: str = column("model")
+    kl: float = column("KL")
+    bound: float = column("bits/dim")
+
+
+def figure7(trained: TrainedRuns) -> Report:
+    """Makes Figure 7: the joint model before and after more steps without the loss.
+
+    The control is trained for as many more steps with the loss.
+    """
+    images = trained.held_out(MAIN).first(NUM_COLUMNS)
+    runs = {(_BEFORE, 0): MAIN} | {
+        (kind, seed): after_joint_run(kind, seed)
+        for kind in (ABLATION, CONTROL)
+        for seed in SEEDS
+    }
+    rows, curves, pictures = [], {}, [PictureRow("image", images.image)]
+    for (kind, seed), name in runs.items():
+        sampler, scores = trained.sampler(name), trained.scores(name)
         image, f_z, finished = sampler.reconstruct(images)
         error = rms_difference(image, f_z)
-        table.append([kind, seed, score["kl"], workspace.bound(name), error])
-        if kind != "before":
-            curves[f"{kind}, seed {seed}"] = workspace.kl_curve(name)
+        rows.append(_Figure7Row(kind, seed, scores.kl, scores.bound, error))
+        if kind != _BEFORE:
+            curves[f"{kind}, seed {seed}"] = trained.kl_curve(name)
         if seed == 0:
-            rows += [image] if not rows else []
-            drawn = {"image": (f_z, finished), "prior": sampler.prior(NUM_COLUMNS)}
-            rows += [
-                row._replace(caption=f"{kind}: {row.caption}, {of}")
-                for of, of_rows in drawn.items()
-                for row in of_rows
-            ]
-    kl_before, error_before = table[0][2], table[0][4]
-    of_kind = {
-        kind: [row for row in table if row[0] == kind]
-        for kind in ("ablation", "control")
-    }
-    kls = {kind: [row[2] for row in found] for kind, found in of_kind.items()}
-    claims = [
+            pictures += _pictures(kind, sampler, [f_z, finished])
+    chart = Chart("KL after joint training", "step", "bits/dim", curves)
+    figure = stacked(draw_charts([chart]), rows_grid(pictures))
+    title = "Figure 7: the auxiliary loss dropped after joint training"
+    return Report(title, rows, _figure7_claims(rows), figure)
+
+
+def _pictures(
+    kind: str, sampler: Sampler, reconstructions: list[PictureRow]
+) -> list[PictureRow]:
+    drawn = {"image": reconstructions, "prior": sampler.prior(NUM_COLUMNS)}
+    return [
+        row._replace(caption=f"{kind}: {row.caption}, {source}")
+        for source, source_rows in drawn.items()
+        for row in source_rows
+    ]
+
+
+def _figure7_claims(rows: list[_Figure7Row]) -> list[Claim]:
+    (before,) = (row for row in rows if row.kind == _BEFORE)
+    ablations = [row for row in rows if row.kind == ABLATION]
+    controls = [row for row in rows if row.kind == CONTROL]
+    return [
         Claim(
             "Without the auxiliary loss the KL falls to about zero (a twentieth)",
-            max(kls["ablation"]) < 0.05 * kl_before,
-            {"before": kl_before, "after": kls["ablation"]},
+            max(row.kl for row in ablations) < _ABOUT_ZERO * before.kl,
+            {"before": before.kl, "after": [row.kl for row in ablations]},
         ),
         Claim(
-            "With it, as many more steps keep the KL (at least half)",
-            min(kls["control"]) > 0.5 * kl_before,
-            {"before": kl_before, "after": kls["control"]},
+            "With the auxiliary loss the KL stays in as many steps (at least half)",
+            min(row.kl for row in controls) > 0.5 * before.kl,
+            {"before": before.kl, "after": [row.kl for row in controls]},
         ),
         Claim(
             "Reconstructions become meaningless (RMS error of f(z) doubles)",
-            min(row[4] for row in of_kind["ablation"]) > 2 * error_before,
-            {"before": error_before, "after": [r[4] for r in of_kind["ablation"]]},
+            min(row.error for row in ablations) > 2 * before.error,
+            {"before": before.error, "after": [row.error for row in ablations]},
         ),
     ]
-    chart = Chart("KL after joint training", "step", "bits/dim", curves)
-    figure = stacked(draw_charts([chart]), rows_grid(rows))
-    title = "Figure 7: the auxiliary loss dropped after joint training"
-    return Report(title, columns, table, claims, figure)
 
 
-def baselines(workspace: Workspace) -> Report:
-    """From scratch, every model with as many steps and lambda 1."""
-    images = workspace.held_out().first(NUM_COLUMNS)
-    rows, table, curves = [PictureRow("image", images.image)], [], {}
-    for title, name in BASELINES.items():
-        table.append([title, workspace.scores(name)["kl"], workspace.bound(name)])
-        curves[title] = workspace.kl_curve(name)
-        finished = workspace.sampler(name).reconstruct(images)[-1]
-        rows.append(finished._replace(caption=title))
-    kls = {row[0]: row[1] for row in table}
-    with_loss, without, *remedies = kls.values()
+def baselines(trained: TrainedRuns) -> Report:
+    """Compares models from scratch, all with as many steps and lambda 1."""
+    images = trained.held_out(WITH_LOSS.run).first(NUM_COLUMNS)
+    pictures, rows, curves = [PictureRow("image", images.image)], [], {}
+    for title, name, *_ in BASELINES:
+        scores = trained.scores(name)
+        rows.append(_BaselineRow(title, scores.kl, scores.bound))
+        curves[title] = trained.kl_curve(name)
+        finished = trained.sampler(name).reconstruct(images)[-1]
+        pictures.append(finished._replace(caption=title))
+    kls = {row.title: row.kl for row in rows}
+    with_loss, without = kls[WITH_LOSS.title], kls[WITHOUT_LOSS.title]
     claims = [
         Claim(
-            "From scratch too, the KL is about zero (a twentieth of what it is with "
-            "the auxiliary loss) without it",
-            without < 0.05 * with_loss,
-            dict(list(kls.items())[:2]),
+            "From scratch too, the KL without the auxiliary loss is about zero (a "
+            "twentieth of the KL with it)",
+            without < _ABOUT_ZERO * with_loss,
+            {title: kls[title] for title in (WITH_LOSS.title, WITHOUT_LOSS.title)},
         ),
         Claim(
-            "None of the other remedies gives the latents as much to say (KL)",
-            max(remedies) < with_loss,
+            "No other remedy makes the latents carry as much information (KL)",
+            max(kls[remedy.title] for remedy in REMEDIES) < with_loss,
             kls,
         ),
     ]
     figure = stacked(
         draw_charts([Chart("KL from scratch", "step", "bits/dim", curves)]),
-        rows_grid(rows),
+        rows_grid(pictures),
     )
-    title = "Baselines: what others would try instead of the auxiliary loss"
-    return Report(title, ["model", "KL", "bits/dim"], table, claims, figure)
-
-
-def probe(workspace: Workspace) -> Report:
-    """How well a linear classifier tells classes from the latents of each model.
-
-    Raises:
-      InputError: the images have no labels.
-    """
-    if workspace.held_out().label is None:
-        raise InputError(
-            "`artifact` probe must have a `dataset` with labels; this one has none."
-        )
-    table = []
-    for title, (name, has_auxiliary_loss) in PROBED.items():
-        scores = workspace.scores(name)
-        probed = [scores[f"probe {features}"] for features in _FEATURES]
-        table.append([title, has_auxiliary_loss, scores["kl"], *probed])
-    accuracy = {row[0]: row[-2] for row in table}
-    with_loss = [row[-2] for row in table if row[1]]
-    without = [row[-2] for row in table if not row[1]]
-    claim = Claim(
-        "Drawn latents tell classes better in every model trained with the auxiliary "
-        "loss than in any without",
-        min(with_loss) > max(without),
-        accuracy,
-    )
-    columns = ["model", "auxiliary loss", "KL", *_FEATURES]
-    title = "Probe: accuracy of a linear classifier on the latents"
-    return Report(title, columns, table, [claim])
+    title = "Baselines: other remedies instead of the auxiliary loss"
+    return Report(title, rows, claims, figure)

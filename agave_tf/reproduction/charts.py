@@ -1,4 +1,4 @@
-"""Curves as a picture."""
+"""Draws curves as a picture."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from agave_tf.errors import InputError
 class Chart(NamedTuple):
     """Curves over one axis.
 
-    curves: (x, y) by name.
+    curves: (x values, y values) by name.
     """
 
     title: str
@@ -23,7 +23,7 @@ class Chart(NamedTuple):
 
 
 def draw_charts(charts: Sequence[Chart]) -> np.ndarray:
-    """Charts beside each other, uint8 [H,W,3].
+    """Draws charts beside each other, uint8 [H,W,3].
 
     Raises:
       InputError: Matplotlib is not installed.
@@ -33,8 +33,8 @@ def draw_charts(charts: Sequence[Chart]) -> np.ndarray:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise InputError(
-            "Curves must have Matplotlib to be drawn, which is not installed: "
-            "pip install -e .[reproduce]."
+            "`artifact` with curves must have Matplotlib installed, and it is not: pip "
+            "install matplotlib."
         ) from error
     figure = Figure(figsize=(4.5 * len(charts), 3.5), dpi=100, layout="constrained")
     for chart, axes in zip(charts, figure.subplots(1, len(charts), squeeze=False)[0]):

@@ -1,4 +1,6 @@
-"""Figures 3 and 4: what lambda does."""
+"""Figures 3 and 4: the effect of lambda."""
+
+import dataclasses
 
 from agave_tf.pictures.rows import PictureRow, rows_grid
 from agave_tf.reproduction.charts import Chart, draw_charts
@@ -8,75 +10,90 @@ from agave_tf.reproduction.picture_comparison import (
     roughness,
 )
 from agave_tf.reproduction.planned_runs import LAMBDAS, lambda_run
-from agave_tf.reproduction.report import Claim, Report
-from agave_tf.reproduction.workspace import Workspace
+from agave_tf.reproduction.report import Claim, Report, column, headings_of
+from agave_tf.reproduction.trained_runs import TrainedRuns
 
 
-def figure3(workspace: Workspace) -> Report:
-    """Reconstructions and samples for each lambda."""
-    images = workspace.held_out().first(NUM_COLUMNS)
-    rows = [PictureRow("image", images.image)]
-    table, errors, differences = [], [], []
+@dataclasses.dataclass(frozen=True)
+class _Figure3Row:
+    weight: int = column("lambda")
+    error: float = column("RMS error of VR")
+    reconstruction_roughness: float = column("roughness of VR")
+    sample_roughness: float = column("roughness of VS")
+
+    @property
+    def roughness_gap(self) -> float:
+        """How far VAE samples are from reconstructions in sharpness, levels."""
+        return abs(self.reconstruction_roughness - self.sample_roughness)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Figure4Row:
+    """In bits/dim; the VAE's per dimension of y."""
+
+    weight: int = column("lambda")
+    vae: float = column("VAE")
+    pixel_cnn: float = column("PixelCNN++")
+    bound: float = column("PixelCNN++, bound")
+    kl: float = column("KL")
+    auxiliary_reconstruction: float = column("reconstruction of the VAE")
+    primary_reconstruction: float = column("reconstruction of the PixelCNN++")
+
+
+def figure3(trained: TrainedRuns) -> Report:
+    """Makes Figure 3: reconstructions and samples for each lambda."""
+    images = trained.held_out(lambda_run(LAMBDAS[0])).first(NUM_COLUMNS)
+    pictures, rows = [PictureRow("image", images.image)], []
     for weight in LAMBDAS:
-        sampler = workspace.sampler(lambda_run(weight))
+        sampler = trained.sampler(lambda_run(weight))
         image, f_z, _ = sampler.reconstruct(images)
         vae_sample, sample = sampler.prior(NUM_COLUMNS)
-        of_weight = {"VR": f_z, "VS": vae_sample, "PS": sample}
-        rows += [
+        drawn = {"VR": f_z, "VS": vae_sample, "PS": sample}
+        pictures += [
             row._replace(caption=f"{name}, lambda {weight}")
-            for name, row in of_weight.items()
+            for name, row in drawn.items()
         ]
-        errors.append(rms_difference(image, f_z))
-        # How unlike each other samples and reconstructions are, in what blurs them.
-        differences.append(abs(roughness(f_z) - roughness(vae_sample)))
-        table.append([weight, errors[-1], roughness(f_z), roughness(vae_sample)])
+        error = rms_difference(image, f_z)
+        rows.append(_Figure3Row(weight, error, roughness(f_z), roughness(vae_sample)))
     claims = [
         Claim(
             "Reconstructions lose detail as lambda grows (RMS error of VR, levels)",
-            errors[-1] > errors[0],
-            {f"lambda {w}": e for w, e in zip(LAMBDAS, errors)},
+            rows[-1].error > rows[0].error,
+            {f"lambda {row.weight}": row.error for row in rows},
         ),
         Claim(
-            "VAE samples get more alike to reconstructions as lambda grows (gap "
+            "VAE samples become more similar to reconstructions as lambda grows (gap "
             "between their mean absolute differences of neighbouring pixels, levels)",
-            differences[-1] < differences[0],
-            {f"lambda {w}": d for w, d in zip(LAMBDAS, differences)},
+            rows[-1].roughness_gap < rows[0].roughness_gap,
+            {f"lambda {row.weight}": row.roughness_gap for row in rows},
         ),
     ]
-    columns = ["lambda", "RMS error of VR", "roughness of VR", "roughness of VS"]
     title = "Figure 3: reconstructions VR, VAE samples VS, PixelCNN++ samples PS"
-    return Report(title, columns, table, claims, rows_grid(rows))
+    return Report(title, rows, claims, rows_grid(pictures))
 
 
-def figure4(workspace: Workspace) -> Report:
-    """Bits/dim and their parts for each lambda."""
-    scores = [workspace.scores(lambda_run(weight)) for weight in LAMBDAS]
-    table = []
-    for weight, score in zip(LAMBDAS, scores):
-        kl = score["kl"]
-        vae = score["auxiliary_reconstruction"] + kl
-        table.append(
-            [
-                weight,
-                vae,
-                score["bits_per_dim"],
-                workspace.bound(lambda_run(weight)),
-                kl,
-                score["auxiliary_reconstruction"],
-                score["primary_reconstruction"],
-            ]
+def figure4(trained: TrainedRuns) -> Report:
+    """Makes Figure 4: bits/dim and their parts for each lambda."""
+    rows = []
+    for weight in LAMBDAS:
+        scores = trained.scores(lambda_run(weight))
+        rows.append(
+            _Figure4Row(
+                weight=weight,
+                vae=scores.auxiliary_reconstruction + scores.kl,
+                pixel_cnn=scores.bits_per_dim,
+                bound=scores.bound,
+                kl=scores.kl,
+                auxiliary_reconstruction=scores.auxiliary_reconstruction,
+                primary_reconstruction=scores.primary_reconstruction,
+            )
         )
-    columns = [
-        *("lambda", "VAE", "PixelCNN++", "PixelCNN++, bound", "KL"),
-        *("reconstruction of the VAE", "reconstruction of the PixelCNN++"),
-    ]
-    kls, bounds = [row[4] for row in table], [row[3] for row in table]
-    gains = [before - after for before, after in zip(bounds, bounds[1:])]
+    gains = [before.bound - after.bound for before, after in zip(rows, rows[1:])]
     claims = [
         Claim(
             "KL falls with lambda",
-            all(b < a for a, b in zip(kls, kls[1:])),
-            {f"lambda {w}": kl for w, kl in zip(LAMBDAS, kls)},
+            all(after.kl < before.kl for before, after in zip(rows, rows[1:])),
+            {f"lambda {row.weight}": row.kl for row in rows},
         ),
         Claim(
             "Bits/dim gain from lambda 1 to 2, and less from then on",
@@ -84,13 +101,19 @@ def figure4(workspace: Workspace) -> Report:
             {f"to lambda {w}": gain for w, gain in zip(LAMBDAS[1:], gains)},
         ),
     ]
-    by_column = list(zip(*table))
-    curves = {name: (LAMBDAS, by_column[i]) for i, name in enumerate(columns) if i}
-    of_bits = {name: curves[name] for name in columns[1:4]}
-    of_parts = {name: curves[name] for name in columns[4:]}
+    parts = ("kl", "auxiliary_reconstruction", "primary_reconstruction")
     charts = [
-        Chart("Bits/dim", "lambda", "bits/dim", of_bits),
-        Chart("Its parts", "lambda", "bits/dim", of_parts),
+        _chart("Bits/dim", rows, ("vae", "pixel_cnn", "bound")),
+        _chart("Its parts", rows, parts),
     ]
     title = "Figure 4: bits/dim and their parts over lambda"
-    return Report(title, columns, table, claims, draw_charts(charts))
+    return Report(title, rows, claims, draw_charts(charts))
+
+
+def _chart(title: str, rows: list[_Figure4Row], fields: tuple[str, ...]) -> Chart:
+    headings, weights = headings_of(_Figure4Row), [row.weight for row in rows]
+    curves = {
+        headings[field]: (weights, [getattr(row, field) for row in rows])
+        for field in fields
+    }
+    return Chart(title, "lambda", "bits/dim", curves)

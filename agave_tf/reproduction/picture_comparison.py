@@ -1,4 +1,4 @@
-"""How pictures compare, in levels of 0..255, and how figures are put together."""
+"""Differences between pictures, in levels of 0..255, and the layout of figures."""
 
 import numpy as np
 
@@ -9,18 +9,18 @@ NUM_COLUMNS = 8
 
 
 def rms_difference(a: PictureRow, b: PictureRow) -> float:
-    """Root mean square difference, levels."""
+    """Returns the root mean square difference of two rows, in levels."""
     difference = a.images.astype(np.float64) - b.images
     return float(np.sqrt(np.mean(np.square(difference))))
 
 
 def roughness(row: PictureRow) -> float:
-    """Mean absolute difference of neighbouring pixels of a row, levels."""
+    """Returns the mean absolute difference of horizontal neighbours, in levels."""
     return float(np.abs(np.diff(row.images.astype(np.float64), axis=2)).mean())
 
 
 def stacked(*pictures: np.ndarray) -> np.ndarray:
-    """Pictures [H,W,3] below each other, on white."""
+    """Puts pictures [H,W,3] below each other, on white."""
     width = max(picture.shape[1] for picture in pictures)
     padded = [
         np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255)

@@ -1,8 +1,9 @@
-"""What a reproduced table or figure is written as: JSON, Markdown and a PNG."""
+"""A reproduced table or figure, written as JSON, Markdown and PNG."""
 
 import dataclasses
 import json
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,25 @@ from agave_tf.pictures.grid import write_png
 from agave_tf.whole_file import write_text
 
 
+def column(heading: str) -> Any:
+    """Returns a field for the dataclass of a table's rows.
+
+    Args:
+      heading: the words above the field's column in the table.
+    """
+    return dataclasses.field(metadata={"heading": heading})
+
+
+def headings_of(row: Any) -> dict[str, str]:
+    """Returns the heading of every column of a row, by the field's name."""
+    return {f.name: f.metadata["heading"] for f in dataclasses.fields(row)}
+
+
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, and whether our numbers say so too.
+    """A statement of the paper, and whether our numbers agree with it.
 
-    numbers: what was compared, by name.
+    numbers: the numbers that were compared, by name.
     """
 
     text: str
@@ -25,20 +40,32 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """An artifact.
+    """The content of a reproduced table or figure.
 
-    columns, rows: of the table; its first column names the row.
-    figure: uint8 [H,W,3]; None: it has none.
+    rows: the table's rows, instances of one dataclass whose fields are made with
+      `column`; the first field names the row.
+    figure: uint8 [H,W,3]; None if there is no picture.
+    made_from: the runs and settings that the numbers depend on.
     """
 
     title: str
-    columns: list[str]
-    rows: list[list[Any]]
-    claims: list[Claim] = dataclasses.field(default_factory=list)
+    rows: Sequence[Any] = ()
+    claims: Sequence[Claim] = ()
     figure: np.ndarray | None = None
+    made_from: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def columns(self) -> list[str]:
+        """The headings of the table."""
+        return [*headings_of(self.rows[0]).values()] if self.rows else []
+
+    @property
+    def cells(self) -> list[list[Any]]:
+        """The values of every row, in the order of `columns`."""
+        return [[getattr(row, name) for name in headings_of(row)] for row in self.rows]
 
     def write(self, directory: str, name: str) -> None:
-        """Writes NAME.json, NAME.md and NAME.png to a directory."""
+        """Writes NAME.json, NAME.md and, if there is a figure, NAME.png."""
         os.makedirs(directory, exist_ok=True)
         path = os.path.join(directory, name)
         if self.figure is not None:
@@ -46,19 +73,20 @@ class Report:
         content = {
             "title": self.title,
             "columns": self.columns,
-            "rows": self.rows,
+            "rows": self.cells,
             "claims": [dataclasses.asdict(claim) for claim in self.claims],
+            "made_from": dict(self.made_from),
         }
         write_text(f"{path}.json", json.dumps(content, indent=2) + "\n")
         picture = f"\n![{self.title}]({name}.png)\n" if self.figure is not None else ""
         write_text(f"{path}.md", self.markdown() + picture)
 
     def markdown(self) -> str:
-        """The table, and every claim with its numbers."""
+        """Returns the title, the table, and every claim with its numbers."""
         lines = [f"## {self.title}", ""]
         if self.rows:
             lines += [_line(self.columns), _line(["---"] * len(self.columns))]
-            lines += [_line([_shown(value) for value in row]) for row in self.rows]
+            lines += [_line([_shown(value) for value in row]) for row in self.cells]
             lines += [""]
         for claim in self.claims:
             numbers = ", ".join(f"{k} {_shown(v)}" for k, v in claim.numbers.items())

@@ -1,13 +1,34 @@
-"""How large a reproduction is: the paper's, for two CPU cores, or for a test."""
+"""Sizes of a reproduction: the paper's, one for two CPU cores, and one for tests."""
 
-from agave_tf.reproduction.workspace import Scale
+from typing import NamedTuple
 
-# Forward passes of the paper's networks, 1e9 floating-point operations for an image
-# (bin/benchmark.py, column GFLOP/image); a step is three, times the batch size.
+from agave_tf.settings.evaluation import EvaluationSettings
+
+
+class Scale(NamedTuple):
+    """The size of all runs of a reproduction, and of their evaluation.
+
+    preset: name of the flag file that every run starts from.
+    evaluation: how the runs are scored; `probe` is set for those that are probed.
+    hardware: the machine that the estimated times are for.
+    start_seconds: estimated seconds before a run's first step.
+    step_seconds: estimated seconds of one step, by stage, if nothing else runs.
+    """
+
+    preset: str
+    evaluation: EvaluationSettings
+    hardware: str
+    start_seconds: float
+    step_seconds: dict[str, float]
+
+
+# A forward pass of the paper's networks, in 1e9 floating-point operations per image
+# (bin/benchmark.py --what=train, column GFLOP/image). A training step costs three
+# forward passes of every image of the batch.
 _PAPER_GIGAFLOP = {"pretrain_vae": 21.4, "pretrain_pixel_cnn": 49.0, "joint": 80.5}
 _PAPER_BATCH_SIZE = 64
-# What one GPU is supposed to reach: a quarter of an A100's TensorFloat-32 peak. An
-# estimate; it was not run.
+# The assumed speed of one GPU, a quarter of an A100's TensorFloat-32 peak. Nobody has
+# measured it.
 _GIGAFLOPS = 40e3
 
 
@@ -22,10 +43,10 @@ def _paper_step_seconds() -> dict[str, float]:
 SCALES: dict[str, Scale] = {
     "small": Scale(
         preset="reproduce_small.flags",
+        evaluation=EvaluationSettings(
+            num_importance_samples=10, max_images=256, probe_images=5_000
+        ),
         hardware="two cores of an AMD EPYC with AVX2",
-        num_importance_samples=10,
-        max_images=256,
-        probe_images=5_000,
         start_seconds=40,
         step_seconds={
             "pretrain_vae": 0.1,
@@ -36,19 +57,20 @@ SCALES: dict[str, Scale] = {
     ),
     "paper": Scale(
         preset="cifar10.flags",
+        # 150 samples: Lucas & Verbeek 2018, section 4.2.
+        evaluation=EvaluationSettings(
+            num_importance_samples=150, max_images=10_000, probe_images=10_000
+        ),
         hardware="a GPU that reaches 40 TFLOP/s, by counting operations",
-        num_importance_samples=150,
-        max_images=10_000,
-        probe_images=10_000,
         start_seconds=0,
         step_seconds=_paper_step_seconds(),
     ),
     "toy": Scale(
         preset="smoke.flags",
+        evaluation=EvaluationSettings(
+            num_importance_samples=2, max_images=8, probe_images=16
+        ),
         hardware="two cores of an AMD EPYC with AVX2",
-        num_importance_samples=2,
-        max_images=8,
-        probe_images=16,
         start_seconds=30,
         step_seconds={"pretrain_vae": 0.1},
     ),

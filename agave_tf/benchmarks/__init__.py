@@ -1,1 +1,1 @@
-"""What things cost: measured side by side in one process."""
+"""Measures the time and memory of training, evaluation, input and sampling."""

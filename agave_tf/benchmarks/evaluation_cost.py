@@ -1,4 +1,4 @@
-"""What the importance-weighted bound costs, in forward passes."""
+"""Measures the cost of the importance-weighted bound, in forward passes."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -18,19 +18,19 @@ from agave_tf.randomness import seed_tensor
 
 
 class EvaluationCost(NamedTuple):
-    """Of one batch with so many samples of z; medians."""
+    """The cost of one batch; medians over repeated measurements."""
 
     model: str
-    compute: str
+    compute: str  # name of the settings in COMPUTES
     batch: int
-    num_samples: int
-    seconds: float
-    forward_seconds: float  # of one pass with one sample
-    megabytes: float  # peak over what was resident before
+    num_samples: int  # of z, for each image
+    seconds: float  # of the bound
+    forward_seconds: float  # of one forward pass with one sample
+    megabytes: float  # peak memory above the level before
 
     @property
     def forward_passes_per_sample(self) -> float:
-        """1 is a sample at the price of a pass."""
+        """The cost of one sample of z; 1 if it costs as much as a forward pass."""
         return self.seconds / self.num_samples / self.forward_seconds
 
 
@@ -41,7 +41,15 @@ def evaluation_costs(
     samples: list[int],
     repeats: int,
 ) -> Iterator[EvaluationCost]:
-    """Measures every model, choice of settings and number of samples."""
+    """Measures every model with all settings and numbers of samples.
+
+    Args:
+      models: keys of `MODELS`.
+      size: side of the square images.
+      computes: settings of `ComputeConfig`, by name.
+      samples: numbers of samples of z.
+      repeats: measurements of each, taken in turns.
+    """
     for name in models:
         for compute_name, compute in computes.items():
             yield from _costs(name, compute_name, size, compute, samples, repeats)
@@ -68,8 +76,7 @@ def _costs(
     functions = {0: lambda: forward(image).numpy()} | {
         count: lambda count=count: evaluator.scores(images, count) for count in samples
     }
-    for call in functions.values():
-        first_call_seconds(call)
+    first_call_seconds(functions)  # Traces and compiles.
     seconds = median_seconds(functions, repeats)
     for count in samples:
         megabytes = peak_extra_megabytes(functions[count])

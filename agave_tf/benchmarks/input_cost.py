@@ -1,4 +1,4 @@
-"""How many images the input pipeline gives in a second."""
+"""Measures how many images per second the input pipeline delivers."""
 
 from typing import NamedTuple
 
@@ -10,15 +10,21 @@ _NUM_IMAGES, _NUM_STEPS = 10_000, 200
 
 
 class InputCost(NamedTuple):
-    """Of one batch size."""
+    """The speed of the input pipeline for one batch size."""
 
-    size: int
+    size: int  # side of the square images
     batch: int
     images_per_second: float
 
 
 def input_costs(size: int, batches: list[int], repeats: int) -> list[InputCost]:
-    """Measures the batches of training at every batch size, nothing else running."""
+    """Measures the training batches alone, without a model, at every batch size.
+
+    Args:
+      size: side of the square images.
+      batches: batch sizes.
+      repeats: measurements of each, taken in turns.
+    """
     images = random_images(_NUM_IMAGES, size)
 
     def read(batch: int) -> None:

@@ -1,4 +1,4 @@
-"""The models that are measured, and how much arithmetic they are."""
+"""The models that are measured, and counts of their arithmetic operations."""
 
 import math
 import statistics
@@ -20,7 +20,7 @@ from agave_tf.settings.config import (
     TrainConfig,
 )
 
-# The paper's, a middling one, and that of flags/small.flags.
+# Networks of the paper's size, of a size between, and as in flags/small.flags.
 FULL = PixelCNNConfig()
 SMALL = PixelCNNConfig(num_resnets=2, num_filters=64)
 PRESET = PixelCNNConfig(num_resnets=1, num_filters=32, num_mixtures=5, dropout_rate=0)
@@ -29,7 +29,12 @@ PIXEL_CNNS = {"preset": PRESET, "small": SMALL, "full": FULL}
 
 
 class Model(NamedTuple):
-    """A model as a stage trains it, with a batch size for two CPU cores."""
+    """A model to measure.
+
+    pixel_cnn: settings of the PixelCNN++.
+    vae: settings of the VAE; None: the PixelCNN++ alone.
+    batch: batch size that suits two CPU cores.
+    """
 
     pixel_cnn: PixelCNNConfig
     vae: IAFVAEConfig | None
@@ -37,11 +42,15 @@ class Model(NamedTuple):
 
     @property
     def stage(self) -> Stage:
-        """What trains it."""
+        """The stage that trains the model."""
         return STAGES["pretrain_pixel_cnn" if self.vae is None else "joint"]
 
     def config(self, **compute: object) -> Config:
-        """The whole configuration, with settings of `ComputeConfig`."""
+        """Returns the whole configuration.
+
+        Args:
+          **compute: settings of `ComputeConfig`.
+        """
         return Config(
             vae=self.vae or IAFVAEConfig(),
             pixel_cnn=self.pixel_cnn,
@@ -50,7 +59,7 @@ class Model(NamedTuple):
         )
 
     def make(self, config: Config, size: int) -> AGAVE:
-        """With weights as first drawn, for RGB images of `size` x `size`."""
+        """Makes the model, with random weights, for RGB images of `size` x `size`."""
         stage = self.stage
         shape = (size, size, 3)
         return AGAVE(config, shape, stage.has_vae, stage.has_pixel_cnn)
@@ -64,8 +73,7 @@ MODELS = {
     "full_agave": Model(FULL, IAFVAEConfig(), batch=4),
 }
 
-
-# Settings of `ComputeConfig`.
+# Settings of `ComputeConfig` to compare, by name.
 COMPUTES = {
     "float32": {},
     "float32_jit": {"jit_compile": True},
@@ -77,14 +85,22 @@ COMPUTES = {
 
 
 def random_images(count: int, size: int) -> Images:
-    """Noise, which costs as much as images do."""
+    """Returns images of uniform noise, which cost as much as real ones."""
     shape = (count, size, size, 3)
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     return Images(image, None)
 
 
 def count_gigaflop(function: Callable, *arguments: tf.Tensor) -> float:
-    """Floating-point operations of convolutions and products in a call, in 1e9."""
+    """Counts the operations of convolutions and matrix products in a call.
+
+    Args:
+      function: computes with TensorFlow.
+      *arguments: arguments of the call.
+
+    Returns:
+      Floating-point operations in 1e9; a multiplication with addition counts as two.
+    """
     graph = tf.function(function, autograph=False).get_concrete_function(*arguments)
     profiler = tf.compat.v1.profiler
     options = profiler.ProfileOptionBuilder.float_operation()
@@ -93,7 +109,16 @@ def count_gigaflop(function: Callable, *arguments: tf.Tensor) -> float:
 
 
 def peak_gigaflops(dtype: str, size: int = 2048, repeats: int = 5) -> float:
-    """What a product of square matrices reaches on this machine, in 1e9 per second."""
+    """Measures the speed of a product of square matrices on this machine.
+
+    Args:
+      dtype: of the matrices.
+      size: rows and columns of the matrices.
+      repeats: products to take the median of.
+
+    Returns:
+      Floating-point operations in 1e9 per second.
+    """
     matrix = tf.cast(tf.random.uniform([size, size]), dtype)
     seconds = []
     for _ in range(repeats):

@@ -1,4 +1,4 @@
-"""What an image drawn from a PixelCNN++ costs, in forward passes."""
+"""Measures the cost of drawing an image from a PixelCNN++, in forward passes."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,37 +17,47 @@ from agave_tf.sampling.cached import sample_cached
 from agave_tf.sampling.pixel_draws import PixelDraws
 from agave_tf.sampling.plain import sample_plain
 
-# Of an image that is drawn naively, so many pixels are timed: all cost the same.
+# Pixels timed of an image that is drawn naively; all pixels cost the same.
 _PLAIN_PIXELS = 2
 
 
 class SamplingCost(NamedTuple):
-    """Of one network at one batch and size; seconds are per image, medians."""
+    """The cost of one image, for one network, batch and size; medians."""
 
     network: str
-    size: int
+    size: int  # side of the square image
     batch: int
-    forward_seconds: float  # one parallel pass
-    plain_seconds: float  # naive, from `_PLAIN_PIXELS` of its pixels
-    cached_seconds: float
+    forward_seconds: float  # one forward pass, all pixels in parallel
+    plain_seconds: float  # naive sampling, extrapolated from `_PLAIN_PIXELS` pixels
+    cached_seconds: float  # cached sampling
     cached_first_seconds: float  # the first batch, with tracing and compilation
-    cached_megabytes: float  # peak over what was resident before
+    cached_megabytes: float  # peak memory above the level before, for the batch
 
     @property
     def forward_passes(self) -> float:
-        """The cost of a cached image; the naive one's is its number of pixels."""
+        """The cost of cached sampling, in forward passes.
+
+        Naive sampling costs as many as there are pixels.
+        """
         return self.cached_seconds / self.forward_seconds
 
     @property
     def speed_up(self) -> float:
-        """Of cached over naive."""
+        """The time of naive sampling divided by that of cached sampling."""
         return self.plain_seconds / self.cached_seconds
 
 
 def sampling_costs(
     network: str, sizes: list[int], batches: list[int], repeats: int
 ) -> Iterator[SamplingCost]:
-    """Measures a network with weights as first drawn at every size and batch."""
+    """Measures a network with random weights at every size and batch.
+
+    Args:
+      network: a key of `PIXEL_CNNS`.
+      sizes: sides of the square images.
+      batches: batch sizes.
+      repeats: measurements of each, taken in turns.
+    """
     keras.utils.set_random_seed(0)
     pixel_cnn = ConditionalPixelCNN(PIXEL_CNNS[network], image_channels=3)
     for size in sizes:
@@ -74,7 +84,7 @@ def _cost(
         ).numpy(),
         "cached": lambda: sample_cached(pixel_cnn, (size, size), draws).numpy(),
     }
-    first = {name: first_call_seconds(call) for name, call in functions.items()}
+    first = first_call_seconds(functions)
     seconds = median_seconds(functions, repeats)
     return SamplingCost(
         network,

@@ -1,14 +1,14 @@
-"""Measurements as a Markdown table."""
+"""Prints measurements as a Markdown table."""
 
 from collections.abc import Iterable
 
 
 def print_table(columns: dict[str, str], measurements: Iterable[object]) -> None:
-    """One row a measurement, as soon as it is made.
+    """Prints a row for each measurement as soon as it is made.
 
     Args:
-      columns: format string by heading; {0} is the measurement.
-      measurements: in order.
+      columns: format strings by heading; {0} is the measurement.
+      measurements: one for each row, in order.
     """
     _print_row(columns)
     _print_row(["---"] * len(columns))

@@ -1,4 +1,4 @@
-"""Time and memory of functions, measured in turns so that drift hits all alike."""
+"""Measures time and memory of functions."""
 
 import ctypes
 import statistics
@@ -9,7 +9,11 @@ from collections.abc import Callable, Mapping
 def median_seconds(
     functions: Mapping[str, Callable[[], object]], repeats: int
 ) -> dict[str, float]:
-    """The median duration of each function, called in turn `repeats` times."""
+    """Returns the median duration of each function over `repeats` calls.
+
+    The functions are called in turns, so that a machine that slows down meanwhile
+    slows down all of them.
+    """
     durations: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
@@ -19,19 +23,19 @@ def median_seconds(
     return {name: statistics.median(values) for name, values in durations.items()}
 
 
-def first_call_seconds(function: Callable[[], object]) -> float:
-    """How long a call takes that has to trace and compile."""
-    started = time.perf_counter()
-    function()
-    return time.perf_counter() - started
+def first_call_seconds(
+    functions: Mapping[str, Callable[[], object]],
+) -> dict[str, float]:
+    """Returns the duration of each function's first call, which traces and compiles."""
+    return median_seconds(functions, repeats=1)
 
 
 def peak_extra_megabytes(function: Callable[[], object]) -> float:
-    """How far resident memory rises above its level before; Linux and glibc."""
-    # What earlier calls have freed goes back first, or it would serve this one unseen.
+    """Returns how far resident memory rises during a call. Needs Linux and glibc."""
+    # Returns freed memory to the system; reused by this call, it would not be counted.
     ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
-        file.write("5")  # The peak starts again from the present level.
+        file.write("5")  # Resets the peak (VmHWM) to the present level.
     before = _status_megabytes("VmRSS")
     function()
     return _status_megabytes("VmHWM") - before

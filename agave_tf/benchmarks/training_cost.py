@@ -1,4 +1,4 @@
-"""Images per second of a training step and of a forward pass."""
+"""Measures the speed of a training step and of a forward pass."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -22,29 +22,40 @@ from agave_tf.models.agave import ImageDraws
 from agave_tf.randomness import seed_tensor
 from agave_tf.training.train_step import TrainState, make_train_steps
 
+# More than a measurement makes, so that the batches do not run out.
 _MANY_STEPS = 10**6
 
 
 class TrainingCost(NamedTuple):
-    """Of one model, in medians. A step counts as the arithmetic of three passes."""
+    """The speed of one model; medians over repeated measurements.
+
+    The operations of a training step are taken to be those of three forward passes.
+    """
 
     model: str
-    compute: str  # what is particular about it
+    compute: str  # name of the settings in COMPUTES
     batch: int
     step_images_per_second: float
     forward_images_per_second: float
     step_gigaflops: float
     forward_gigaflops: float
-    forward_gigaflop: float  # of an image
-    peak_gigaflops: float  # of a matrix product
-    first_step_seconds: float  # with tracing and compilation
-    step_megabytes: float  # peak over what was resident before
+    forward_gigaflop: float  # operations for one image, in 1e9
+    peak_gigaflops: float  # speed of a matrix product
+    first_step_seconds: float  # the first step, with tracing and compilation
+    step_megabytes: float  # peak memory above the level before
 
 
 def training_costs(
     models: list[str], size: int, computes: dict[str, dict], repeats: int
 ) -> Iterator[TrainingCost]:
-    """Measures every model with every choice of `ComputeConfig` settings, by name."""
+    """Measures every model with all settings.
+
+    Args:
+      models: keys of `MODELS`.
+      size: side of the square images.
+      computes: settings of `ComputeConfig`, by name.
+      repeats: measurements of each, taken in turns.
+    """
     for model in models:
         for name, compute in computes.items():
             yield _cost(model, name, size, compute, repeats)
@@ -69,12 +80,14 @@ def _cost(
     compiled = tf.function(
         forward, autograph=False, jit_compile=config.compute.jit_compile or None
     )
-    one, no = tf.constant(1), tf.constant(0)
+    num_steps, wants_stop = tf.constant(1), tf.constant(0)
     functions = {
-        "step": lambda: train_steps(batches, one, no).gradient_norm.numpy(),
+        "step": lambda: train_steps(
+            batches, num_steps, wants_stop
+        ).gradient_norm.numpy(),
         "forward": lambda: compiled(image).numpy(),
     }
-    first = {key: first_call_seconds(call) for key, call in functions.items()}
+    first = first_call_seconds(functions)
     seconds = median_seconds(functions, repeats)
     gigaflop = count_gigaflop(forward, image)
     return TrainingCost(

@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tiny import tiny_images, tiny_model
 
+from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator, summarize
+from agave_tf.models.objective import AGAVETerms
+from agave_tf.pictures.bits_map import bits_map_rows
+from agave_tf.training.summaries import training_scalars
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +32,9 @@ def test_scores_do_not_depend_on_the_batch_size(model):
 def test_an_image_has_the_same_score_alone_and_among_others(model):
     images = tiny_images(5)
     whole = Evaluator(model, 2).scores(images, 2)
-    first = Evaluator(model, 2).scores(images, 2, max_images=3)
-    np.testing.assert_allclose(first.bound, whole.bound[:3], rtol=1e-6)
+    some = Evaluator(model, 2).scores(images, 2, max_images=3)
+    assert len(some.index) == 3
+    np.testing.assert_allclose(some.bound, whole.bound[some.index], rtol=1e-6)
 
 
 def test_with_one_sample_the_bound_is_the_elbo(model):
@@ -83,3 +89,24 @@ def test_labels_reach_the_likelihood():
     right = Evaluator(model, 3).scores(images, 1)
     other = images._replace(label=(images.label + 1) % 3)
     assert (Evaluator(model, 3).scores(other, 1).bound != right.bound).all()
+
+
+@pytest.mark.parametrize("label", [None, -1, 3])
+def test_labels_that_are_missing_or_out_of_range_are_refused(label):
+    """They were scored as "no class"."""
+    images = tiny_images(6, labels=3)
+    model = tiny_model("pretrain_pixel_cnn", images, num_classes=3)
+    labels = None if label is None else np.full(6, label, np.int32)
+    with pytest.raises(InputError, match="`num_classes` must"):
+        Evaluator(model, 3).scores(images._replace(label=labels), 1)
+    with pytest.raises(InputError, match="`num_classes` must"):
+        bits_map_rows(model, images._replace(label=labels), seed=0)
+
+
+@pytest.mark.parametrize("stage", ["joint", "pretrain_vae", "pretrain_pixel_cnn"])
+def test_every_place_that_shows_the_parts_names_them_alike(stage):
+    model, images = tiny_model(stage), tiny_images(6)
+    scores = summarize(Evaluator(model, 4).scores(images, 1), model, 1)
+    means = AGAVETerms(*[tf.constant(0.0)] * 4, tf.zeros([model.num_levels]))
+    shown = list(training_scalars(model, means))
+    assert [score.name for score in scores] == [n for n in shown if n != "kl_objective"]

@@ -62,12 +62,27 @@ def test_a_batch_may_be_larger_than_the_data_set():
 
 @pytest.mark.parametrize("max_images", [0, 5])
 def test_evaluation_counts_every_image_once_in_order(max_images):
+    images = numbered(11)
+    chosen = images.choose(max_images)
     seen = [
         (batch.index.numpy()[i], batch.image.numpy()[i, 0, 0, 0])
-        for batch in evaluation_batches(numbered(11), 4, max_images)
+        for batch in evaluation_batches(images, 4, chosen)
         for i in range(batch.num_valid)
     ]
-    assert seen == [(i, i) for i in range(max_images or 11)]
+    assert seen == [(i, i) for i in chosen]
+    assert len(set(seen)) == len(seen) == (max_images or 11)
+
+
+def test_a_choice_of_images_is_repeatable_nested_and_of_every_class():
+    """The first images of a set that is sorted by class are of one class."""
+    label = np.repeat(np.arange(10, dtype=np.int32), 100)
+    images = Images(np.zeros((1000, 4, 4, 1), np.uint8), label)
+    few, many = images.choose(100), images.choose(300)
+    np.testing.assert_array_equal(few, images.choose(100))
+    assert (np.diff(many) > 0).all() and set(few) <= set(many)
+    # 10 expected of each class; one missing has a chance of 2e-4 over all choices.
+    assert set(images.take(few).label) == set(range(10))
+    assert len(images.choose(0)) == len(images.choose(2000)) == 1000
 
 
 def test_levels_survive_the_unit_range():

@@ -6,6 +6,7 @@ from tiny import tiny_images, tiny_model
 
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
+from agave_tf.evaluation import linear_probe
 from agave_tf.evaluation.linear_probe import _fit, probe
 from agave_tf.pictures.bits_map import bits_map_rows
 
@@ -58,6 +59,22 @@ def test_more_features_than_images_give_the_same_classifier():
     # Twenty columns of zeros change nothing but which system is solved.
     many = _fit(np.hstack([x, np.zeros((30, 20))]), label, 0.2)
     np.testing.assert_allclose(many.weights[:20], few.weights, atol=1e-10)
+
+
+def test_the_ridge_is_chosen_on_images_of_every_class(monkeypatch):
+    """The first tenth of a set that is sorted by class is of one class."""
+    seen = []
+
+    def share_right(classifier, features, label):
+        seen.append(set(label))
+        return 0.5
+
+    monkeypatch.setattr(linear_probe, "_share_right", share_right)
+    label = np.repeat(np.arange(4), 100)
+    features = np.random.default_rng(0).normal(size=(400, 3))
+    linear_probe._accuracy(features, label, features, label)
+    # Of 40 at random, none of one class has a chance of 4e-5.
+    assert all(classes == {0, 1, 2, 3} for classes in seen)
 
 
 def test_what_cannot_be_probed_is_refused():

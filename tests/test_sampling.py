@@ -8,9 +8,9 @@ from tiny import tiny_images, tiny_model
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.pictures.completion_mask import completion_mask
-from agave_tf.pictures.rows import Sampler, draw_rows
+from agave_tf.pictures.rows import Sampler, _labels_along, draw_rows
 from agave_tf.sampling.draw_images import SamplingSettings, draw_images
-from agave_tf.settings.pictures import PictureConfig
+from agave_tf.settings.pictures import PictureSettings
 
 pytestmark = pytest.mark.xdist_group("sampling")
 
@@ -173,12 +173,52 @@ def test_a_mask_is_read_from_a_picture(tmp_path):
 )
 def test_picture_settings_out_of_range_are_refused(name, value):
     with pytest.raises(InputError, match=rf"`{name}` must be .*got"):
-        PictureConfig(**{name: value})
+        PictureSettings(**{name: value})
 
 
 def test_every_mode_draws_its_rows(model):
     images = tiny_images(2)
     expected = {"prior": 2, "condition": 11, "reconstruct": 3, "interpolate": 3}
     for mode, count in (expected | {"complete": 4}).items():
-        config = PictureConfig(mode=mode, num_images=2, sampling_batch_size=2)
+        config = PictureSettings(mode=mode, num_images=2, sampling_batch_size=2)
         assert len(draw_rows(model, config, images)) == count, mode
+
+
+@pytest.fixture(scope="module")
+def conditional_model():
+    return tiny_model(images=tiny_images(labels=4), num_classes=4)
+
+
+@pytest.mark.parametrize("mode", ["prior", "condition", "reconstruct", "interpolate"])
+def test_every_mode_of_a_class_conditional_model_draws_for_the_labels(
+    conditional_model, mode
+):
+    """Modes condition and interpolate drew without a class, in silence."""
+    images = tiny_images(2, labels=2)
+    settings = PictureSettings(
+        mode=mode, num_images=2, num_samples=1, num_steps=2, sampling_batch_size=2
+    )
+    drawn = draw_rows(conditional_model, settings, images)[-1].images
+    other = images._replace(label=images.label + 2)
+    redrawn = draw_rows(conditional_model, settings, other)[-1].images
+    assert (drawn != redrawn).any(axis=(1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("label", [None, np.array([0, -1]), np.array([0, 4])])
+@pytest.mark.parametrize("mode", ["prior", "condition", "reconstruct", "interpolate"])
+def test_a_class_conditional_model_refuses_missing_and_unknown_labels(
+    conditional_model, mode, label
+):
+    images = tiny_images(2)._replace(label=label)
+    settings = PictureSettings(mode=mode, num_images=2, sampling_batch_size=2)
+    with pytest.raises(InputError, match="`num_classes` must"):
+        draw_rows(conditional_model, settings, images)
+    with pytest.raises(InputError, match="`label` must be given"):
+        rows_of(conditional_model).prior(2)
+
+
+def test_interpolation_takes_the_label_of_the_nearer_image():
+    label = np.array([1, 2, 3, 0], np.int32)
+    np.testing.assert_array_equal(
+        _labels_along(label, 5), [1, 1, 1, 2, 2, 3, 3, 3, 0, 0]
+    )

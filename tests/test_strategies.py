@@ -7,12 +7,15 @@ import socket
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from command_process import ROOT, Command
 from event_files import scalars
-from test_survival import averaged_weights, saved_step, wait_for_step
+from run_files import averaged_weights, saved_step, wait_for_step
 
 from agave_tf.errors import InputError
+from agave_tf.training import train_step
 from agave_tf.training.strategy import make_strategy
+from agave_tf.training.train_step import all_agree
 
 SMOKE = (
     f"--flagfile={ROOT}/flags/smoke.flags",
@@ -101,6 +104,23 @@ def test_a_signal_to_one_of_two_processes_stops_and_saves_both(tmp_path):
     result = train(run, VAE, f"--pretrain_vae_steps={step + 2}").result()
     assert result.returncode == 0, result.stderr
     assert saved_step(run) == step + 2
+
+
+@pytest.mark.parametrize("judgements,verdict", [((1, 1), True), ((1, 0), False)])
+def test_one_process_that_finds_a_gradient_too_long_is_enough(
+    monkeypatch, judgements, verdict
+):
+    """Each process judged for itself: a last bit could part their weights for ever."""
+    # Two replicas stand for two processes.
+    monkeypatch.setattr(train_step, "num_processes", lambda strategy: 2)
+    strategy = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    each = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(judgements[context.replica_id_in_sync_group]) > 0
+    )
+    with strategy.scope():
+        assert bool(all_agree(each)) is verdict
 
 
 @pytest.mark.parametrize(

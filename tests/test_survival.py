@@ -1,7 +1,8 @@
 """What happens to a run that is killed, stopped, damaged, or started twice."""
 
-import json
+import fcntl
 import os
+import pathlib
 import signal
 import time
 
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from command_process import ROOT, Command
+from run_files import averaged_weights, saved_step, wait_for_step
 from tiny import tiny_trainer
 
 from agave_tf.errors import InputError
 from agave_tf.runs.checkpoints import Checkpoints, checkpoint_steps
-from agave_tf.runs.run_lock import run_lock
+from agave_tf.runs.run_lock import LOCK_FILE, run_lock
 from agave_tf.training.stop_request import stop_requests
+from agave_tf.whole_file import writing
 
 pytestmark = pytest.mark.xdist_group("survival")
 SETTINGS = {"evaluate_images": 0, "checkpoint_every": 2, "keep_checkpoints": 3}
@@ -35,24 +38,6 @@ def long_run(run_dir, *flags, steps=100_000, **how):
         *flags,
         **how,
     )
-
-
-def wait_for_step(command, run_dir, step):
-    """Returns when a run has saved this step."""
-    deadline = time.monotonic() + 120
-    while max(checkpoint_steps(run_dir / "checkpoints"), default=-1) < step:
-        assert command.process.is_alive(), command.result().stderr
-        assert time.monotonic() < deadline, "no checkpoint came"
-        time.sleep(0.05)
-
-
-def saved_step(run_dir):
-    return json.loads((run_dir / "progress.json").read_text())["step"]
-
-
-def averaged_weights(run_dir):
-    with np.load(run_dir / "averaged_weights.npz") as file:
-        return {name: file[name] for name in file.files}
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +86,37 @@ def test_a_second_process_on_a_run_directory_is_refused(tmp_path):
     assert first.result().returncode == 128 + signal.SIGTERM
 
 
+def test_a_lock_on_a_file_that_was_removed_keeps_others_out(tmp_path, monkeypatch):
+    """Version 0.1 locked a file that the last holder had just removed.
+
+    A second process then made and locked a file of its own.
+    """
+    run, flock = str(tmp_path / "run"), fcntl.flock
+    removed = []
+
+    def flock_after_removal(file, operation):
+        if not removed:  # The last holder leaves between opening and locking.
+            removed.append(os.path.join(run, LOCK_FILE))
+            os.remove(removed[0])
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock_after_removal)
+    with run_lock(run):
+        assert os.path.exists(removed[0])
+        with pytest.raises(InputError, match="must not be in use"), run_lock(run):
+            pass
+
+
+def test_a_lock_removes_what_killed_processes_left_half_written(tmp_path):
+    with writing(str(tmp_path / "weights.npz")) as file:
+        remains = pathlib.Path(file.name).name
+    (tmp_path / remains).write_text("half")
+    (tmp_path / "notes.partial").write_text("mine")
+    with run_lock(str(tmp_path)):
+        left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"weights.npz", "notes.partial", LOCK_FILE}
+
+
 def test_a_lock_leaves_nothing_where_nothing_was_written(tmp_path):
     with run_lock(str(tmp_path / "run")):
         assert (tmp_path / "run").exists()
@@ -146,6 +162,20 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     for step in (2, 4):
         damage(tmp_path / f"step-{step}.data-00000-of-00001", how)
     with pytest.raises(InputError, match="all 3 in .* are damaged"):
+        checkpoints.restore()
+
+
+def test_damage_without_a_message_is_told_all_the_same(tmp_path, monkeypatch, caplog):
+    """The first line of an empty message was an IndexError."""
+    checkpoint = tf.train.Checkpoint(v=tf.Variable(0.0))
+    checkpoints = Checkpoints(str(tmp_path), checkpoint, keep=2)
+    checkpoints.save(1)
+
+    def read(path):
+        raise ValueError()
+
+    monkeypatch.setattr(checkpoint, "read", read)
+    with pytest.raises(InputError, match="all 1 in"):
         checkpoints.restore()
 
 

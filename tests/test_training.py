@@ -41,8 +41,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path):
     resumed.train()
     assert_same_weights(weights_of(resumed), weights_of(whole), rtol=0, atol=0)
     a, b = (open_run(str(tmp_path / name)) for name in ("whole", "parts"))
-    assert a.is_finished
-    assert a.step == b.step == 5
+    assert a.step == b.step == a.num_steps == 5
     assert_same_weights(a.read_weights(), b.read_weights(), rtol=0, atol=0)
 
 
@@ -122,6 +121,21 @@ def test_a_run_directory_goes_on_only_with_its_own_settings(tmp_path):
         check_same_run(str(tmp_path / "other"), stage, tiny_config())
 
 
+def test_a_stage_goes_on_whatever_settings_it_does_not_use(tmp_path):
+    """pretrain_vae refused another kl_weight, which it does not use."""
+    for stage, unused, used in (
+        ("pretrain_vae", {"kl_weight": 9.0, "num_filters": 5}, {"z_channels": 4}),
+        ("pretrain_pixel_cnn", {"z_channels": 4, "kl_min": 1.0}, {"num_filters": 5}),
+        ("ablation", {"auxiliary_weight": 3.0}, {"z_channels": 4}),
+        ("joint", {}, {"kl_weight": 9.0}),
+    ):
+        path = tmp_path / stage
+        tiny_trainer(path, stage).run.write_config()
+        assert check_same_run(str(path), STAGES[stage], tiny_config(**unused))
+        with pytest.raises(InputError, match="to go on with the run"):
+            check_same_run(str(path), STAGES[stage], tiny_config(**used))
+
+
 def spoil(trainer):
     """Makes every term of the VAE, and with it the loss, not a number."""
     trainer.state.model.vae.log_scale.assign([np.nan] * 3)
@@ -154,6 +168,15 @@ def test_updates_that_are_not_finite_are_skipped_and_end_training_when_too_many(
     # What is stored is from before the trouble: the checkpoint that step 0 wrote.
     stored = open_run(str(tmp_path / "run"))
     assert np.isfinite(stored.read_weights()["vae/log_scale"]).all()
+
+
+def test_too_many_skipped_updates_end_training_within_a_call_of_many_steps(tmp_path):
+    """They were counted between calls: 12 steps went on, a good one hid the series."""
+    trainer = vae_trainer(tmp_path / "run", 12, steps_per_call=12, max_skipped=2)
+    spoil(trainer)
+    with pytest.raises(NonFiniteError, match="2 updates in a row up to step 2"):
+        trainer.train()
+    assert trainer.step == 2
 
 
 def test_a_gradient_that_explodes_is_skipped_and_counted(tmp_path):
@@ -219,6 +242,14 @@ def test_moving_average_warms_up():
         average.update(tf.constant(step))
     # With a fixed decay it would be at 1 - .9995**50 = .025.
     assert float(average.average) > 0.99
+
+
+def test_without_averaging_the_averages_are_the_weights_bit_for_bit(tmp_path):
+    """average + 1 * (weights - average) differs from the weights by rounding."""
+    trainer = vae_trainer(tmp_path / "run", 3, average_decay=0.0)
+    trainer.train()
+    weights = weights_of(trainer)
+    assert_same_weights(trainer.state.averaged_weights(), weights, rtol=0, atol=0)
 
 
 def test_averages_take_the_place_of_the_weights_and_give_it_back(tmp_path):

@@ -100,6 +100,11 @@ class AGAVE(keras.layers.Layer):
         return 0 if self.pixel_cnn is None else self.config.pixel_cnn.num_classes
 
     @property
+    def num_levels(self) -> int:
+        """Levels of z; 0 without a VAE."""
+        return 0 if self.vae is None else len(self.vae.ladder)
+
+    @property
     def judged_shape(self) -> tuple[int, int, int]:
         """Shape of the image that `bound` is about: x, or y for the VAE alone."""
         return self.auxiliary_shape if self.pixel_cnn is None else self.image_shape

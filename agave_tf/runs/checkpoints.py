@@ -7,7 +7,7 @@ import shutil
 import tensorflow as tf
 from absl import logging
 
-from agave_tf.errors import InputError
+from agave_tf.errors import InputError, first_line
 
 # step-12.index, step-12.data-00000-of-00001, and what an interrupted write leaves.
 _FILE = re.compile(r"step-(\d+)(\.index|\.data-\d+-of-\d+|_temp|\.tempstate\w*)")
@@ -19,22 +19,23 @@ _DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError)
 class Checkpoints:
     """Checkpoints step-N of one run.
 
-    A checkpoint exists once its .index does, which TensorFlow writes last. The
-    directory itself says which there are: no list that could be damaged.
+    A checkpoint exists once its .index does, which TensorFlow writes last. The names
+    in the directory tell which checkpoints there are: no list could be damaged.
 
     Args:
-      directory: made at the first save.
-      checkpoint: what to keep.
-      keep: the newest so many stay.
+      directory: where they are; made at the first save.
+      checkpoint: the variables to keep.
+      keep: how many of the newest checkpoints stay.
     """
 
     def __init__(self, directory: str, checkpoint: tf.train.Checkpoint, keep: int):
         self.directory, self.checkpoint, self.keep = directory, checkpoint, keep
 
     def save(self, step: int) -> None:
-        """Writes step-`step`, then removes the older ones and remains of others.
+        """Writes step-`step`, then removes old checkpoints and remains of others.
 
-        Later ones too: training is here again because they were damaged.
+        Later checkpoints go as well: training is at this step again because they were
+        damaged.
         """
         os.makedirs(self.directory, exist_ok=True)
         try:
@@ -46,9 +47,9 @@ class Checkpoints:
         self._remove_all_but(so_far[-self.keep :])
 
     def restore(self) -> int | None:
-        """Restores the newest checkpoint that can be read; its step, or None.
+        """Restores the newest checkpoint that can be read; returns its step, or None.
 
-        TensorFlow compares every tensor with its checksum. One that is damaged is
+        TensorFlow compares every tensor with its checksum. A damaged checkpoint is
         passed over with a warning.
 
         Raises:
@@ -60,12 +61,11 @@ class Checkpoints:
                 self.checkpoint.read(self._prefix(step)).assert_consumed()
                 return step
             except _DAMAGE as error:
-                reason = str(error).strip().splitlines()[0]
                 logging.warning(
                     "The checkpoint of step %d in %s is damaged and passed over (%s).",
                     step,
                     self.directory,
-                    reason,
+                    first_line(error),
                 )
         if steps:
             raise InputError(
@@ -90,7 +90,7 @@ class Checkpoints:
 
 
 def checkpoint_steps(directory: str) -> list[int]:
-    """The steps of the checkpoints there, in order."""
+    """The steps of the checkpoints in a directory, in order."""
     if not os.path.isdir(directory):
         return []
     matches = (_FILE.fullmatch(name) for name in os.listdir(directory))

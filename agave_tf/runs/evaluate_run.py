@@ -1,80 +1,130 @@
-"""A run's scores on held-out images, kept in its directory."""
+"""A run's scores on images, kept in its directory with all that they depend on."""
 
+import dataclasses
 import json
-from typing import NamedTuple
+import os
+import re
+from typing import Any, NamedTuple
 
 from agave_tf.data.image_set import Images
 from agave_tf.data.load import load_images
 from agave_tf.evaluation.evaluator import Evaluator, ImageScores, Score, summarize
 from agave_tf.evaluation.linear_probe import ProbeScore, probe
 from agave_tf.models.agave import AGAVE
-from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.run_directory import RunDirectory, library_versions, open_run
+from agave_tf.settings.config import DataConfig
+from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.whole_file import write_text
 
-
-class EvaluationSettings(NamedTuple):
-    """How a run is evaluated.
-
-    split: train or test, of its data set.
-    num_importance_samples: S of the bound.
-    max_images: how many; 0: all.
-    batch_size: images at a time.
-    seed: of the samples of z.
-    probe_images: training images of the linear probe; 0: no probe.
-    """
-
-    split: str = "test"
-    num_importance_samples: int = 16
-    max_images: int = 0
-    batch_size: int = 50
-    seed: int = 0
-    probe_images: int = 0
+# The settings of the data that say which images, and not where they lie.
+_WHICH_IMAGES = ("dataset", "image_size", "image_channels", "corrupt_images")
 
 
 class RunScores(NamedTuple):
-    """What is known of a run."""
+    """The scores of a run."""
 
-    summary: list[Score]
-    of_images: ImageScores
-    probe: list[ProbeScore]
+    summary: list[Score]  # means over images, bits/dim
+    of_images: ImageScores  # of every image, nats
+    probe: list[ProbeScore]  # empty if not asked for
 
 
 def evaluate_run(
     run: RunDirectory, model: AGAVE, images: Images, settings: EvaluationSettings
 ) -> RunScores:
-    """Scores of a run, written to its evaluation_SPLIT.json too.
+    """Scores a run, and writes the scores to its directory (`scores_file`).
 
     Args:
-      run: whose data are read for the probe's training images.
-      model: its model.
-      images: of the split.
-      settings: how.
+      run: the run; its config names the data, also those of the probe.
+      model: the run's model.
+      images: all images of the split.
+      settings: how to evaluate.
 
     Raises:
-      InputError: there is nothing to probe.
+      InputError: there is nothing to probe, or labels are missing or out of range.
     """
-    held_out = images.first(settings.max_images or len(images.image))
-    probed = []
-    if settings.probe_images:
-        train = load_images(run.config.data, "train", run.config.train.seed)
-        train = train.first(settings.probe_images)
-        probed = probe(model, train, held_out, settings.seed, settings.batch_size)
-    of_images = Evaluator(model, settings.batch_size).scores(
-        held_out,
+    images.check_labels(model.num_classes)
+    probed = _probe(run, model, images, settings) if settings.probe else []
+    of_images = Evaluator(model, settings.evaluation_batch_size).scores(
+        images,
         settings.num_importance_samples,
-        settings.seed,
+        settings.evaluation_seed,
+        settings.max_images,
         progress=f"Evaluating {run.stage.name}",
     )
     summary = summarize(of_images, model, settings.num_importance_samples)
-    result = {
-        "step": run.step,
+    result = _provenance(run, settings) | {
+        "versions": library_versions(),
         "num_images": len(of_images.kl),
+        "num_images_in_split": len(images.image),
         "num_importance_samples": settings.num_importance_samples,
         "scores": {score.name: score.mean for score in summary},
         "standard_errors": {score.name: score.standard_error for score in summary},
     }
     if probed:
         result["probe"] = {score.features: score.accuracy for score in probed}
-    path = run.file(f"evaluation_{settings.split}.json")
-    write_text(path, json.dumps(result, indent=2) + "\n")
+    write_text(scores_file(run, settings), json.dumps(result, indent=2) + "\n")
     return RunScores(summary, of_images, probed)
+
+
+def stored_scores(
+    run: RunDirectory, settings: EvaluationSettings
+) -> dict[str, Any] | None:
+    """The content of the score file, if it is of this run, these data and settings.
+
+    Otherwise None: scores of other images, samples, seeds or weights are not reused. A
+    file with a probe serves where none is asked for.
+    """
+    try:
+        with open(scores_file(run, settings), encoding="utf-8") as file:
+            stored = json.load(file)
+    except (FileNotFoundError, ValueError):
+        return None
+    if settings.probe and "probe" not in stored:
+        return None
+    expected = _provenance(run, settings)
+    found = {name: stored.get(name) for name in expected}
+    if not settings.probe and isinstance(found["evaluation"], dict):
+        # What a probe was asked for changes no other score.
+        for name in ("probe", "probe_images"):
+            found["evaluation"][name] = expected["evaluation"][name]
+    return stored if found == expected else None
+
+
+def scores_file(run: RunDirectory, settings: EvaluationSettings) -> str:
+    """The path of the scores: evaluation_SPLIT.json for the run's own data set.
+
+    Scores on other data go to a file of their own, evaluation_SPLIT_on_NAME.json.
+    """
+    ours, own = _which_images(run.config.data), open_run(run.path).config.data
+    name = f"evaluation_{settings.split}"
+    if ours != _which_images(own):
+        name += "_on_" + re.sub(r"\W+", "_", "_".join(map(str, ours.values())))
+    return os.path.join(run.path, f"{name}.json")
+
+
+def _provenance(run: RunDirectory, settings: EvaluationSettings) -> dict[str, Any]:
+    """All that the scores depend on: weights, data, and how they are evaluated."""
+    return {
+        "step": run.step,
+        "weights": run.fingerprint(),
+        "data": _which_images(run.config.data),
+        "evaluation": dataclasses.asdict(settings),
+    }
+
+
+def _which_images(data: DataConfig) -> dict[str, Any]:
+    return {name: getattr(data, name) for name in _WHICH_IMAGES}
+
+
+def _probe(
+    run: RunDirectory, model: AGAVE, images: Images, settings: EvaluationSettings
+) -> list[ProbeScore]:
+    """The probe's accuracies on the images that are scored."""
+    train = load_images(run.config.data, "train", run.config.train.seed)
+    return probe(
+        model,
+        train.take(train.choose(settings.probe_images)),
+        images.take(images.choose(settings.max_images)),
+        settings.evaluation_seed,
+        settings.evaluation_batch_size,
+    )

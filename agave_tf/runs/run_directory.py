@@ -1,17 +1,24 @@
-"""A run directory: what a run is made from, how far it is, and its weights.
+"""A run directory: the settings and sources of a run, its progress and its weights.
 
-config.json            settings, stage, image shape, version: written once, first
-averaged_weights.npz   averaged weights by name: what later commands read
-checkpoints/           everything a resumed run needs
+config.json            settings, stage, image shape, sources, versions: written first
+averaged_weights.npz   averaged weights by name: read by the later commands
+checkpoints/           everything that a resumed run needs
 progress.json          the step of the weights
-summaries/             TensorBoard
+summaries/             TensorBoard's files
+evaluation_*.json      scores, with all that they depend on
 """
 
 import dataclasses
+import hashlib
 import json
 import os
+import platform
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
 
 import agave_tf
 from agave_tf.data.image_set import Images
@@ -20,38 +27,41 @@ from agave_tf.models.agave import AGAVE
 from agave_tf.models.named_weights import assign_weights, read_weights
 from agave_tf.runs.run_lock import LOCK_FILE
 from agave_tf.runs.stages import STAGES, Stage
-from agave_tf.settings.config import Config, config_from_json
+from agave_tf.settings.config import PARTS, Config, config_from_json
 from agave_tf.whole_file import write_npz, write_text
 
 _CONFIG, _WEIGHTS, _PROGRESS = "config.json", "averaged_weights.npz", "progress.json"
 
-# Settings that do not change what a step computes, so that a run may go on with others.
-_CHANGEABLE = {
-    "data_dir",
-    "pretrain_vae_steps",
-    "pretrain_pixel_cnn_steps",
-    "joint_steps",
-    "ablation_steps",
-    "summary_every",
-    "checkpoint_every",
-    "evaluate_every",
-    "evaluate_images",
-    "show_samples",
-    "keep_checkpoints",
-    "max_skipped",
-    "jit_compile",
-    "steps_per_call",
-    "accumulate_steps",
-    "recompute",
-    "profile_steps",
-}
+
+class Source(NamedTuple):
+    """A run that gave another one its first weights."""
+
+    path: str  # absolute, at that time
+    stage: str
+    step: int  # of the weights
+    weights: str  # their fingerprint
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that numbers depend on."""
+    return {
+        "python": platform.python_version(),
+        "agave_tf": agave_tf.__version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "tensorflow_probability": tfp.__version__,
+        "numpy": np.__version__,
+    }
 
 
 @dataclasses.dataclass(frozen=True)
 class RunDirectory:
-    """A run's directory with what its config.json says.
+    """A run's directory, with the content of its config.json.
 
     origin: the checkpoint that the weights were imported from; empty for one of ours.
+    versions: of the libraries, when the run was last started; empty for a new run.
+    sources: the runs that gave it its first weights, by flag; None: not known, for a
+      run of version 0.1.
     """
 
     path: str
@@ -59,6 +69,8 @@ class RunDirectory:
     config: Config
     image_shape: tuple[int, int, int]
     origin: str = ""
+    versions: dict[str, str] = dataclasses.field(default_factory=lambda: {})
+    sources: dict[str, Source] | None = dataclasses.field(default_factory=dict)
 
     def with_config(self, config: Config) -> "RunDirectory":
         """This run with other settings, in memory alone."""
@@ -78,22 +90,23 @@ class RunDirectory:
             return 0
 
     @property
-    def is_finished(self) -> bool:
-        """Whether the run has made all its steps."""
-        return self.step >= self.stage.num_steps(self.config) and os.path.exists(
-            self.file(_WEIGHTS)
-        )
+    def num_steps(self) -> int:
+        """Optimizer steps that the run is to make."""
+        return self.stage.num_steps(self.config)
 
     def write_config(self) -> None:
         """Makes the directory a run directory."""
         os.makedirs(self.path, exist_ok=True)
         content = {
-            "agave_tf": agave_tf.__version__,
+            "versions": library_versions(),
             "stage": self.stage.name,
             "image_shape": self.image_shape,
             "origin": self.origin,
             "settings": dataclasses.asdict(self.config),
         }
+        if self.sources is not None:
+            sources = {flag: s._asdict() for flag, s in self.sources.items()}
+            content["sources"] = sources
         write_text(self.file(_CONFIG), json.dumps(content, indent=2) + "\n")
 
     def write_weights(self, weights: dict[str, np.ndarray], step: int) -> None:
@@ -105,13 +118,25 @@ class RunDirectory:
         """The averaged weights by name; InputError where there are none."""
         return read_weights(self.file(_WEIGHTS))
 
+    def fingerprint(self) -> str:
+        """Tells weights apart: equal for equal averaged weights, 16 hexadecimal digits.
+
+        Raises:
+          InputError: there are no weights.
+        """
+        digest = hashlib.sha256()
+        for name, value in sorted(self.read_weights().items()):
+            digest.update(f"{name} {value.dtype} {value.shape}".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+        return digest.hexdigest()[:16]
+
     def check_images(self, images: Images) -> None:
         """Raises InputError unless the images have the shape of the run's."""
-        shape = tuple(images.image.shape[1:])
-        if shape != self.image_shape:
+        if images.shape != self.image_shape:
             raise InputError(
                 f"Images must have shape {self.image_shape}, as in the run "
-                f"{self.path}; got {shape}. --image_size and --image_channels convert."
+                f"{self.path}; got {images.shape}. --image_size and --image_channels "
+                "convert."
             )
 
     def make_model(self) -> AGAVE:
@@ -155,6 +180,8 @@ def open_run(path: str) -> RunDirectory:
             config_from_json(json.dumps(content["settings"])),
             tuple(content["image_shape"]),
             content.get("origin", ""),
+            content.get("versions", {}),
+            _read_sources(content),
         )
     except (InputError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -163,8 +190,18 @@ def open_run(path: str) -> RunDirectory:
         ) from error
 
 
+def _read_sources(content: dict[str, Any]) -> dict[str, Source] | None:
+    sources = content.get("sources")
+    if sources is None:
+        return None
+    return {flag: Source(**source) for flag, source in sources.items()}
+
+
 def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | None:
     """The run at `path` if there is one, after checking that it is this run.
+
+    Settings that the stage does not use may differ, and those that may change when a
+    run is resumed.
 
     Raises:
       InputError: the directory holds something else, or a run with other settings.
@@ -185,8 +222,8 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
             f"{old.origin}. --stage=joint can start from it, by --init_vae_from or "
             "--init_pixel_cnn_from."
         )
-    old_settings = fixed_settings(old.config)
-    for name, value in fixed_settings(config).items():
+    old_settings = fixed_settings(old.config, stage)
+    for name, value in fixed_settings(config, stage).items():
         if old_settings[name] != value:
             raise InputError(
                 f"`{name}` must be {old_settings[name]!r} to go on with the run in "
@@ -195,11 +232,14 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
     return old
 
 
-def fixed_settings(config: Config) -> dict[str, bool | int | float | str]:
-    """What a step computes by, by name: two runs that share it are the same run."""
+def fixed_settings(config: Config, stage: Stage) -> dict[str, bool | int | float | str]:
+    """The settings that affect what a training step of the stage computes, by name.
+
+    Two runs of a stage with the same values are the same run.
+    """
     return {
-        name: value
-        for part in dataclasses.asdict(config).values()
-        for name, value in part.items()
-        if name not in _CHANGEABLE
+        field.name: getattr(getattr(config, part), field.name)
+        for part, cls in PARTS.items()
+        for field in dataclasses.fields(cls)
+        if stage.uses(part, field.name) and not field.metadata["may_change"]
     }

@@ -9,22 +9,32 @@ from agave_tf.settings.config import Config
 
 
 class Stage(NamedTuple):
-    """What a stage trains, on which objective, from where.
-
-    has_auxiliary_loss: whether ln p(y|z) is in the objective.
-    is_weighted: whether its terms are weighted by --auxiliary_weight and --kl_weight,
-      rather than by 1.
-    sources: flags that may name the runs whose weights it starts from.
-    required_source: the one it cannot do without.
-    """
+    """The parts that a stage trains, its objective, and where it may start from."""
 
     name: str
     has_vae: bool
     has_pixel_cnn: bool
-    has_auxiliary_loss: bool
+    has_auxiliary_loss: bool  # whether ln p(y|z) is in the objective
+    # Whether --auxiliary_weight and --kl_weight weight the terms; otherwise 1 does.
     is_weighted: bool = False
+    # Flags that may name the runs whose weights the stage starts from.
     sources: tuple[str, ...] = ()
-    required_source: str | None = None
+    required_source: str | None = None  # one of `sources` that must be given
+
+    def uses(self, part: str, setting: str) -> bool:
+        """Whether a setting affects this stage.
+
+        Args:
+          part: field of Config, such as "vae".
+          setting: field of that part.
+        """
+        if part in ("vae", "auxiliary"):
+            return self.has_vae
+        if part == "pixel_cnn":
+            return self.has_pixel_cnn
+        if setting in ("kl_weight", "auxiliary_weight"):
+            return self.is_weighted
+        return self.has_vae or setting != "kl_annealing_steps"
 
     def auxiliary_weight(self, config: Config) -> float:
         """The weight of ln p(y|z) in this stage's objective."""

@@ -1,4 +1,4 @@
-"""All trainable weights of a model, end to end in one vector."""
+"""All trainable weights of a model in one vector, end to end."""
 
 import contextlib
 import math
@@ -10,11 +10,11 @@ import tensorflow as tf
 
 
 class FlatWeights(tf.Module):
-    """The vector on which optimizer and averages work.
+    """The vector that the optimizer updates and the moving average follows.
 
-    They take some twenty operations a variable, and PixelCNN++ has a thousand small
-    variables: as one vector they cost less to trace, to run and to exchange between
-    replicas. The model's own variables are copies of its parts.
+    Both make some twenty operations for each variable, and a PixelCNN++ has a thousand
+    small variables: one vector costs less to trace, to run and to exchange between
+    replicas. The model's own variables are copies of the vector's parts.
 
     Make it under the strategy's scope, after initialisation.
 
@@ -43,7 +43,7 @@ class FlatWeights(tf.Module):
         ]
 
     def copy_to_model(self) -> None:
-        """Sets the model's variables; in cross-replica context, on every device."""
+        """Sets the model's variables on every device; call in cross-replica context."""
         update = tf.distribute.get_strategy().extended.update
         starts = np.cumsum([0, *self._sizes])
         for weight, shape, start in zip(self._weights, self._shapes, starts):
@@ -56,7 +56,7 @@ class FlatWeights(tf.Module):
 
     @contextlib.contextmanager
     def replaced_in_model(self, vector: np.ndarray) -> Iterator[None]:
-        """Within this context the model computes with other weights."""
+        """Gives the model other weights within this context."""
         self._assign_to_model(vector)
         try:
             yield

@@ -1,6 +1,7 @@
-"""First weights of a run: from other runs, or from data-dependent initialisation."""
+"""The first weights of a run: other runs' weights, or data-dependent initialisation."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -9,27 +10,25 @@ from agave_tf.data.pixel_scale import to_unit_range
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE, ImageDraws
 from agave_tf.models.named_weights import assign_weights, under
-from agave_tf.randomness import fold_in, seed_tensor
+from agave_tf.randomness import Stream, stream
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.settings.config import Config
 
-# The step whose seed initialisation uses: one that training never reaches.
-_INITIALIZATION_STEP = 2**31 - 1
-
 
 def initialize(
-    model: AGAVE, images: Images, config: Config, sources: dict[str, str]
+    model: AGAVE, images: Images, config: Config, sources: Mapping[str, str]
 ) -> None:
     """Sets every weight of a new run; eagerly, once, before the first step.
 
     A part that a source gives takes that run's averaged weights. Other parts are
-    initialised on the first `num_initialization_images` images. A condition stream that
-    is new is initialised on the f(z) of those images and injects nothing at first.
+    initialised on `num_initialization_images` images, as `Images.choose` takes them. A
+    new condition stream is initialised on the f(z) of those images and injects nothing
+    at first.
 
     Args:
-      model: with weights as first drawn.
-      images: of training.
-      config: of the run.
+      model: the model, with weights as first drawn.
+      images: the training images.
+      config: the settings of the run.
       sources: run directory by flag: init_from, or init_vae_from, init_pixel_cnn_from.
 
     Raises:
@@ -39,12 +38,10 @@ def initialize(
         run = _open_source(sources["init_from"], "init_from", model, config)
         assign_weights(model, run.read_weights(), source=run.path)
         return
-    count = min(config.train.num_initialization_images, len(images.image))
-    batch = Images(
-        images.image[:count], None if images.label is None else images.label[:count]
-    )
+    batch = images.take(images.choose(config.train.num_initialization_images))
+    count = len(batch.image)
     draws = ImageDraws(
-        fold_in(seed_tensor(config.train.seed), _INITIALIZATION_STEP),
+        stream(config.train.seed, Stream.INITIALIZATION),
         tf.range(count),
         num_rows=count,
     )
@@ -79,14 +76,13 @@ def _initialize_pixel_cnn(
         label = None if batch.label is None else tf.constant(batch.label)
         x = to_unit_range(image)
         model.pixel_cnn.initialize(x, label, draws.dropout_seed())
-    if model.vae is not None:
-        noise = model.vae.draw_noise(draws.noise_seed(), draws.index)
-        f_z = model.vae.sample_posterior(model.encode(image), noise).f_z
-        model.pixel_cnn.initialize_condition(f_z, model.image_shape[:2])
+    output = model.sample_posterior(image, draws.noise_seed(), draws.index)
+    if output is not None:
+        model.pixel_cnn.initialize_condition(output.f_z, model.image_shape[:2])
 
 
 def _open_source(path: str, flag: str, model: AGAVE, config: Config) -> RunDirectory:
-    """The run that `flag` names, after checking that its network is this one's."""
+    """Opens the run that `flag` names, and checks that its network is this one's."""
     run = open_run(path)
     needs_vae = flag != "init_pixel_cnn_from"
     needs_pixel_cnn = flag != "init_vae_from"
@@ -103,7 +99,7 @@ def _open_source(path: str, flag: str, model: AGAVE, config: Config) -> RunDirec
         for field in dataclasses.fields(ours):
             their_value = getattr(theirs, field.name)
             our_value = getattr(ours, field.name)
-            if their_value != our_value and field.name not in _MAY_DIFFER:
+            if their_value != our_value and not field.metadata["may_differ"]:
                 raise InputError(
                     f"`{field.name}` must be {their_value!r}, as in the run of "
                     f"`{flag}`, {path}; got {our_value!r}."
@@ -114,7 +110,3 @@ def _open_source(path: str, flag: str, model: AGAVE, config: Config) -> RunDirec
             f"has {run.image_shape}."
         )
     return run
-
-
-# Settings of a part that its weights do not depend on.
-_MAY_DIFFER = {"dropout_rate", "kl_min", "open_tails"}

@@ -4,19 +4,19 @@ import tensorflow as tf
 
 
 class MovingAverage(tf.Module):
-    """average <- average + (1 - decay_t) * (weights - average), after every update.
+    """Keeps average <- average + (1 - decay_t) * (weights - average), every update.
 
-    decay_t = min(decay, (1 + t) / (10 + t)): the warm-up lets the average leave the
-    first values at once, instead of after 1 / (1 - decay) updates as in the originals,
-    whose averages also start before data-dependent initialisation. `warm_up=False` is
-    the originals' rule.
+    decay_t = min(decay, (1 + t) / (10 + t)) after update t. This warm-up lets the
+    average leave the first values at once, not after 1 / (1 - decay) updates as in the
+    originals, whose averages also start before data-dependent initialisation.
+    `warm_up=False` is the originals' rule, decay_t = decay.
 
     Make it under the strategy's scope, after initialisation.
 
     Args:
-      weights: what to average.
-      decay: the final decay; 0 keeps the average equal to the weights.
-      warm_up: whether decay_t grows to decay.
+      weights: the variable to average.
+      decay: the final decay; with 0 the average equals the weights, bit for bit.
+      warm_up: whether decay_t grows to `decay`.
     """
 
     def __init__(self, weights: tf.Variable, decay: float, warm_up: bool = True):
@@ -25,15 +25,25 @@ class MovingAverage(tf.Module):
         self.average = tf.Variable(weights.numpy(), trainable=False, name="average")
 
     def update(self, num_updates: tf.Tensor) -> None:
-        """Takes in the weights after update number 1, 2, ...
+        """Updates the average after update number `num_updates` of the weights, from 1.
 
         Call it in cross-replica context: each device then updates its own copy.
         """
+        update = tf.distribute.get_strategy().extended.update
+        if self._decay == 0:
+            # average + 1 * (weights - average) would differ by rounding.
+            update(
+                self.average,
+                lambda average, weights: average.assign(weights),
+                args=(self._weights,),
+                group=False,
+            )
+            return
         decay = tf.constant(self._decay)
         if self._warm_up:
             t = tf.cast(num_updates, tf.float32)
             decay = tf.minimum(decay, (1 + t) / (10 + t))
-        tf.distribute.get_strategy().extended.update(
+        update(
             self.average,
             lambda average, weights, rate: average.assign_add(
                 rate * (weights - average)

@@ -1,4 +1,4 @@
-"""A TensorBoard profile of some of a run's steps."""
+"""A TensorBoard profile of a range of a run's steps."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ import tensorflow as tf
 
 
 class Profiler:
-    """Records steps `first` to `last` of training, both included.
+    """Records the training steps from `first` to `last`, both included.
 
     Args:
-      directory: of the run's summaries.
-      steps: (first, last); (0, 0) for none.
+      directory: where the profile goes, with the run's summaries.
+      steps: (first, last), from 1; (0, 0) for no profile.
     """
 
     def __init__(self, directory: str, steps: tuple[int, int]):
@@ -20,12 +20,12 @@ class Profiler:
         self._is_on = False
 
     def steps_until_change(self, step: int) -> list[int]:
-        """Steps from `step` on to where recording begins, and to where it ends."""
+        """Steps that are left before recording begins, and before it ends."""
         return [at - step for at in (self._before, self._last) if at > step]
 
     @contextlib.contextmanager
     def around(self, step: int, count: int) -> Iterator[None]:
-        """A call of `count` steps that follow `step`."""
+        """A context for a call that makes the `count` steps after `step`."""
         if self._before <= step < self._last and not self._is_on:
             tf.profiler.experimental.start(self._directory)
             self._is_on = True

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as wishes that training grants between two steps."""
+"""SIGTERM and SIGINT as requests to stop, which training obeys between two steps."""
 
 import contextlib
 import signal
@@ -8,7 +8,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """Whether a signal has come, and which."""
+    """Remembers whether a signal has come, and which; true once one has."""
 
     def __init__(self):
         self.signal_number = 0
@@ -17,9 +17,10 @@ class StopRequest:
         return self.signal_number != 0
 
     def receive(self, signal_number: int, _frame: object) -> None:
-        """Handles a signal. The second one acts as if there were no handler.
+        """Handles the first signal; the second acts as if there were no handler.
 
-        Raises nothing: in the middle of TensorFlow's code that ends in a SystemError.
+        It raises nothing, because an exception in the middle of TensorFlow's code ends
+        in a SystemError.
         """
         self.signal_number = signal_number
         for number in _SIGNALS:
@@ -28,7 +29,7 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Within this context signals are noted, if this is the main thread."""
+    """Notes signals within this context, if this is the main thread."""
     request = StopRequest()
     try:
         before = {number: signal.getsignal(number) for number in _SIGNALS}

@@ -1,4 +1,4 @@
-"""Which devices a run uses, by tf.distribute."""
+"""The devices that a run uses, as a strategy of tf.distribute."""
 
 import json
 import os
@@ -11,19 +11,19 @@ STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 
 
 def make_strategy(name: str, num_logical_cpus: int = 0) -> tf.distribute.Strategy:
-    """The strategy called `name`. Only before TensorFlow's first operation.
+    """Makes the strategy called `name`; call it before TensorFlow's first operation.
 
     Args:
-      name: "one" device; "mirrored" over all GPUs of the machine, or over
-        `num_logical_cpus`; "multi_worker", mirrored over the processes that TF_CONFIG
-        lists, on one machine or several; "auto", multi_worker where TF_CONFIG is set,
-        else mirrored where there are several GPUs.
-      num_logical_cpus: splits the CPU into so many devices, for trying out replicas
-        without a GPU; 0: no.
+      name: "one": one device. "mirrored": all GPUs of the machine, or
+        `num_logical_cpus` parts of the CPU. "multi_worker": all processes that
+        TF_CONFIG lists, on one machine or several. "auto": multi_worker if TF_CONFIG is
+        set, else mirrored if there are several GPUs, else one.
+      num_logical_cpus: number of devices to split the CPU into, for trying out replicas
+        without a GPU; 0: the CPU is not split.
 
     Raises:
-      InputError: no such strategy, logical CPUs without "mirrored", or a TF_CONFIG that
-        cannot be used.
+      InputError: `name` is no strategy, logical CPUs are asked for without "mirrored",
+        or TF_CONFIG cannot be used.
     """
     if name not in STRATEGIES:
         raise InputError(
@@ -41,17 +41,12 @@ def make_strategy(name: str, num_logical_cpus: int = 0) -> tf.distribute.Strateg
 
 
 def is_chief() -> bool:
-    """Whether this process is the one of the run that writes; one device always is."""
+    """Returns whether this process writes the run's files; a lone process does."""
     return tf.distribute.get_strategy().extended.should_checkpoint
 
 
-def replicas_here(strategy: tf.distribute.Strategy) -> int:
-    """How many of the replicas this process has."""
-    return strategy.num_replicas_in_sync // num_processes(strategy)
-
-
 def num_processes(strategy: tf.distribute.Strategy) -> int:
-    """How many processes train together."""
+    """The number of processes that train together."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 1
     workers = strategy.cluster_resolver.cluster_spec().as_dict().values()

@@ -1,4 +1,4 @@
-"""What TensorBoard and the progress bar show of a run, all of it in bits/dim.
+"""The numbers of a run that TensorBoard and the progress bar show, in bits/dim.
 
 First come the bits/dim and their parts (group bits_per_dim), then what each level of z
 costs (kl_per_level), then how training goes (training). A sweep's runs are compared in
@@ -11,10 +11,10 @@ from tensorboard.plugins.custom_scalar import summary as custom_scalars
 from tensorboard.plugins.hparams import api as hparams
 
 from agave_tf.data.image_set import Images
-from agave_tf.evaluation.bound import bits_per_dim
 from agave_tf.evaluation.evaluator import Score
+from agave_tf.evaluation.parts import LEVEL_PREFIX, WHOLE, Part, parts_of
 from agave_tf.models.agave import AGAVE
-from agave_tf.models.objective import AGAVETerms, auxiliary_elbo, count_dims, elbo
+from agave_tf.models.objective import AGAVETerms
 from agave_tf.pictures.rows import Sampler, rows_grid
 from agave_tf.runs.run_directory import RunDirectory, fixed_settings
 from agave_tf.sampling.draw_images import SamplingSettings
@@ -24,30 +24,14 @@ _NUM_PICTURES = 8
 
 
 def training_scalars(model: AGAVE, terms: AGAVETerms) -> dict[str, float]:
-    """Bits/dim of a step's batch means, named as `summarize` names them.
+    """A step's mean terms in bits/dim, named as `parts_of` names them.
 
-    Reconstruction and kl add up to bits_per_dim.
-    For the VAE alone everything is per dimension of y.
+    Besides them `kl_objective`, the KL with free bits, per dimension of the whole.
     """
-    dims = count_dims(model.image_shape)
-    auxiliary_dims = count_dims(model.auxiliary_shape)
-    likelihood = elbo(terms)
-    if model.pixel_cnn is None:
-        dims, likelihood = auxiliary_dims, auxiliary_elbo(terms)
-    scalars = {"bits_per_dim": float(bits_per_dim(likelihood, dims))}
-    if model.pixel_cnn is not None:
-        scalars["primary_reconstruction"] = float(
-            bits_per_dim(terms.primary_reconstruction, dims)
-        )
+    parts = parts_of(model, terms)
     if model.vae is not None:
-        scalars["auxiliary_reconstruction"] = float(
-            bits_per_dim(terms.auxiliary_reconstruction, auxiliary_dims)
-        )
-        scalars["kl"] = float(bits_per_dim(-terms.kl, dims))
-        scalars["kl_objective"] = float(bits_per_dim(-terms.kl_objective, dims))
-        for level, kl in enumerate(terms.kl_per_level.numpy()):
-            scalars[f"kl_level_{level}"] = float(bits_per_dim(-kl, dims))
-    return scalars
+        parts.append(Part("kl_objective", -terms.kl_objective, model.num_dims))
+    return {part.name: float(part.bits_per_dim) for part in parts}
 
 
 class SummaryWriter:
@@ -70,7 +54,7 @@ class SummaryWriter:
     def write_training(
         self, scalars: dict[str, float], progress: dict[str, float], step: int
     ) -> None:
-        """Scalars of a step: bits/dim from `training_scalars`, and how it goes."""
+        """Writes a step's bits/dim, from `training_scalars`, and its progress."""
         with self._train.as_default(step):
             for name, value in scalars.items():
                 tf.summary.scalar(_tag(name), value)
@@ -78,7 +62,7 @@ class SummaryWriter:
                 tf.summary.scalar(f"training/{name}", value)
 
     def write_evaluation(self, scores: list[Score], step: int) -> None:
-        """Scores of held-out images, under the names that training uses."""
+        """Writes the scores of held-out images under the names that training uses."""
         with self._held_out.as_default(step):
             for score in scores:
                 tf.summary.scalar(_tag(score.name), score.mean)
@@ -86,16 +70,16 @@ class SummaryWriter:
     def write_pictures(
         self, model: AGAVE, images: Images, seed: int, step: int, finish: bool
     ) -> None:
-        """Held-out images, f(z), and samples, as far as the model has them.
+        """Writes held-out images, f(z) and samples, as far as the model has them.
 
         Args:
-          model: with the weights to show.
-          images: held-out images to reconstruct.
-          seed: of the draws; the same at every step, so that pictures can be compared.
-          step: of training.
+          model: the model, with the weights to show.
+          images: held-out images, some of which are shown and reconstructed.
+          seed: seed of the draws; the same at every step, to compare pictures.
+          step: the training step.
           finish: whether the PixelCNN++ draws too; otherwise f(z) alone.
         """
-        shown = images.first(_NUM_PICTURES)
+        shown = images.take(images.choose(_NUM_PICTURES))
         sampler = Sampler(model, SamplingSettings(seed=seed, finish=finish))
         grids = {"samples": sampler.prior(len(shown.image), label=shown.label)}
         if model.vae is not None:
@@ -113,25 +97,25 @@ class SummaryWriter:
 
 
 def _tag(name: str) -> str:
-    """Where TensorBoard shows a score."""
-    if name.startswith("kl_level_"):
-        return f"kl_per_level/{int(name.removeprefix('kl_level_')):02d}"
+    """The tag under which TensorBoard shows a score."""
+    if name.startswith(LEVEL_PREFIX):
+        return f"kl_per_level/{int(name.removeprefix(LEVEL_PREFIX)):02d}"
     # Without a name of its own in the group, the whole comes before its parts.
-    return name if name == "bits_per_dim" else f"bits_per_dim/{name}"
+    return name if name == WHOLE else f"bits_per_dim/{name}"
 
 
 def _write_configuration(run: RunDirectory) -> None:
     """The text tab, the columns of the HParams tab, and the stacked curves."""
     settings = f"```\n{config_to_json(run.config)}\n```"
     tf.summary.text("configuration", f"{run.stage.name}\n\n{settings}")
-    values = {"stage": run.stage.name} | fixed_settings(run.config)
+    values = {"stage": run.stage.name} | fixed_settings(run.config, run.stage)
     shown = {"bits_per_dim": "bits/dim", "kl": "KL, bits/dim"}
     metrics = [
         hparams.Metric(_tag(name), display_name=title) for name, title in shown.items()
     ]
     hparams.hparams_config([hparams.HParam(name) for name in values], metrics)
     hparams.hparams(values, trial_id=run.path)
-    # Each curve lies on the one before: what is between two of them is a part's share.
+    # Each curve lies on the one before: the gap between two curves is a part's share.
     part = "primary" if run.stage.has_pixel_cnn else "auxiliary"
     curves = [f"bits_per_dim/{part}_reconstruction$", "bits_per_dim$"]
     chart = layout_pb2.Chart(

@@ -13,6 +13,7 @@ from agave_tf.data.batches import ImageBatch, training_batches
 from agave_tf.data.image_set import Images
 from agave_tf.errors import NonFiniteError, Stopped
 from agave_tf.evaluation.evaluator import Evaluator, Score, summarize
+from agave_tf.evaluation.parts import LEVEL_PREFIX
 from agave_tf.runs.checkpoints import Checkpoints, checkpoint_steps
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.training.initialization import initialize
@@ -27,9 +28,10 @@ class Trainer:
     """One stage of training in one run directory.
 
     Args:
-      run: new, or stopped earlier: then training goes on where its checkpoint is.
-      images, held_out: of training and of evaluation on the way.
-      sources: run directories to start from, by flag; not looked at when resuming.
+      run: a new run, or one that was stopped and goes on from its checkpoint.
+      images: the training images.
+      held_out: the images of the evaluations during training.
+      sources: run directories to start from, by flag; a resumed run does not read them.
 
     Raises:
       InputError: a source or a stored checkpoint cannot be used.
@@ -69,7 +71,7 @@ class Trainer:
         return int(self.state.step.numpy())
 
     def train(self) -> TrainState:
-        """Trains to the last step, and returns what came of it.
+        """Trains to the last step, and returns the final state.
 
         Raises:
           NonFiniteError: too many updates in a row were skipped.
@@ -88,7 +90,7 @@ class Trainer:
             disable=None if is_chief() else True,
         )
         batches = iter(self._batches())
-        # Then no other process waits for this one.
+        # With one process we may stop at once; otherwise all must agree on the step.
         is_alone = num_processes(tf.distribute.get_strategy()) == 1
         with stop_requests() as stop, bar:
             if self.step == 0:
@@ -99,8 +101,8 @@ class Trainer:
                 count = self._steps_to_go(step, profiler)
                 with profiler.around(step, count):
                     report = train_steps(batches, tf.constant(count), _votes(stop))
-                step += count
-                bar.update(count)
+                bar.update(self.step - step)
+                step = self.step  # Less than asked for after too many skipped updates.
                 self._check_skipped(step)
                 if step % self.settings.summary_every == 0 or step == self.num_steps:
                     seconds = time.monotonic() - started
@@ -119,7 +121,7 @@ class Trainer:
         return self.state
 
     def save(self) -> None:
-        """Writes a checkpoint, then the averaged weights by name; once a step."""
+        """Writes a checkpoint, then the averaged weights by name; once for a step."""
         if self.step == self._saved_step or not is_chief():
             return
         self.checkpoints.save(self.step)
@@ -139,7 +141,7 @@ class Trainer:
         return summarize(scores, model, num_importance_samples=1)
 
     def _batches(self) -> Iterable[ImageBatch]:
-        """The batches that are left, split over the replicas."""
+        """The remaining batches, split over the replicas."""
         first, count = self.step, self.num_steps - self.step
         return tf.distribute.get_strategy().distribute_datasets_from_function(
             lambda context: training_batches(
@@ -153,7 +155,7 @@ class Trainer:
         )
 
     def _steps_to_go(self, step: int, profiler: Profiler) -> int:
-        """Steps to make in the next call: to the next one after which there is work."""
+        """Steps to make in the next call: up to the next step with work after it."""
         every = [
             self.settings.summary_every,
             self.settings.checkpoint_every,
@@ -200,8 +202,8 @@ class Trainer:
         writer.write_training(scalars, progress, self.step)
 
     def _look(self, writer: SummaryWriter, step: int) -> None:
-        """Evaluation and pictures, when they are due."""
-        if not is_chief():
+        """Evaluates and draws pictures, when they are due."""
+        if not self.settings.evaluate_images or not is_chief():
             return
         if step == self.num_steps or step % self.settings.evaluate_every == 0:
             self._evaluate(writer)
@@ -227,13 +229,13 @@ class Trainer:
             ", ".join(
                 f"{score.name} {score.mean:.4f}"
                 for score in scores
-                if not score.name.startswith("kl_level")
+                if not score.name.startswith(LEVEL_PREFIX)
             ),
         )
 
 
 def _votes(stop: StopRequest) -> tf.Tensor:
-    """For each replica of this process, whether it wants to stop, int32."""
+    """One int32 for each replica of this process: 1 if it was asked to stop."""
     vote = tf.constant(int(bool(stop)))
     strategy = tf.distribute.get_strategy()
     return strategy.experimental_distribute_values_from_function(lambda _: vote)

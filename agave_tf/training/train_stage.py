@@ -5,11 +5,11 @@ from contextlib import nullcontext
 import tensorflow as tf
 from absl import logging
 
-from agave_tf.data.image_set import Images
 from agave_tf.data.load import load_images
 from agave_tf.errors import InputError
-from agave_tf.runs.run_directory import RunDirectory, check_same_run
+from agave_tf.runs.run_directory import RunDirectory, check_same_run, library_versions
 from agave_tf.runs.run_lock import run_lock
+from agave_tf.runs.sources import check_same_sources, describe, open_sources
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config
 from agave_tf.training.strategy import is_chief
@@ -25,14 +25,14 @@ def train_stage(
 ) -> RunDirectory:
     """Trains `stage` in `run_dir` to its last step; returns the run.
 
-    A finished run is left as it is; one that was stopped goes on. Nothing is written
+    A finished run is left as it is; a run that was stopped goes on. Nothing is written
     before everything that the user gave has been checked.
 
     Args:
-      stage: which.
-      config: of the run; a run that exists must have the same.
-      run_dir: new, empty, or a run directory of this stage.
-      sources: run directories to start from, by flag; "" where there is none.
+      stage: the stage.
+      config: the settings; those of a run that exists must agree with them.
+      run_dir: a new or empty directory, or a run directory of this stage.
+      sources: run directories to start from, by flag; "" where the flag is not set.
       strategy: the devices.
 
     Raises:
@@ -40,14 +40,24 @@ def train_stage(
     """
     stage.check_sources(sources)
     existing = check_same_run(run_dir, stage, config)
-    if existing and existing.step >= stage.num_steps(config):
-        logging.info("%s has made its %d steps.", run_dir, existing.step)
-        return existing
+    if existing:
+        check_same_sources(existing, sources)
+        _say_other_versions(existing)
+        if existing.step >= stage.num_steps(config):
+            logging.info("%s has made its %d steps.", run_dir, existing.step)
+            return existing
     check_batch(config, strategy)
     images = load_images(config.data, "train", config.train.seed)
     held_out = load_images(config.data, "test", config.train.seed)
-    check_labels(images, config)
-    run = RunDirectory(run_dir, stage, config, tuple(images.image.shape[1:]))
+    for part in (images, held_out):
+        part.check_labels(config.pixel_cnn.num_classes if stage.has_pixel_cnn else 0)
+    run = RunDirectory(
+        run_dir,
+        stage,
+        config,
+        images.shape,
+        sources=existing.sources if existing else describe(open_sources(sources)),
+    )
     with strategy.scope(), run_lock(run_dir) if is_chief() else nullcontext():
         trainer = Trainer(run, images, held_out, sources)
         if is_chief():
@@ -57,12 +67,16 @@ def train_stage(
 
 
 def check_batch(config: Config, strategy: tf.distribute.Strategy) -> None:
-    """Raises InputError unless every replica gets as many images."""
-    replicas, portions = strategy.num_replicas_in_sync, config.compute.accumulate_steps
-    if config.train.batch_size % (replicas * portions):
-        portions_of = f" times {portions} accumulate_steps" if portions > 1 else ""
+    """Checks that every replica and every micro-batch gets the same number of images.
+
+    Raises:
+      InputError: the batch does not divide, or the settings cannot be combined.
+    """
+    replicas, steps = strategy.num_replicas_in_sync, config.compute.accumulate_steps
+    if config.train.batch_size % (replicas * steps):
+        times = f" times {steps} accumulate_steps" if steps > 1 else ""
         raise InputError(
-            f"`batch_size` must be a multiple of the {replicas} replicas{portions_of}; "
+            f"`batch_size` must be a multiple of the {replicas} replicas{times}; "
             f"got {config.train.batch_size}."
         )
     if config.compute.jit_compile and config.vae.kl_min and replicas > 1:
@@ -72,17 +86,13 @@ def check_batch(config: Config, strategy: tf.distribute.Strategy) -> None:
         )
 
 
-def check_labels(images: Images, config: Config) -> None:
-    """Raises InputError if the PixelCNN++ wants labels that the data set lacks."""
-    num_classes = config.pixel_cnn.num_classes
-    if not num_classes:
-        return
-    if images.label is None:
-        raise InputError(
-            f"`num_classes` must be 0 for a data set without labels; got {num_classes}."
-        )
-    if images.label.min() < 0 or images.label.max() >= num_classes:
-        raise InputError(
-            "`num_classes` must exceed every label of the data set, "
-            f"{images.label.min()}..{images.label.max()}; got {num_classes}."
-        )
+def _say_other_versions(run: RunDirectory) -> None:
+    """Logs which libraries have other versions than when the run was last started."""
+    now = library_versions()
+    changed = [
+        f"{name} {version}, now {now.get(name)}"
+        for name, version in run.versions.items()
+        if now.get(name) != version
+    ]
+    if changed:
+        logging.warning("%s was trained with %s.", run.path, "; ".join(changed))

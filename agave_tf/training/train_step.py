@@ -17,13 +17,14 @@ from agave_tf.settings.config import Config
 from agave_tf.training.flat_weights import FlatWeights
 from agave_tf.training.gradient import make_gradient, no_terms
 from agave_tf.training.moving_average import MovingAverage
+from agave_tf.training.strategy import num_processes
 
-# Of the running mean of the logarithm of the gradient's norm.
+# Decay of the running mean of the logarithm of the gradient's norm.
 _NORM_DECAY = 0.99
 
 
 class StepReport(NamedTuple):
-    """What a call of several steps tells; all but `stop_votes` is of its last step."""
+    """The report of a call of several steps; `terms` and norm are of its last step."""
 
     terms: AGAVETerms  # batch means, nats
     gradient_norm: tf.Tensor  # [] of the loss, nats per image
@@ -31,11 +32,13 @@ class StepReport(NamedTuple):
 
 
 class TrainState(tf.Module):
-    """What a step changes, and a checkpoint keeps. Make it under the strategy's scope.
+    """The variables that a step changes and a checkpoint keeps.
+
+    Make it under the strategy's scope.
 
     Args:
-      model: initialised.
-      config: for the optimizer and the averages.
+      model: an initialised model.
+      config: the settings of optimizer and averages.
     """
 
     def __init__(self, model: AGAVE, config: Config):
@@ -53,9 +56,10 @@ class TrainState(tf.Module):
         self.mean_log_norm = _counter("mean_log_norm", tf.float32)
 
     def checkpoint(self) -> tf.train.Checkpoint:
-        """Everything a resumed run needs; `copy_to_model` follows a restore.
+        """Everything that a resumed run needs; after a restore call `copy_to_model`.
 
-        Not the model's own variables, which are copies, or the averages for a while.
+        It leaves out the model's own variables, which are copies, or the averages while
+        these are evaluated.
         """
         slots = self.optimizer.variables
         return tf.train.Checkpoint(
@@ -69,11 +73,11 @@ class TrainState(tf.Module):
         )
 
     def update(self, gradient: tf.Tensor) -> None:
-        """One update, in cross-replica context.
+        """Makes one update; call it in cross-replica context.
 
         Args:
-          gradient: one vector, already summed over the replicas; a tensor, or one for
-            each replica of this process.
+          gradient: one vector, already summed over the replicas; a tensor, or one
+            tensor for each replica of this process.
         """
         tf.distribute.get_strategy().extended.update(
             self.weights.vector.value,
@@ -129,17 +133,19 @@ def _learning_rate(
 def make_train_steps(
     state: TrainState, stage: Stage, config: Config
 ) -> Callable[[Iterator, tf.Tensor, tf.Tensor], StepReport]:
-    """The compiled steps: (iterator of distributed batches, how many, votes) -> report.
+    """Makes (iterator of distributed batches, number of steps, votes) -> report.
 
-    Gradients are of the mean over the global batch; every random draw follows from the
+    Gradients are of the mean over the global batch. Every random draw follows from the
     run's seed, the step and the image's row in the global batch, so the number of
-    replicas changes nothing. An update whose gradient or loss is not finite, or whose
-    gradient is `explosion_factor` times as long as usual, is left out and counted.
+    replicas changes nothing. An update is skipped and counted if its gradient or loss
+    is not finite, or if its gradient is `explosion_factor` times as long as usual.
+    After `max_skipped` skipped updates in a row no more steps are made.
 
-    `votes` is 1 from each replica of a process that has been asked to stop: only what
-    all processes learn at the same step can stop them together.
+    `votes` is 1 from each replica of a process that has been asked to stop. The sum
+    reaches all processes at the same step, so that they can stop together.
     """
     strategy = tf.distribute.get_strategy()
+    max_skipped = config.train.max_skipped
     gradient_of = make_gradient(state.model, stage, config)
 
     # The batches of several processes come without a static shape.
@@ -172,7 +178,7 @@ def make_train_steps(
     @tf.function(autograph=False)
     def train_steps(iterator, num_steps: tf.Tensor, votes: tf.Tensor) -> StepReport:
         _, terms, norm = tf.while_loop(
-            lambda i, *_: i < num_steps,
+            lambda i, *_: (i < num_steps) & (state.skipped_in_a_row < max_skipped),
             lambda i, *_: (i + 1, *train_step(next(iterator))),
             (0, no_terms(state.model), tf.zeros([])),
         )
@@ -183,14 +189,28 @@ def make_train_steps(
 
 
 def _done(_: None) -> bool:
-    """What a branch of tf.cond gives, after its assignments."""
+    """The result of a branch of tf.cond, after its assignments."""
     return True
+
+
+def all_agree(is_good: tf.Tensor) -> tf.Tensor:
+    """Whether the judgement is good in every process; call in cross-replica context.
+
+    Machines may compute the norm of one gradient with different last bits. If one made
+    an update that another skipped, their weights would be different ever after.
+    """
+    strategy = tf.distribute.get_strategy()
+    if num_processes(strategy) == 1:
+        return is_good
+    votes = strategy.run(lambda good: tf.cast(good, tf.int32), args=(is_good,))
+    total = strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None)
+    return total == strategy.num_replicas_in_sync
 
 
 def _judge(
     state: TrainState, norm: tf.Tensor, terms: AGAVETerms, explosion_factor: float
 ) -> tf.Tensor:
-    """Whether to make an update with a gradient of this norm; keeps count."""
+    """Decides whether to make an update with a gradient of this norm; keeps count."""
     loss = terms.primary_reconstruction + terms.auxiliary_reconstruction
     is_good = tf.math.is_finite(norm) & tf.math.is_finite(loss + terms.kl_objective)
     log_norm = tf.math.log(tf.maximum(norm, 1e-30))
@@ -199,6 +219,7 @@ def _judge(
     if explosion_factor:
         limit = state.mean_log_norm + tf.math.log(explosion_factor)
         is_good &= (log_norm <= limit) | ~has_mean
+    is_good = all_agree(is_good)
     rate = tf.where(has_mean, 1 - _NORM_DECAY, 1.0)
     change = tf.where(is_good, rate * (log_norm - state.mean_log_norm), 0.0)
     state.mean_log_norm.assign_add(change)

@@ -14,7 +14,7 @@ from command_process import Command
 from test_commands import refused
 
 from agave_tf.data.image_set import Images
-from agave_tf.pictures.rows import PictureRow
+from agave_tf.pictures.picture_row import PictureRow
 from agave_tf.reproduction import trained_runs
 from agave_tf.reproduction.artifacts import ARTIFACTS
 from agave_tf.reproduction.event_curves import Curve

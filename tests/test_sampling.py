@@ -8,7 +8,8 @@ from tiny import tiny_images, tiny_model
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.pictures.completion_mask import completion_mask
-from agave_tf.pictures.rows import Sampler, _labels_along, draw_rows
+from agave_tf.pictures.draw_rows import draw_rows
+from agave_tf.pictures.rows import Sampler, _labels_along
 from agave_tf.sampling.draw_images import SamplingSettings, draw_images
 from agave_tf.settings.pictures import PictureSettings
 

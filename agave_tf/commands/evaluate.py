@@ -17,7 +17,7 @@ from agave_tf.commands.running import run_command
 from agave_tf.data.load import load_images
 from agave_tf.pictures.bits_map import bits_map_rows
 from agave_tf.pictures.grid import write_png
-from agave_tf.pictures.rows import rows_grid
+from agave_tf.pictures.picture_row import rows_grid
 from agave_tf.runs.evaluate_run import RunScores, evaluate_run
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.settings.evaluation import EvaluationSettings

@@ -15,8 +15,9 @@ from agave_tf.commands.flags import (
 from agave_tf.commands.output_file import check_optional_file, check_output_file
 from agave_tf.commands.running import run_command
 from agave_tf.data.load import load_images
+from agave_tf.pictures.draw_rows import draw_rows
 from agave_tf.pictures.grid import write_png
-from agave_tf.pictures.rows import draw_rows, rows_grid
+from agave_tf.pictures.picture_row import rows_grid
 from agave_tf.runs.run_directory import open_run
 from agave_tf.settings.pictures import PictureSettings
 from agave_tf.whole_file import write_npz

@@ -8,7 +8,7 @@ import tensorflow as tf
 from agave_tf.data.image_set import Images
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.iaf_vae import VAEOutput
-from agave_tf.pictures.rows import PictureRow, row_of_f_z
+from agave_tf.pictures.picture_row import PictureRow, row_of_f_z
 from agave_tf.randomness import Stream, stream
 
 # Black, violet, red, orange, light yellow, at equal steps of the value.

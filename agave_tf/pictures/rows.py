@@ -4,38 +4,17 @@ Lucas & Verbeek 2018, Figures 2 to 7. Each way gives rows of pictures, one image
 column. What is drawn for a column follows from the seed and the column's number.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 import tensorflow as tf
 import tqdm
 
 from agave_tf.data.image_set import Images
-from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.iaf_vae import VAEOutput
-from agave_tf.pictures.completion_mask import completion_mask
-from agave_tf.pictures.grid import image_grid
+from agave_tf.pictures.picture_row import PictureRow, row_of_f_z
 from agave_tf.randomness import Stream, stream
 from agave_tf.sampling.draw_images import SamplingSettings, draw_images
-from agave_tf.settings.pictures import PictureConfig
-
-
-class PictureRow(NamedTuple):
-    """A row of a grid."""
-
-    caption: str
-    images: np.ndarray  # uint8 [B,H,W,C] or [B,h,w,c]
-
-
-def rows_grid(
-    rows: Sequence[PictureRow], scale: int = 2, has_captions: bool = True
-) -> np.ndarray:
-    """One picture [H,W,3] of all rows, as `image_grid` makes it."""
-    captions = [row.caption for row in rows] if has_captions else ()
-    return image_grid([row.images for row in rows], scale=scale, captions=captions)
 
 
 class Sampler:
@@ -234,52 +213,6 @@ class Sampler:
                 caption = "sample" if num_samples == 1 else f"sample {sample + 1}"
                 rows.append(PictureRow(caption, images))
         return rows
-
-
-def draw_rows(
-    model: AGAVE, config: PictureConfig, images: Images | None
-) -> list[PictureRow]:
-    """The rows that `config` asks for.
-
-    Args:
-      model: the model to draw from.
-      config: what to draw and how.
-      images: images to start from, or whose labels to draw for; None if the mode needs
-        none and the model is not class-conditional.
-
-    Raises:
-      InputError: the model cannot draw these rows, or needs labels that the images
-        lack.
-    """
-    if images is not None:
-        images.check_labels(model.num_classes)
-    label = images.label if images is not None and model.num_classes else None
-    sampler = Sampler(
-        model,
-        SamplingSettings(
-            seed=config.seed,
-            batch_size=config.sampling_batch_size,
-            z_temperature=config.z_temperature,
-            pixel_temperature=config.pixel_temperature,
-            progress=True,
-        ),
-    )
-    samples = config.samples_each
-    if config.mode == "reconstruct":
-        return sampler.reconstruct(images, samples)
-    if config.mode == "interpolate":
-        return sampler.interpolate(images, config.num_steps)
-    if config.mode == "complete":
-        is_given = completion_mask(model.image_shape[:2], config.mask, config.keep_top)
-        return sampler.complete(images, is_given, samples, config.z_from == "prior")
-    count = config.num_images if label is None else len(label)
-    draw = sampler.condition if config.mode == "condition" else sampler.prior
-    return draw(count, samples, label)
-
-
-def row_of_f_z(f_z: tf.Tensor | None) -> list[PictureRow]:
-    """The row of f(z) [B,h,w,c]; none for a model without a VAE."""
-    return [] if f_z is None else [PictureRow("f(z)", to_levels(f_z).numpy())]
 
 
 def _f_z_of(output: VAEOutput | None) -> tf.Tensor | None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from agave_tf.pictures.rows import PictureRow, rows_grid
+from agave_tf.pictures.picture_row import PictureRow, rows_grid
 from agave_tf.reproduction.picture_comparison import NUM_COLUMNS
 from agave_tf.reproduction.planned_runs import (
     AUXILIARIES,

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from agave_tf.pictures.rows import PictureRow, rows_grid
+from agave_tf.pictures.picture_row import PictureRow, rows_grid
 from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.picture_comparison import (
     NUM_COLUMNS,

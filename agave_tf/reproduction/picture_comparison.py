@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agave_tf.pictures.rows import PictureRow
+from agave_tf.pictures.picture_row import PictureRow
 
 # Images in every row of a figure.
 NUM_COLUMNS = 8

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agave_tf.pictures.rows import rows_grid
+from agave_tf.pictures.picture_row import rows_grid
 from agave_tf.reproduction.picture_comparison import NUM_COLUMNS, rms_difference
 from agave_tf.reproduction.planned_runs import LAMBDAS, MAIN, lambda_run
 from agave_tf.reproduction.report import Claim, Report

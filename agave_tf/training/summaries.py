@@ -15,7 +15,8 @@ from agave_tf.evaluation.evaluator import Score
 from agave_tf.evaluation.parts import LEVEL_PREFIX, WHOLE, Part, parts_of
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.objective import AGAVETerms
-from agave_tf.pictures.rows import Sampler, rows_grid
+from agave_tf.pictures.picture_row import rows_grid
+from agave_tf.pictures.rows import Sampler
 from agave_tf.runs.run_directory import RunDirectory, fixed_settings
 from agave_tf.sampling.draw_images import SamplingSettings
 from agave_tf.settings.config import config_to_json

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 
 def check_probabilities_sum_to_one(log_probs: tf.Tensor, tolerance: float = 2e-5):
-    """log_probs: [K,...], of all K values."""
+    """Checks log_probs [K,...], those of all K values."""
     total = tf.reduce_sum(tf.exp(log_probs), axis=0).numpy()
     np.testing.assert_allclose(total, 1.0, atol=tolerance)
 
@@ -13,12 +13,12 @@ def check_probabilities_sum_to_one(log_probs: tf.Tensor, tolerance: float = 2e-5
 def check_frequencies(
     samples: np.ndarray, values: np.ndarray, probabilities: np.ndarray
 ):
-    """Samples [n] of a scalar fall on `values` [K] as often as they should.
+    """Checks that samples [n] of a scalar have the given probabilities on `values` [K].
 
-    Each frequency is within 5 standard errors (plus 2 counts) of its probability. By
-    the normal approximation a value fails falsely with probability 6e-7; one run in
-    7,000 has a false failure among 256 values -- were the seed not fixed. Fixed means a
-    pair of integers: what TFP draws from a single one depends on the draws before.
+    Each frequency must be within 5 standard errors (plus 2 counts) of its probability.
+    By the normal approximation a value fails falsely with probability 6e-7, and one run
+    in 7,000 would fail falsely for 256 values if the seed were not fixed. To fix it,
+    give a pair of integers: TFP's draws from a single integer depend on earlier draws.
     """
     n = len(samples)
     counts = (np.asarray(samples)[:, None] == np.asarray(values)).sum(axis=0)
@@ -31,7 +31,7 @@ def check_frequencies(
 
 
 def check_outside_is_minus_infinity(function, *inputs: tf.Tensor):
-    """function(*inputs), a log_prob of values outside, is -inf; its gradient finite."""
+    """Checks that function(*inputs), a log_prob, is -inf and its gradient finite."""
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         log_prob = function(*inputs)
@@ -41,7 +41,7 @@ def check_outside_is_minus_infinity(function, *inputs: tf.Tensor):
 
 
 def check_finite_with_gradient(function, *inputs: tf.Tensor):
-    """function(*inputs) and its gradient are finite everywhere."""
+    """Checks that function(*inputs) and its gradient are finite everywhere."""
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         value = function(*inputs)

@@ -1,6 +1,6 @@
-"""One case for every layer: how it is made, and what it is called with.
+"""One case for every layer: how to make it, and the shapes it takes and gives.
 
-A new layer gets its case here, and with it every check of test_layers.py.
+A new layer gets a case here, and with it every check of test_layers.py.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def _resnet_pair(has_skip: bool) -> keras.layers.Layer:
 
 def _conditioned_resnet() -> keras.layers.Layer:
     block = GatedResnet(DownRightShiftedConv2D, 3, condition_channels=4, name="block")
-    # As if trained: a new condition's gain is zero, and nothing passes.
+    # As if trained: the gain of a new condition is zero and lets nothing pass.
     block.condition_projection.g.assign(tf.ones([6]))
     return OnTensors(lambda x, condition: block(x, condition=condition), block)
 
@@ -62,7 +62,7 @@ def _resize_pair(enlarge: bool) -> keras.layers.Layer:
 
 
 class OnTensors(keras.layers.Layer):
-    """A layer of streams or with named inputs, called with plain tensors."""
+    """Wraps a layer that takes streams or named inputs, to be called with tensors."""
 
     def __init__(self, function, layer):
         super().__init__()
@@ -145,7 +145,7 @@ LAYER_CASES = {
 
 
 def inputs_of(case: Case, seed: int = 0, batch: int | None = None) -> list[tf.Tensor]:
-    """Standard normal inputs."""
+    """Draws standard normal inputs for a case."""
     return [
         tf.random.stateless_normal([batch or shape[0], *shape[1:]], [seed, i])
         for i, shape in enumerate(case.input_shapes)

@@ -1,6 +1,7 @@
-"""The originals' likelihoods with their approximated tails, from their formulae.
+"""The likelihoods of the originals, with their approximated tails.
 
-In TensorFlow, so that gradients pass through; dtype as given.
+Written from the formulae in their code, in TensorFlow so that gradients pass through.
+The results have the inputs' dtype.
 """
 
 import numpy as np
@@ -42,7 +43,7 @@ def mixture_loss(x: tf.Tensor, parameters: tf.Tensor) -> tf.Tensor:
 
 
 def is_in_body(x: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-    """Pixels [N,H,W] of which no component is in the approximated part."""
+    """bool [N,H,W]: whether the original's approximation affects no component."""
     k = parameters.shape[-1] // 10
     rest = parameters[..., k:].astype(np.float64).reshape(*x.shape, 3 * k)
     x = x.astype(np.float64)[..., None]

@@ -1,4 +1,4 @@
-"""The auxiliary image against NumPy, lever by lever."""
+"""The auxiliary image equals its definition in NumPy, for every setting."""
 
 import numpy as np
 import pytest
@@ -30,12 +30,12 @@ def test_equals_its_definition(downsampling, color, num_color_levels, channels):
     y = auxiliary_image(image, config).numpy()
     assert y.shape[1:] == auxiliary_shape(image.shape[1:], config)
     expected = expected_image(image, downsampling, color, num_color_levels)
-    # Luma in float32 may round a half the other way: by one level, for few pixels.
+    # Luma in float32 may round a half the other way, by one level in a few pixels.
     off = np.abs(y - expected) > 0
     assert off.mean() < 0.002
     assert np.abs(y - expected).max() <= 256 // num_color_levels
 
 
-def test_with_all_levers_at_rest_y_is_x():
+def test_with_the_default_settings_y_is_x():
     image = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     np.testing.assert_array_equal(auxiliary_image(image, AuxiliaryConfig()), image)

@@ -1,4 +1,4 @@
-"""The cached sampler draws what the plain one draws, and both what the model says."""
+"""The cached sampler draws the plain one's images, and both draw from the model."""
 
 import keras
 import numpy as np
@@ -88,10 +88,10 @@ def test_cached_and_plain_sampling_draw_the_same_pixels(size, channels, settings
 
 
 def assert_same_levels(a, b):
-    """The same pixels, but for values that lie on the border of two levels.
+    """The pixels are equal except for values on the border of two levels.
 
     The two samplers add in different orders, so a value may differ by 1e-5 of the range
-    before it is rounded to a level: about one in 1,000 then falls on the other side.
+    before it is rounded to a level. About one in 1,000 then rounds to the other level.
     """
     a, b = (to_levels(x).numpy().astype(int) for x in (a, b))
     difference = np.abs(a - b)
@@ -130,7 +130,7 @@ def test_cached_and_plain_sampling_keep_what_is_given_at_any_temperature():
 
 
 LEVELS = to_unit_range(np.arange(256, dtype=np.uint8)).numpy()[:, None]
-# Several levels a cell: the smallest probabilities would need more samples to see.
+# Levels are counted in cells, because single ones would need far more samples.
 CELLS = 4
 
 
@@ -144,14 +144,14 @@ def in_cells(probability, axes):
 
 
 def assert_frequencies(counts, probability):
-    """Each count is within 5 standard errors, of a share below, 2 counts."""
+    """Each count is within 5 standard errors and 2 counts of its expected value."""
     n = counts.sum()
     error = np.sqrt(n * probability * (1 - probability))
     assert (np.abs(counts - n * probability) < 5 * error + 2).all()
 
 
 def exact_probabilities(model, images, position):
-    """[N,256] of pixel `position` of each image [N,H,W,1], given those before it."""
+    """[N,256]: the levels' probabilities at `position` of images [N,H,W,1]."""
     parameters = model(images)
     parameters = tf.reshape(parameters, [len(images), -1, parameters.shape[-1]])
     likelihood = model.likelihood(parameters[:, None, position])

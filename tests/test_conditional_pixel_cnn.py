@@ -16,9 +16,10 @@ def the_same_weights_every_time():
 
 
 def dependence(model, height, width, channels, batch=1, **inputs):
-    """[H*W,H*W,C] bool: output pixel i depends on channel c of input pixel j.
+    """[H*W,H*W,C] bool: whether output pixel i depends on channel c of input pixel j.
 
-    On any of `batch` images: a relu that is off in one of them hides a path.
+    It counts if it does in any of `batch` images: a relu that is off in one image hides
+    a path.
     """
     rows = jacobian_rows(
         lambda image: model(image, **inputs), image_of(height, width, channels, batch)
@@ -28,7 +29,7 @@ def dependence(model, height, width, channels, batch=1, **inputs):
 
 
 def jacobian_rows(function, x):
-    """[H*W, x's size]: gradients of each output pixel, all its channels together."""
+    """[H*W, size of x]: gradients by x of output pixels, their channels added up."""
 
     @tf.function
     def row(position):
@@ -44,15 +45,15 @@ def jacobian_rows(function, x):
 
 
 def earlier_within_reach(height, width, num_resnets):
-    """[H*W,H*W] bool: what pixel i is to see of pixel j.
+    """[H*W,H*W] bool: whether pixel i must see pixel j.
 
-    Every pixel before it in raster order, with one exception. An odd row and the one
-    above it are one row at half the resolution, whose features know only what is above
-    both (and, in the down-right stream, what is left in the upper one). So a pixel of
-    an odd row sees its own row to the left, and the row above to the right, at full
-    resolution alone, where each convolution adds a column: 1 in the first layer, two in
-    each of `num_resnets` blocks on the way down and on the way up, and one in the
-    up-block that takes in the skip, between its two convolutions.
+    It must see every pixel before it in raster order, with one exception. An odd row
+    and the row above it are one row at half the resolution. The features there see only
+    the rows above both (the down-right stream also the left part of the upper one). So
+    a pixel of an odd row sees the left of its own row, and the right of the row above,
+    at full resolution only. There each convolution adds a column: 1 in the first layer,
+    2 in each of `num_resnets` blocks on the way down and on the way up, and 1 in the
+    block on the way up that takes the skip, between its two convolutions.
     """
     reach = 1 + 2 * num_resnets + 1 + 2 * num_resnets
     row, column = np.divmod(np.arange(height * width), width)
@@ -87,7 +88,7 @@ def test_each_pixel_depends_on_all_earlier_pixels_in_reach_and_on_no_other(
 
 @pytest.mark.parametrize("num_resnets", [1, 2])
 def test_at_one_resolution_a_pixel_depends_on_earlier_pixels_nearby_alone(num_resnets):
-    # Two convolutions a block, on the way down and up; more come from the first layer.
+    # Two convolutions a block, on the way down and up; the first layer adds its own.
     per_pass = 4 * num_resnets
     height, width = per_pass + 6, 2 * per_pass + 8
     settings = {"num_resnets": num_resnets, "num_pixel_cnn_resolutions": 1}

@@ -1,4 +1,4 @@
-"""Our gradients of a convolution are TensorFlow's."""
+"""Our gradients of a convolution equal TensorFlow's."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_gradients_are_those_of_the_plain_convolution(kernel_size, padding, dtyp
                 weights = tf.constant(random.normal(size=y.shape), dtype)
             value = tf.reduce_sum(y * weights)
         results.append([y, *tape.gradient(value, [x, kernel])])
-    # Of the largest value; bfloat16 has 8 bits, and TensorFlow's own sums round too.
+    # Relative to the largest value; in bfloat16, of 8 bits, TensorFlow rounds sums too.
     tolerance = 1e-6 if dtype == "float32" else 0.04
     for ours, theirs in zip(*results, strict=True):
         assert ours.shape == theirs.shape

@@ -26,7 +26,7 @@ def values_of(num_color_levels):
 
 
 def log_mass_in_float64(loc, scale, num_color_levels, open_tails):
-    """Eq. 10 from scipy's expit, through whichever tail loses no digits."""
+    """Eq. 10 by scipy's expit, computed from the tail that loses no digits."""
     width = 256 / num_color_levels
     k = np.arange(num_color_levels)
     lower, upper = (width * k - loc) / scale, (width * (k + 1) - loc) / scale

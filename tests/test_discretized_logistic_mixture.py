@@ -81,7 +81,7 @@ def test_probabilities_of_all_levels_of_a_gray_pixel_sum_to_one(scale):
 
 
 def test_probabilities_of_all_colours_sum_to_one():
-    # All 256**3 of them, a level of red at a time.
+    # All 256**3 colours, one level of red at a time.
     parameters = parameters_of((), 3, 2, seed=4)
     likelihood = DiscretizedLogisticMixture(parameters, 3)
     total = 0.0
@@ -133,7 +133,7 @@ def test_samples_of_green_and_blue_depend_on_red_as_log_prob_says():
 def test_value_and_gradient_are_finite_for_extreme_parameters():
     rng = np.random.default_rng(3)
     shape = (200, num_parameters(3, 4))
-    # exp(-100) is 0 in float32, so that a level has no width but in log space.
+    # exp(-100) is 0 in float32, so a level has a width in log space only.
     extremes = np.array([-50.0, -7.0, -1.0, 0.0, 1.0, 8.0, 50.0, 100.0, 1e4])
     parameters = tf.constant(rng.choice(extremes, size=shape), tf.float32)
     x = rng.choice(LEVELS[[0, 1, 100, 254, 255]], size=(200, 3))
@@ -146,7 +146,7 @@ def test_a_scale_beyond_float32_still_lowers_the_log_prob_by_its_logarithm():
     log_scales = np.array([60.0, 88.0, 100.0, 1000.0], np.float32)
     parameters = np.stack([0 * log_scales, 0 * log_scales, log_scales], axis=-1)
     log_prob = DiscretizedLogisticMixture(parameters, 1).log_prob([[0.5]])
-    # A level 2/255 wide under the density at the middle, 1 / (4 * s).
+    # The level's width 2/255 times the density at the middle, 1 / (4 * s).
     expected = np.log(2 / 255) - np.log(4) - log_scales
     np.testing.assert_allclose(log_prob, expected, rtol=1e-6)
 

@@ -1,4 +1,4 @@
-"""A SavedModel gives the numbers of the model it was made of."""
+"""A SavedModel gives the numbers of the model it was made from."""
 
 import json
 import os
@@ -14,7 +14,8 @@ from tiny import tiny_images, tiny_model
 from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
-from agave_tf.interop.saved_model import DESCRIPTION_FILE, ExportedModel, export_model
+from agave_tf.interop.saved_model import DESCRIPTION_FILE, export_model
+from agave_tf.interop.signatures import ExportedModel
 from agave_tf.pictures.rows import Sampler
 from agave_tf.sampling.draw_images import SamplingSettings, draw_images
 
@@ -45,6 +46,7 @@ def test_every_signature_gives_pythons_numbers_with_tensorflow_alone(tmp_path):
             "seed": SEED,
         },
     }
+    given |= wrong_calls(given)
     calls = {
         f"{name}/{key}": np.asarray(value, np.int32) if np.isscalar(value) else value
         for name, arguments in given.items()
@@ -52,18 +54,55 @@ def test_every_signature_gives_pythons_numbers_with_tensorflow_alone(tmp_path):
     }
     np.savez(tmp_path / "calls.npz", **calls)
     files = [str(tmp_path / name) for name in ("exported", "calls.npz", "results.npz")]
-    # From elsewhere, so that agave_tf is not found by chance either.
+    # From another directory, so that agave_tf is not found by chance either.
     subprocess.run([sys.executable, str(ELSEWHERE), *files], check=True, cwd=tmp_path)
     with np.load(files[-1]) as file:
         results = {key: file[key] for key in file.files}
     check_vae(model, zs, results)
     check_log_likelihood(model, images, results)
     check_samples(model, images, results)
+    check_refusals(given, results)
     description = json.loads(results["describe/json"].item())
     assert (description["step"], description["image_shape"]) == (7, [8, 8, 3])
     assert description["settings"]["vae"]["hidden_channels"] == 8
     stored = (tmp_path / "exported" / DESCRIPTION_FILE).read_text()
     assert json.loads(stored) == description
+
+
+WRONG_LABELS = {"too small": [0, 1, -1, 0, 1], "too large": [0, 1, 2, 0, 1]}
+
+
+def wrong_calls(given):
+    """Calls with one wrong argument each, which an exported model must refuse."""
+    wrong = {}
+    for name in ("log_likelihood", "sample", "sample_given_auxiliary"):
+        for note, labels in WRONG_LABELS.items():
+            changed = given[name] | {"labels": np.array(labels, np.int32)}
+            wrong[f"{name}, {note}"] = changed
+    for name in ("log_likelihood", "sample_given_auxiliary"):
+        # One label would otherwise be used for all images.
+        wrong[f"{name}, one label"] = given[name] | {"labels": np.zeros(1, np.int32)}
+    wrong["log_likelihood, no sample"] = given["log_likelihood"] | {"num_samples": 0}
+    return wrong
+
+
+def check_refusals(given, results):
+    required = {
+        "too small": "`labels` must be from 0 to 1; got] [-1]",
+        "too large": "`labels` must be from 0 to 1; got] [2]",
+        "one label": "`labels` must be one for each of the",
+        "no sample": "`num_samples` must be at least 1; got] [0]",
+    }
+    notes = [name.split(", ")[1] for name in given if "," in name]
+    assert len(notes) == 9 and set(notes) == set(required)
+    for name in given:
+        outputs = [key for key in results if key.startswith(f"{name}/")]
+        if "," not in name:
+            assert f"{name}/refusal" not in outputs
+            continue
+        assert outputs == [f"{name}/refusal"]
+        message = results[outputs[0]].item().decode()
+        assert required[name.split(", ")[1]] in message, message
 
 
 def check_vae(model, zs, results):
@@ -97,9 +136,9 @@ def check_log_likelihood(model, images, results):
 
 
 def check_samples(model, images, results):
-    """A draw is equal but where rounding carried a sub-pixel over an edge.
+    """Draws are equal except where rounding moved a sub-pixel to another level.
 
-    What follows such a sub-pixel in its image is another draw, so images are counted.
+    The pixels after it in the same image then differ too, so whole images are counted.
     """
     rows = Sampler(model, SamplingSettings(seed=SEED, batch_size=2)).prior(
         COUNT, label=images.label
@@ -166,7 +205,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_half_written(tmp_path, monke
         export_model(model, str(tmp_path / "no" / "exported"), {})
 
     def fail(module, directory, signatures):
-        os.makedirs(directory)
+        os.makedirs(os.path.join(directory, "variables"))
         raise OSError("No space left on device")
 
     monkeypatch.setattr(ExportedModel, "signatures", lambda self: {})

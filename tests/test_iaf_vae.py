@@ -39,10 +39,10 @@ def image_of(shape, batch, seed=0):
 
 
 def within_reach_of_the_flow(height, width):
-    """[H*W,H*W] bool: position i is to see position j, other than itself.
+    """[H*W,H*W] bool: whether position i must see another position j.
 
-    Each of the three 3x3 convolutions looks one right in its row, or one down and up to
-    one left or right, or stays: `d` rows down, from `d` columns left to 3 right.
+    Each of three 3x3 convolutions sees its own position, one to the right, and the
+    three below. Together they see `d` rows down, from `d` columns left to 3 right.
     """
     row, column = np.divmod(np.arange(height * width), width)
     down = row[None, :] - row[:, None]
@@ -61,11 +61,11 @@ def test_the_flow_depends_on_exactly_what_comes_before_in_its_order(channels, hi
         tape.watch(z)
         output = network(z, context)
     size = height * width
-    # All channels of positions in reach; at its own position, the channels before.
+    # A position sees all channels of positions in reach, and at itself those before.
     everything = np.ones((channels, channels), bool)
     expected = np.kron(within_reach_of_the_flow(height, width), everything)
     expected |= np.kron(np.eye(size, dtype=bool), np.tril(everything, -1))
-    # The order of the flow: last position first, and by channel at a position.
+    # The order of the flow: the last position first; within a position, by channel.
     order = np.arange(size * channels).reshape(size, channels)[::-1].ravel()
     assert not np.triu(expected[np.ix_(order, order)]).any()
     for value in output:
@@ -110,7 +110,7 @@ def test_log_q_changes_by_the_log_determinant_of_the_flow():
 def test_kl_is_zero_where_the_posterior_is_the_prior():
     level = IAFLadderLayer(8, 2, downsample=False, use_iaf=False)
     v = level.down_in.v.numpy()
-    v[..., 4:8] = v[..., 0:4]  # the posterior's mean and log scale are the prior's
+    v[..., 4:8] = v[..., 0:4]  # posterior mean and log scale = the prior's
     level.down_in.v.assign(v)
     x = tf.random.stateless_normal([2, 4, 4, 8], [0, 1])
     zeros = tf.zeros([2, 4, 4, 2])
@@ -128,7 +128,7 @@ def test_kl_of_a_gaussian_level_averages_to_its_closed_form():
     noise = tf.random.stateless_normal(shape, [0, 3])
     kl = level.sample_posterior(x, bottom_up, noise).kl.numpy()
     expected = 0.5 * (np.exp(2 * log_scale) + mean**2 - 1) - log_scale
-    # n = 20,000: 5 standard errors; false fail 6e-7.
+    # n = 20,000, 5 standard errors: fails falsely with probability 6e-7.
     assert abs(kl.mean() - expected) < 5 * kl.std() / np.sqrt(kl.size)
 
 
@@ -188,7 +188,7 @@ def test_the_pass_after_initialisation_is_the_pass_of_initialisation(use_iaf):
 
 
 def test_initialisation_leaves_the_constant_top_with_a_moderate_gain():
-    # The top's input is h_top = 0, the same everywhere: openai/iaf's gain there is 1e4.
+    # The top's input is h_top = 0 everywhere, for which openai/iaf makes a gain of 1e4.
     vae = make()
     np.testing.assert_allclose(np.exp(vae.ladder[-1].down_in.g), 0.1, rtol=1e-5)
 

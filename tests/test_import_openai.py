@@ -15,7 +15,7 @@ from agave_tf.errors import InputError
 from agave_tf.interop.openai_checkpoint import import_openai
 from agave_tf.interop.openai_names import pixel_cnn_variables
 from agave_tf.models.named_weights import named_weights
-from agave_tf.runs.run_directory import check_same_run, open_run
+from agave_tf.runs.run_directory import RunDirectory, check_same_run, open_run
 from agave_tf.settings.config import DataConfig
 
 PIXEL_CNN = golden_file.DIRECTORY / "ckpt_pixelcnn" / "params_cifar.ckpt"
@@ -149,7 +149,7 @@ def without(arrays, name):
         (lambda a: without(a, "model/conv2d_0/"), "the variable `model/conv2d_0/V`"),
         (
             lambda a: a | dict.fromkeys(averaged("model/more/b"), np.zeros(2)),
-            "has `model/more/b`, which the model has not",
+            "has `model/more/b`, which the model does not have",
         ),
         (
             lambda a: a | dict.fromkeys(averaged("model/conv2d_5/g"), np.zeros(2)),
@@ -193,6 +193,33 @@ def test_a_truncated_or_foreign_checkpoint_is_refused(tmp_path):
     with pytest.raises(InputError, match="Is --kind right"):
         imported("iaf_vae", ours / "checkpoints" / "step-1", tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_an_import_that_fails_half_way_leaves_nothing_and_can_be_repeated(
+    tmp_path, monkeypatch
+):
+    def fail(run, weights, step):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "write_weights", fail)
+        with pytest.raises(OSError, match="No space"):
+            imported("pixel_cnn", PIXEL_CNN, tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+    run = imported("pixel_cnn", PIXEL_CNN, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == [tmp_path / "run"]
+    run.load_model()
+    with pytest.raises(InputError, match="`run_dir` must not exist"):
+        imported("pixel_cnn", PIXEL_CNN, tmp_path / "run")
+
+
+def test_a_reader_that_fails_without_a_message_is_named(tmp_path, monkeypatch):
+    def fail(prefix):
+        raise RuntimeError
+
+    monkeypatch.setattr(tf.train, "load_checkpoint", fail)
+    with pytest.raises(InputError, match=r"cannot be read \(RuntimeError\)"):
+        imported("pixel_cnn", PIXEL_CNN, tmp_path / "run")
 
 
 def test_no_stage_goes_on_in_an_imported_run(tmp_path):

@@ -1,4 +1,4 @@
-"""What every layer must do, and what weight normalisation is."""
+"""The properties of every layer, and weight normalisation."""
 
 import importlib
 import inspect
@@ -32,7 +32,7 @@ def outputs_of(layer, inputs):
 
 
 def with_other_weights(layer):
-    """The layer, with no weight left at the value it is made with."""
+    """The layer, with noise added to every weight."""
     for i, variable in enumerate(layer.variables):
         noise = tf.random.stateless_normal(variable.shape, [i, 3], stddev=0.1)
         variable.assign(variable + noise)
@@ -88,7 +88,7 @@ def test_a_checkpoint_of_the_named_weights_restores_the_same_function(name, tmp_
     layer, other = with_other_weights(case.make()), case.make()
 
     def checkpoint(layer):
-        # Named, as training does: of a Keras layer, Checkpoint leaves out lists.
+        # By name, as in training: Checkpoint does not find layers in a layer's lists.
         weights = named_weights(layer).items()
         return tf.train.Checkpoint(weights={k: v.value for k, v in weights})
 
@@ -162,7 +162,7 @@ def test_initialisation_normalises_every_kind_of_convolution(name):
     with data_dependent_initialization():
         first = layer(x)
     np.testing.assert_allclose(layer(x), first, atol=1e-4)
-    # Of the whole output: transposed convolutions are cropped afterwards.
+    # The whole output is normalised; transposed convolutions crop it afterwards.
     whole = layer.convolve(x, layer.kernel()) + layer.b
     mean, variance = tf.nn.moments(whole, axes=[0, 1, 2])
     np.testing.assert_allclose(mean, 0, atol=1e-4)
@@ -222,7 +222,7 @@ def test_initialisation_in_a_replica_is_refused(mirrored):
         with data_dependent_initialization():
             mirrored.run(layer, (x,))
 
-    # The context's thread is another than the replicas': they would not see it.
+    # Each replica has a thread of its own, which does not see the context.
     with pytest.raises(RuntimeError, match=f"{NOT_HERE}.*no weight-normalised layer"):
         context_around_the_replicas()
     with pytest.raises(RuntimeError, match=f"{NOT_HERE}.*inside `strategy.run`"):
@@ -238,7 +238,7 @@ def test_initialisation_in_a_compiled_function_is_refused():
     compiled = tf.function(layer, autograph=False)
     with pytest.raises(RuntimeError, match=f"{NOT_HERE}.*inside a tf.function"):
         initialize(compiled, x)
-    # Traced before, it runs no Python of ours that could notice.
+    # A function that was traced before runs none of the layer's Python code.
     compiled(x)
     with pytest.raises(RuntimeError, match=f"{NOT_HERE}.*no weight-normalised layer"):
         initialize(compiled, x)

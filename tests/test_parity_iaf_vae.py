@@ -86,7 +86,7 @@ def test_training_pass_equals_the_original(stem, sizes, levels):
     )
     deviation = np.abs(exact.numpy() / golden["log_pxz"] - 1).max()
     report(stem, "exact log_pxz (relative)", deviation, 1e-4)
-    # The bound that the original reports.
+    # The bound as the original reports it.
     num_samples = len(golden["x_scaled"]) // len(golden["x_u8"])
     log_weights = log_prob - tf.add_n([tf.reduce_sum(kl, 1) for kl in per_channel])
     bound = importance_weighted_bound(tf.reshape(log_weights, [-1, num_samples]))
@@ -123,7 +123,7 @@ def check_gradients(stem, gradients, golden, top):
         deviations.append(
             np.abs(gradient.numpy() - ours).max() / np.abs(expected).max()
         )
-    # Not `max`, which passes over NaN.
+    # Python's `max` would ignore a NaN.
     report(stem, "gradients (of the largest)", np.max(deviations), 1e-3)
 
 
@@ -165,7 +165,7 @@ def test_initialisation_as_openai_equals_the_original():
     for name, value in with_prefix(golden, "var:").items():
         if name.endswith("/dec_log_stdv"):
             value = value + math.log(256)
-        # The top's bias is 1e4 in the original: a bound relative to what is large.
+        # The top's bias is 1e4 in the original, so the tolerance is relative above 1.
         scale = max(1.0, np.abs(value).max())
         deviations.append(np.abs(named[name].numpy() - value).max() / scale)
     report(stem, "g and b (relative above 1)", np.max(deviations), 1e-5)

@@ -21,7 +21,7 @@ def largest_gradient_deviation(named, gradients, golden):
         deviations.append(
             np.abs(gradient.numpy() - ours).max() / np.abs(expected).max()
         )
-    # Not `max`, which passes over NaN.
+    # Python's `max` would ignore a NaN.
     return np.max(deviations)
 
 
@@ -38,7 +38,7 @@ def check_forward(stem, model, golden, dropout_seed=None):
     report(stem, "loss (relative)", relative, 1e-5)
     deviation = largest_gradient_deviation(named, gradients, golden)
     report(stem, "gradients (of the largest)", deviation, 1e-3)
-    # Our likelihood is exact where the original approximates.
+    # Our own likelihood, which is exact where the original approximates.
     exact = -float(tf.reduce_sum(model.likelihood(output).log_prob(x)))
     relative = abs(exact / float(golden["loss_sum"]) - 1)
     report(stem, "exact loss (relative)", relative, 1e-4)

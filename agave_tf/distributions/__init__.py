@@ -1,1 +1,1 @@
-"""The likelihoods: of the auxiliary image, and of the image."""
+"""The likelihoods: one of the auxiliary image, one of the image's pixels."""

@@ -1,4 +1,4 @@
-"""The discretized logistic, likelihood of the auxiliary image y.
+"""The discretized logistic, the likelihood of the auxiliary image y.
 
 Eq. 10 of Lucas & Verbeek 2018; Kingma et al. 2016, appendix C.
 """
@@ -20,23 +20,23 @@ def log_mass_of_level(
     is_first: tf.Tensor | bool = False,
     is_last: tf.Tensor | bool = False,
 ) -> tf.Tensor:
-    """ln of a level's mass, nats, exact where the mass itself underflows.
+    """ln of a level's mass, nats; exact even where the mass itself underflows.
 
         sigmoid(a) - sigmoid(b) = (1 - exp(b - a)) * sigmoid(a) * sigmoid(-b)
 
-    has no factor that cancels, so each can be taken in log space. A first level with an
-    open tail reaches down to b = -inf, a last one up to a = inf.
+    No factor on the right cancels, so the logarithm of each is exact. A first level
+    with an open tail reaches down to b = -inf, a last one up to a = inf.
 
     Args:
       upper, lower: a and b, the edges of the level in units of the scale.
-      log_width: ln(a - b), given apart: subtracting two large numbers would lose it.
-      is_first, is_last: which levels have an open tail.
+      log_width: ln(a - b); an argument because a - b of two large numbers is inexact.
+      is_first, is_last: where the level has an open tail.
     """
     log_below_upper = -tf.nn.softplus(-upper)
     log_above_lower = -tf.nn.softplus(lower)
     between = _log_one_minus_exp(log_width) + log_below_upper + log_above_lower
-    # All three are finite, and so are their gradients: none can leak a NaN from a
-    # branch not taken.
+    # All three and their gradients are finite. Otherwise tf.where would pass a NaN on
+    # from the branch that is not taken.
     return tf.where(
         is_first, log_below_upper, tf.where(is_last, log_above_lower, between)
     )
@@ -44,36 +44,38 @@ def log_mass_of_level(
 
 def _log_one_minus_exp(log_width: tf.Tensor) -> tf.Tensor:
     """ln(1 - exp(-width)), given ln(width)."""
-    # Below exp(-36) it equals ln(width) to the last digit of float64. Stopping there
-    # and adding the rest keeps exp from underflowing to 0, whose logarithm is infinite.
+    # Below a width of exp(-36) the result is ln(width) to the last digit of float64.
+    # There exp is taken at -36 and the rest added, because exp of less would underflow
+    # to 0, whose logarithm is infinite.
     width = tf.exp(tf.maximum(log_width, -36.0))
     rest = tf.minimum(log_width + 36.0, 0.0)
-    # expm1 keeps the digits of a narrow level, where 1 - exp would be 0; for a wide one
-    # it rounds to ln 1 = 0, off by at most the rounding of 1. One expression for both,
-    # because the gradient of tf.where over two is NaN where the unused one is infinite.
+    # expm1 keeps the digits of a narrow level, where 1 - exp would be 0. For a wide one
+    # the result rounds to ln 1 = 0, with an error no larger than the rounding of 1. The
+    # two cases share one expression, because tf.where over two would have the gradient
+    # NaN where the unused one is infinite.
     return tf.math.log(-tf.math.expm1(-width)) + rest
 
 
 def _float_dtype(*arguments) -> tf.DType:
-    """The first floating-point type among the arguments, else float32."""
+    """The dtype of the first floating-point argument; float32 if there is none."""
     dtypes = [tf.as_dtype(a.dtype) for a in arguments if hasattr(a, "dtype")]
     return next((dtype for dtype in dtypes if dtype.is_floating), tf.float32)
 
 
 class DiscretizedLogistic(tfd.Distribution):
-    """A logistic distribution whose mass falls into b equal levels of the 0..256 axis.
+    """A logistic distribution with its mass summed over b equal levels of 0..256.
 
         c = 256 / b
         P[k] = sigmoid((c * (k + 1) - loc) / s) - sigmoid((c * k - loc) / s)
         k = 0, ..., b - 1
 
-    With open tails P[0] also has all mass below 0 and P[b-1] all above 256, so that the
-    levels sum to one. Without, this is Eq. 10 as printed, and openai/iaf: the mass
-    outside [0, 256) is lost; `sample` and `mean` then are of the mass renormalised.
+    With open tails P[0] includes all mass below 0 and P[b-1] all mass above 256, so the
+    levels sum to one. Without them this is Eq. 10 as printed, and openai/iaf: the mass
+    outside [0, 256) is lost, and `sample` and `mean` use the renormalised rest.
 
-    Values are on the pixel axis: level k comes out as the centre of its integers,
-    c * k + (c - 1) / 2, and any v in [0, 256) has the log_prob of level floor(v / c);
-    everything else has -inf.
+    Values are on the pixel axis. Level k is given as the centre of its integers,
+    c * k + (c - 1) / 2. Any v in [0, 256) has the log_prob of level floor(v / c); any
+    other value has -inf.
 
     Shapes: batch, the broadcast of `loc` and `log_scale`; event, scalar.
 
@@ -83,11 +85,12 @@ class DiscretizedLogistic(tfd.Distribution):
     Args:
       loc: centre, on the 0..256 axis where integer u covers [u, u + 1).
       log_scale: ln s.
-      num_color_levels: b, a divisor of 256.
-      open_tails: as above.
+      num_color_levels: b, a divisor of 256, at least 2.
+      open_tails: whether the outer levels include the tails.
+      validate_args, allow_nan_stats, name: as tfd.Distribution takes them.
 
     Raises:
-      InputError: `num_color_levels` does not divide 256.
+      InputError: `num_color_levels` is below 2 or does not divide 256.
     """
 
     def __init__(
@@ -129,27 +132,27 @@ class DiscretizedLogistic(tfd.Distribution):
 
     @property
     def loc(self) -> tf.Tensor:
-        """Centre, on the 0..256 axis."""
+        """The centre, on the 0..256 axis."""
         return self._loc
 
     @property
     def log_scale(self) -> tf.Tensor:
-        """ln s."""
+        """The logarithm of the scale s."""
         return self._log_scale
 
     @property
     def num_color_levels(self) -> int:
-        """b."""
+        """The number of levels b."""
         return self._num_color_levels
 
     @property
     def open_tails(self) -> bool:
-        """Whether the outer levels take the tails."""
+        """Whether the outer levels include the tails."""
         return self._open_tails
 
     @property
     def bin_width(self) -> float:
-        """c = 256 / b."""
+        """The width of a level, c = 256 / b."""
         return 256.0 / self._num_color_levels
 
     def _event_shape(self):
@@ -161,8 +164,9 @@ class DiscretizedLogistic(tfd.Distribution):
     def _log_prob(self, value):
         value = tf.convert_to_tensor(value, self.dtype)
         is_inside = (value >= 0) & (value < 256)
-        # Values outside, NaN too, are replaced before the formula and masked after it:
-        # a NaN of the branch not taken would reach the gradient through tf.where.
+        # Values outside, NaN included, are replaced before the formula and masked after
+        # it. Otherwise a NaN would reach the gradient through the branch of tf.where
+        # that is not taken.
         inside = tf.where(is_inside, value, 0.0)
         log_mass = self._log_mass(tf.floor(inside / self.bin_width))
         return tf.where(is_inside, log_mass, -float("inf"))
@@ -184,7 +188,7 @@ class DiscretizedLogistic(tfd.Distribution):
 
     def _sample_n(self, n, seed=None):
         shape = tf.concat([[n], self.batch_shape_tensor()], axis=0)
-        # An open interval: the logit of 0 or 1 is infinite.
+        # An open interval, because the logit of 0 or 1 is infinite.
         tiny = 1e-12 if self.dtype == tf.float64 else 1e-6
         uniform = tfp.random.split_seed(seed, n=1)[0]
         u = tf.random.stateless_uniform(shape, uniform, tiny, 1 - tiny, self.dtype)
@@ -197,11 +201,11 @@ class DiscretizedLogistic(tfd.Distribution):
         return self._value(tf.clip_by_value(level, 0, self.num_color_levels - 1))
 
     def _logistic_inside(self, u: tf.Tensor) -> tf.Tensor:
-        """The logistic renormalised to [0, 256), by its inverse cdf at u."""
+        """Inverts, at u, the cdf of the logistic renormalised to [0, 256)."""
         scale = tf.exp(self.log_scale)
-        # With loc beyond an edge, all that is left inside is far in one tail, where the
-        # cdf rounds to 0 or 1. So the axis is turned to have loc nearer to 0 than to
-        # 256, and the survival function, small there, is inverted in log space.
+        # If loc is far beyond an edge, all of [0, 256) is far in one tail, where the
+        # cdf rounds to 0 or 1. So the axis is turned such that loc is nearer to 0 than
+        # to 256, and the survival function, small there, is inverted in log space.
         is_turned = self.loc > 128
         loc = tf.where(is_turned, 256 - self.loc, self.loc)
         log_survival = tfp.math.log_add_exp(
@@ -212,8 +216,8 @@ class DiscretizedLogistic(tfd.Distribution):
         return tf.where(is_turned, 256 - logistic, logistic)
 
     def _mean(self):
-        # Over all levels at once: memory is b times the batch. The softmax renormalises
-        # what closed tails lose, even where hardly anything is left.
+        # Sums over all levels at once, so memory is b times the batch. The softmax
+        # restores the mass that closed tails lose, even where almost all of it is lost.
         levels = tf.range(self.num_color_levels, dtype=self.dtype)
         batch_rank = tf.size(self.batch_shape_tensor())
         levels = tf.reshape(levels, tf.pad([-1], [[0, batch_rank]], constant_values=1))
@@ -225,7 +229,7 @@ class DiscretizedLogistic(tfd.Distribution):
         level = tf.clip_by_value(tf.floor(self.loc / self.bin_width), 0.0, last)
         level = tf.broadcast_to(level, self.batch_shape_tensor())
         if self.open_tails:
-            # A wide logistic can have more mass in a tail than in any level.
+            # The tail of a wide logistic can have more mass than any inner level.
             candidates = tf.stack(
                 [level, tf.zeros_like(level), last * tf.ones_like(level)]
             )

@@ -1,4 +1,4 @@
-"""The mixture of discretized logistics, likelihood of a pixel in PixelCNN++.
+"""The mixture of discretized logistics, the likelihood of a pixel in PixelCNN++.
 
 Salimans et al. 2017, section 2.1 and 2.2, Eq. 1 to 3; openai/pixel-cnn `nn.py`.
 """
@@ -13,14 +13,18 @@ from agave_tf.errors import InputError
 
 tfd = tfp.distributions
 
-# Below this a logistic is narrower than any of the 256 levels (openai/pixel-cnn).
+# A logistic of this scale is narrower than any of the 256 levels (openai/pixel-cnn).
 _MIN_LOG_SCALE = -7.0
 # Half the width of a level on the [-1, 1] axis, where 256 levels lie 2/255 apart.
 _HALF_BIN = 1 / 255
 
 
 def num_parameters(num_channels: int, num_mixtures: int) -> int:
-    """What the network gives per pixel: 10 per component for RGB, 3 for gray.
+    """The number of network outputs per pixel: 10 per component for RGB, 3 for gray.
+
+    Args:
+      num_channels: 1 or 3.
+      num_mixtures: components of the mixture.
 
     Raises:
       InputError: `num_channels` is neither 1 nor 3.
@@ -37,29 +41,31 @@ class DiscretizedLogisticMixture(tfd.Distribution):
         p(x) = sum_i pi[i] * prod_c P_c(x[c] | mean[c, i], s[c, i])
         P_c(v | m, s) = sigmoid((v + 1/255 - m) / s) - sigmoid((v - 1/255 - m) / s)
 
-    where level 0 takes everything below and level 255 everything above. With C = 3 the
-    channels of a component depend on each other linearly,
+    where level 0 includes all mass below it and level 255 all mass above it. With C = 3
+    the channels of a component depend on each other linearly:
 
         mean[1, i] = m[1, i] + c0[i] * x[0]
         mean[2, i] = m[2, i] + c1[i] * x[0] + c2[i] * x[1]
 
-    Any x[c] within half a level, 1/255, of [-1, 1] has a log_prob; a pixel with another
-    has -inf.
+    A pixel with some x[c] further than half a level, 1/255, outside [-1, 1] has the
+    log_prob -inf.
 
-    Where a level's mass falls below 1e-5 the original takes the density at its centre
-    instead; ours is exact there too, in value and gradient, because the difference of
+    If a level's mass is below 1e-5, the original uses the density at its centre
+    instead. Ours is exact there too, in value and gradient, because the difference of
     sigmoids is computed in log space.
 
     Shapes (K components): batch [..., ], event [C].
 
     Args:
-      parameters: [..., P] with P = num_parameters(C, K), laid out as the original does:
-        K logits of pi, then for each channel K means, K log-scales (floored at -7) and,
+      parameters: [..., P] with P = num_parameters(C, K), in the original's order: K
+        logits of pi, then for each channel K means, K log-scales (floored at -7) and,
         for C = 3, K coefficients before tanh.
       num_channels: C, 3 or 1.
+      validate_args, allow_nan_stats, name: as tfd.Distribution takes them.
 
     Raises:
-      InputError: `num_channels` is neither 1 nor 3, or does not go with P.
+      InputError: `num_channels` is neither 1 nor 3, or P is no multiple of the number
+        of parameters per component.
     """
 
     def __init__(
@@ -118,8 +124,9 @@ class DiscretizedLogisticMixture(tfd.Distribution):
     def _log_prob(self, value):
         value = tf.convert_to_tensor(value, self.dtype)
         is_inside = tf.abs(value) <= 1 + _HALF_BIN
-        # Replaced before the formula, masked after it: an infinite x would make the
-        # gradient NaN through the branch of tf.where not taken.
+        # Values outside are replaced before the formula and masked after it. Otherwise
+        # an infinite x would make the gradient NaN through the branch of tf.where that
+        # is not taken.
         x = tf.where(is_inside, value, 0.0)[..., None]  # [..., C, 1]
         inverse_scale = tf.exp(-self._log_scales)
         centered = x - self._conditional_means(x)
@@ -135,7 +142,7 @@ class DiscretizedLogisticMixture(tfd.Distribution):
         return tf.where(tf.reduce_all(is_inside, axis=-1), log_prob, -float("inf"))
 
     def _conditional_means(self, x: tf.Tensor) -> tf.Tensor:
-        """Means [..., C, K] given the pixel x [..., C, 1] itself."""
+        """The means [..., C, K], given the pixel's own channels x [..., C, 1]."""
         if self._coefficients is None:
             return self._means
         c0, c1, c2 = tf.unstack(self._coefficients, axis=-2)
@@ -151,15 +158,16 @@ class DiscretizedLogisticMixture(tfd.Distribution):
         snap_to_levels: bool = True,
         temperature: float = 1.0,
     ) -> tf.Tensor:
-        """A pixel [..., C] in [-1, 1], from uniform draws in [1e-5, 1 - 1e-5].
+        """Draws a pixel [..., C] in [-1, 1] with given noise.
 
         Args:
-          u_mixture: [..., K], chooses the component by the Gumbel-max trick.
-          u_logistic: [..., C].
-          snap_to_levels: rounds each channel to one of the 256 levels as it is drawn,
-            before the next depends on it; False is the original, continuous.
-          temperature: multiplies the scales and divides the logits; 1 is this
-            distribution, 0 its most likely component's means.
+          u_mixture: [..., K], uniform in [1e-5, 1 - 1e-5]; chooses the component by the
+            Gumbel-max trick.
+          u_logistic: [..., C], uniform in [1e-5, 1 - 1e-5].
+          snap_to_levels: rounds each channel to one of the 256 levels before the next
+            channel depends on it; False: continuous values, as the original draws.
+          temperature: factor of the scales and divisor of the logits; 1 draws from this
+            distribution, 0 gives the means of its most likely component.
         """
         gumbel = -tf.math.log(-tf.math.log(u_mixture)) * temperature
         best = tf.argmax(self._logits + gumbel, axis=-1)
@@ -182,7 +190,8 @@ class DiscretizedLogisticMixture(tfd.Distribution):
             value = tf.clip_by_value(value, -1.0, 1.0)
             if not snap_to_levels:
                 return value
-            # Bit for bit what a level of an image becomes on this axis.
+            # The same rounding as `to_unit_range`, so equal to an image's level bit for
+            # bit.
             return (tf.round(value * 127.5 + 127.5) - 127.5) / 127.5
 
         pixel = [finish(means[0] + spread[0])]

@@ -1,1 +1,1 @@
-"""Models go out as SavedModels; the checkpoints of openai/pixel-cnn and iaf come in."""
+"""Exports models as SavedModels; imports checkpoints of openai/pixel-cnn and iaf."""

@@ -1,7 +1,7 @@
-"""Checkpoints of openai/pixel-cnn and openai/iaf as run directories.
+"""Makes run directories from checkpoints of openai/pixel-cnn and openai/iaf.
 
-The network is inferred from the variables' shapes, the weights are the averages that
-the originals evaluate with.
+The network is inferred from the shapes of the variables. The weights are the averages,
+with which the originals evaluate.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from agave_tf.errors import InputError
+from agave_tf.errors import InputError, first_line
 from agave_tf.interop.openai_names import (
     assign_originals,
     iaf_vae_variables,
@@ -30,33 +30,35 @@ from agave_tf.settings.config import (
     TrainConfig,
 )
 from agave_tf.settings.image_size import parse_image_size
+from agave_tf.whole_file import check_new_directory, new_directory
 
+# The stage of the run that a checkpoint of each kind becomes.
 KINDS = {"pixel_cnn": "pretrain_pixel_cnn", "iaf_vae": "pretrain_vae"}
 
 _AVERAGE = "/ExponentialMovingAverage"
 _STEP = "model/global_step"
-# What else a checkpoint holds: slots of the optimizer, counters.
+# Variables of a checkpoint that are not the network's: the optimizer's and counters.
 _SLOT = re.compile(r"model/model/.*|.*/Adamax(_1)?|.*/Adam(_1)?")
 
 
 @dataclasses.dataclass(frozen=True)
 class OpenAICheckpoint:
-    """Weights of an original, by their names there without that of the average."""
+    """The weights in a checkpoint of an original."""
 
-    prefix: str
-    weights: Mapping[str, np.ndarray]
-    step: int  # 0 where the checkpoint does not say
+    prefix: str  # of its files
+    weights: Mapping[str, np.ndarray]  # by the original's names of the variables
+    step: int  # training steps behind them; 0 where the checkpoint does not say
 
     def shape(self, name: str, rank: int) -> tuple[int, ...]:
-        """The shape of a variable from which the network is inferred.
+        """The shape of a variable, from which the network is inferred.
 
         Raises:
-          InputError: it is missing, or of another rank.
+          InputError: the variable is missing, or of another rank.
         """
         if name not in self.weights:
             raise InputError(
-                f"`checkpoint` must have the variable `{name}`; {self.prefix} has it "
-                "not. Is --kind right?"
+                f"`checkpoint` must have the variable `{name}`; {self.prefix} lacks "
+                "it. Is --kind right?"
             )
         shape = self.weights[name].shape
         if len(shape) != rank:
@@ -64,15 +66,19 @@ class OpenAICheckpoint:
         return shape
 
     def count(self, pattern: str) -> int:
-        """How many variables have a name of this pattern."""
+        """Counts the variables whose whole name matches a regular expression."""
         return sum(1 for name in self.weights if re.fullmatch(pattern, name))
 
 
 def read_openai_checkpoint(prefix: str) -> OpenAICheckpoint:
-    """Reads the averaged weights; where there are no averages, the weights.
+    """Reads the averaged weights, or the weights if there are no averages.
+
+    Args:
+      prefix: the common beginning of the checkpoint's files.
 
     Raises:
-      InputError: no such checkpoint, damaged, or with averages of some weights only.
+      InputError: the checkpoint is missing or damaged, or lacks the averages of some
+        weights.
     """
     tensors = _read_tensors(prefix)
     step = int(tensors.pop(_STEP, 0))
@@ -91,7 +97,7 @@ def read_openai_checkpoint(prefix: str) -> OpenAICheckpoint:
 
 
 def _read_tensors(prefix: str) -> dict[str, np.ndarray]:
-    """The model's variables and averages, and the step; no slots of the optimizer."""
+    """Reads the network's variables and averages, and the step."""
     try:
         reader = tf.train.load_checkpoint(prefix)
         return {
@@ -100,29 +106,31 @@ def _read_tensors(prefix: str) -> dict[str, np.ndarray]:
             if name.startswith("model/") and not _SLOT.fullmatch(name)
         }
     except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise InputError(
-            "`checkpoint` must be the prefix of a TensorFlow checkpoint, of files "
-            f"PREFIX.index and PREFIX.data-...; {prefix} cannot be read ({reason})."
+            "`checkpoint` must be the prefix of a TensorFlow checkpoint, with files "
+            f"PREFIX.index and PREFIX.data-...; {prefix} cannot be read "
+            f"({first_line(error)})."
         ) from error
 
 
 def import_openai(
     kind: str, prefix: str, run_dir: str, nonlinearity: str, data: DataConfig
 ) -> RunDirectory:
-    """Makes a run directory of a checkpoint.
+    """Makes a run directory from a checkpoint, whole or not at all.
 
     Args:
-      kind: pixel_cnn or iaf_vae.
-      prefix: of the checkpoint's files.
-      run_dir: must not exist.
-      nonlinearity: elu or relu, where the shapes leave the choice; "": concat_elu.
-      data: what the run is to be evaluated on; its image_size is the images' (empty:
-        32, the original's).
+      kind: a key of KINDS.
+      prefix: the common beginning of the checkpoint's files.
+      run_dir: the directory to make.
+      nonlinearity: elu or relu, if the shapes leave the choice; empty: concat_elu.
+      data: the data set to evaluate the run on; its image_size is the run's (empty: 32,
+        the original's).
 
     Raises:
-      InputError: a variable is missing, extra or misshapen, or no checkpoint.
+      InputError: `run_dir` exists, the checkpoint is missing or damaged, or one of its
+        variables is missing, unknown or of another shape.
     """
+    check_new_directory("run_dir", run_dir)
     checkpoint = read_openai_checkpoint(prefix)
     stage = STAGES[KINDS[kind]]
     if stage.has_vae:
@@ -138,19 +146,23 @@ def import_openai(
     else:
         named = pixel_cnn_variables(model.pixel_cnn)
     assign_originals(named, checkpoint.weights)
-    run.write_config()
     weights = {name: value.numpy() for name, value in named_weights(model).items()}
-    run.write_weights(weights, checkpoint.step)
+    # A crash between two files leaves nothing, so that the import can be repeated.
+    with new_directory(run_dir) as directory:
+        unfinished = dataclasses.replace(run, path=directory)
+        unfinished.write_config()
+        unfinished.write_weights(weights, checkpoint.step)
     return run
 
 
 def _pixel_cnn_config(
     checkpoint: OpenAICheckpoint, nonlinearity: str
 ) -> tuple[Config, int]:
-    """The network, and the channels of its images."""
+    """Infers the network's settings and the number of channels of its images."""
     *_, channels_and_one, filters = checkpoint.shape("model/conv2d_0/V", 4)
-    channels = channels_and_one - 1  # a channel of ones comes in addition
-    # 3 q layers on the way to the middle have one, 3 q + 2 after it two, the head one.
+    channels = channels_and_one - 1  # The network adds a channel of ones.
+    # With q resnets a stage: each of the 3 q layers before the middle has one dense
+    # layer, each of the 3 q + 2 after it has two, and the head is one.
     num_dense = checkpoint.count(r"model/dense_\d+/V")
     resnets, rest = divmod(num_dense - 5, 9)
     if rest or resnets < 1:
@@ -182,7 +194,7 @@ def _pixel_cnn_config(
 
 
 def _vae_config(checkpoint: OpenAICheckpoint) -> tuple[Config, int]:
-    """The network, and the channels of its images."""
+    """Infers the network's settings and the number of channels of its images."""
     channels = checkpoint.shape("model/x_enc/V", 4)[2]
     *_, z, hidden = checkpoint.shape("model/IAF_0_0/ar_multiconv2d/layer_0/V", 4)
     vae = IAFVAEConfig(

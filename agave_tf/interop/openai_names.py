@@ -1,4 +1,4 @@
-"""Names that openai/pixel-cnn and openai/iaf give to the variables we have too."""
+"""The names of our variables in openai/pixel-cnn and openai/iaf."""
 
 import math
 from collections import Counter
@@ -15,13 +15,14 @@ from agave_tf.layers.weight_norm import WeightNormConv2DTranspose
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.models.iaf_vae import IAFVAE
 
+# ln of the length of our axis of levels, 0..256; the axis of openai/iaf has length 1.
 _LOG_LEVELS = math.log(256)
 
 
 def pixel_cnn_variables(model: ConditionalPixelCNN) -> dict[str, keras.Variable]:
     """Our variables by their names in openai/pixel-cnn.
 
-    The original counts layers by type in the order of calls; so do we.
+    The original numbers the layers of each type in the order of their calls.
     """
     counts: Counter = Counter()
     named = {}
@@ -38,7 +39,7 @@ def pixel_cnn_variables(model: ConditionalPixelCNN) -> dict[str, keras.Variable]
 def _in_order_of_calls(
     model: ConditionalPixelCNN,
 ) -> Iterator[tuple[str, keras.layers.Layer]]:
-    """(type of layer in the original, layer)."""
+    """Yields (type of layer in the original, layer)."""
     first = model.image_input
     for layer in (first.above, first.row_above, first.left):
         yield "conv2d", layer
@@ -69,7 +70,7 @@ def iaf_vae_variables(vae: IAFVAE) -> dict[str, keras.Variable]:
     """Our variables by their names in openai/iaf.
 
     Raises:
-      InputError: the network has no flow; every level of the original has one.
+      InputError: the network has no flow, but every level of the original has one.
     """
     if not vae.config.use_iaf:
         raise InputError("`use_iaf` must be true to use weights of openai/iaf.")
@@ -107,11 +108,16 @@ def _weight_norm(scope: str, layer: keras.layers.Layer) -> dict[str, keras.Varia
 
 
 def to_ours(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """An original's array in our layout: of a variable, or of its gradient.
+    """Brings an array of the original, a variable or its gradient, into our layout.
 
-    The original's dense layers are our 1x1 convolutions, and its one scale of p(y|z),
-    on an axis of length 1, is ours per channel on an axis of length 256 (that shift is
-    `assign_originals`'s, since a gradient has none).
+    A dense layer of the original is a 1x1 convolution of ours. Its single scale of
+    p(y|z) becomes one per channel; `assign_originals` also moves it from an axis of
+    length 1 to ours of length 256, which would be wrong for a gradient.
+
+    Args:
+      name: the original's name of the variable.
+      value: the original's array.
+      shape: of our variable.
     """
     if name.endswith("/dec_log_stdv"):
         return np.full(shape, value)
@@ -127,15 +133,18 @@ def assign_originals(
 
     Args:
       named: from `pixel_cnn_variables` or `iaf_vae_variables`.
-      arrays: the original's, by the same names.
+      arrays: the original's arrays, by the same names.
 
     Raises:
-      InputError: names the first variable that is missing, extra or misshapen.
+      InputError: a variable is missing, unknown or of another shape; the message names
+        the first.
     """
     if missing := sorted(set(named) - set(arrays)):
         raise InputError(f"The checkpoint lacks `{missing[0]}`, which the model needs.")
     if extra := sorted(set(arrays) - set(named)):
-        raise InputError(f"The checkpoint has `{extra[0]}`, which the model has not.")
+        raise InputError(
+            f"The checkpoint has `{extra[0]}`, which the model does not have."
+        )
     values = {}
     for name, variable in named.items():
         value, shape = np.asarray(arrays[name]), tuple(variable.shape)

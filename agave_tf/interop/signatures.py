@@ -1,0 +1,185 @@
+"""The functions of an exported model.
+
+docs/export.md lists them, with shapes and units.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from agave_tf.data.pixel_scale import to_levels, to_unit_range
+from agave_tf.evaluation.bound import bits_per_dim, importance_weighted_bound
+from agave_tf.evaluation.parts import parts_of
+from agave_tf.models.agave import AGAVE, ImageDraws
+from agave_tf.models.objective import AGAVETerms
+from agave_tf.randomness import Stream, fold_in, stream
+from agave_tf.sampling.cached import sample_cached
+from agave_tf.sampling.draw_images import pixel_draws, pixel_seed
+
+_NUMBER = tf.TensorSpec([], tf.int32)
+
+
+class Signature(NamedTuple):
+    """A function of the exported model, and its arguments by name."""
+
+    function: Callable[..., dict[str, tf.Tensor]]
+    arguments: dict[str, tf.TensorSpec]
+
+
+class ExportedModel(tf.Module):
+    """The functions of a model; the number of images B is free in all of them.
+
+    Args:
+      model: with the weights to export.
+      sampling_batch_size: images that the PixelCNN++ draws at a time; it affects speed
+        and memory only.
+    """
+
+    def __init__(self, model: AGAVE, sampling_batch_size: int):
+        super().__init__(name="agave")
+        self._model, self._sampling_batch_size = model, sampling_batch_size
+        # A tf.Module does not find the variables of a Keras layer by itself.
+        self._variables = [weight.value for weight in model.weights]
+
+    def signatures(self) -> dict[str, Signature]:
+        """The functions that the model's parts allow, by name."""
+        model = self._model
+        image = {"images": tf.TensorSpec([None, *model.image_shape], tf.uint8)}
+        seed = {"seed": _NUMBER}
+        label = {"labels": tf.TensorSpec([None], tf.int32)} if model.num_classes else {}
+        evaluated = {**image, **label, "num_samples": _NUMBER, **seed}
+        signatures = {
+            "log_likelihood": Signature(self._log_likelihood, evaluated),
+            "sample": Signature(self._sample, (label or {"count": _NUMBER}) | seed),
+        }
+        if model.vae is None:
+            return signatures
+        zs = {
+            _name_of_z(level): tf.TensorSpec([None, *shape], tf.float32)
+            for level, shape in enumerate(model.vae.latent_shapes)
+        }
+        signatures["encode"] = Signature(self._encode, image)
+        signatures["reconstruct"] = Signature(self._reconstruct, image)
+        signatures["decode"] = Signature(self._decode, zs)
+        if model.pixel_cnn is not None:
+            y = tf.TensorSpec([None, *model.auxiliary_shape], tf.uint8)
+            signatures["sample_given_auxiliary"] = Signature(
+                self._sample_given_auxiliary, {"auxiliary_images": y, **label, **seed}
+            )
+        return signatures
+
+    def _encode(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        zs = self._model.mean_latents(images)
+        flat = [tf.reshape(z, [tf.shape(z)[0], z.shape[1:].num_elements()]) for z in zs]
+        named = {_name_of_z(level): z for level, z in enumerate(zs)}
+        return {**named, "features": tf.concat(flat, axis=1)}
+
+    def _reconstruct(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return _pictures_of(self._model.vae.decode(self._model.mean_latents(images)))
+
+    def _decode(self, **zs: tf.Tensor) -> dict[str, tf.Tensor]:
+        levels = [zs[_name_of_z(level)] for level in range(len(zs))]
+        return _pictures_of(self._model.vae.decode(levels))
+
+    def _log_likelihood(
+        self,
+        images: tf.Tensor,
+        num_samples: tf.Tensor,
+        seed: tf.Tensor,
+        labels: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        model = self._model
+        features, index = model.encode(images), tf.range(tf.shape(images)[0])
+        evaluation_seed = stream(seed, Stream.EVALUATION)
+
+        def draw(sample: tf.Tensor) -> AGAVETerms:
+            draws = ImageDraws(fold_in(evaluation_seed, sample), index)
+            return model.terms_given_features(images, features, draws, labels)
+
+        per_image = tf.TensorSpec([None], tf.float32)
+        per_level = tf.TensorSpec([None, model.num_levels], tf.float32)
+        terms = tf.map_fn(
+            draw,
+            # A PixelCNN++ alone has no z to draw: every sample is the same.
+            tf.range(num_samples if model.num_levels else 1),
+            fn_output_signature=AGAVETerms(*[per_image] * 4, per_level),
+            parallel_iterations=1,
+        )
+        log_weights = model.bound(terms)  # [S,B]
+        nats = importance_weighted_bound(tf.transpose(log_weights))
+        means = AGAVETerms(*(tf.reduce_mean(term, axis=0) for term in terms))
+        parts = {part.name for part in parts_of(model, means)}
+        return {
+            "nats": nats,
+            "bits_per_dim": bits_per_dim(nats, model.num_dims),
+            "elbo": tf.reduce_mean(log_weights, axis=0),
+            **{k: value for k, value in means._asdict().items() if k in parts},
+        }
+
+    def _sample(
+        self,
+        seed: tf.Tensor,
+        count: tf.Tensor | None = None,
+        labels: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        index = tf.range(count if labels is None else tf.shape(labels)[0])
+        drawn = self._model.sample_prior(stream(seed, Stream.PRIOR), index)
+        f_z = None if drawn is None else drawn.f_z
+        pictures = {} if f_z is None else _pictures_of(f_z)
+        if self._model.pixel_cnn is not None:
+            pictures["images"] = self._finished(index, seed, f_z, labels)
+        return pictures
+
+    def _sample_given_auxiliary(
+        self,
+        auxiliary_images: tf.Tensor,
+        seed: tf.Tensor,
+        labels: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        index = tf.range(tf.shape(auxiliary_images)[0])
+        f_z = to_unit_range(auxiliary_images)
+        return {"images": self._finished(index, seed, f_z, labels)}
+
+    def _finished(
+        self,
+        index: tf.Tensor,
+        seed: tf.Tensor,
+        f_z: tf.Tensor | None,
+        labels: tf.Tensor | None,
+    ) -> tf.Tensor:
+        """Draws uint8 [B,H,W,C] with the noise of `draw_images`."""
+        model, batch = self._model, self._sampling_batch_size
+        count = tf.shape(index)[0]
+        rows = tf.range(-(-count // batch) * batch)
+        # Filled up with the last image, so that every batch has the compiled size.
+        rows = tf.reshape(tf.minimum(rows, count - 1), [-1, batch])
+
+        def draw(rows: tf.Tensor) -> tf.Tensor:
+            draws = pixel_draws(model, tf.gather(index, rows), pixel_seed(seed))
+            # The compiled sampler needs the number of images, which the graph lost.
+            noise = [tf.ensure_shape(u, [batch, *u.shape[1:]]) for u in draws[:2]]
+            draws = draws._replace(
+                u_mixture=noise[0], u_logistic=noise[1], temperature=tf.constant(1.0)
+            )
+            f_z_here = None if f_z is None else tf.gather(f_z, rows)
+            label = None if labels is None else tf.gather(labels, rows)
+            condition, size = model.condition(f_z_here), model.image_shape[:2]
+            x = sample_cached(model.pixel_cnn, size, draws, condition, label)
+            return to_levels(x)
+
+        drawn = tf.map_fn(
+            draw,
+            rows,
+            fn_output_signature=tf.TensorSpec([batch, *model.image_shape], tf.uint8),
+            parallel_iterations=1,
+        )
+        return tf.reshape(drawn, [-1, *model.image_shape])[:count]
+
+
+def _pictures_of(f_z: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {"f_z": f_z, "f_z_images": to_levels(f_z)}
+
+
+def _name_of_z(level: int) -> str:
+    return f"z_{level:02d}"

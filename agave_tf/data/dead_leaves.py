@@ -24,9 +24,9 @@ def draw_dead_leaves(
     seed: int,
     first_image: int = 0,
 ) -> np.ndarray:
-    """Pictures number first_image, first_image + 1, ..., uint8 [N,H,W,C].
+    """Draws pictures number first_image, first_image + 1, ..., uint8 [N,H,W,C].
 
-    Picture i depends on `seed`, i and the size alone.
+    Picture i depends only on `seed`, i and the size.
 
     Args:
       num_images: N.
@@ -46,7 +46,7 @@ def draw_dead_leaves(
 def _draw(
     height: int, width: int, channels: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """One picture [H,W,C], leaves from the topmost down: each fills what is free."""
+    """Draws a picture [H,W,C], from the topmost leaf down: each fills free pixels."""
     fine_height, fine_width = height * _SUPERSAMPLING, width * _SUPERSAMPLING
     side = min(fine_height, fine_width)
     n = _LEAVES_PER_IMAGE

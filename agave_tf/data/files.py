@@ -1,4 +1,4 @@
-"""Images from the user's own files: folders of PNG and JPEG, and .npz arrays."""
+"""Reads images from the user's own files: folders of PNG and JPEG, and .npz arrays."""
 
 import os
 import zipfile
@@ -18,9 +18,9 @@ _SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def load_folder(path: str, config: DataConfig, split: str, seed: int) -> Images:
-    """PNG and JPEG files below `path`, in the order of their names.
+    """Reads the PNG and JPEG files below `path`, in the order of their names.
 
-    With subfolders train/ and test/ these are the splits; otherwise a tenth of the
+    Subfolders train/ and test/ are the splits, if both exist; otherwise a tenth of the
     files, drawn by `seed`, is the test part.
 
     Raises:
@@ -61,7 +61,7 @@ def load_folder(path: str, config: DataConfig, split: str, seed: int) -> Images:
 
 
 def _read_image(name: str, config: DataConfig) -> np.ndarray | None:
-    """One file as uint8 [H,W,C]; None where it is unreadable and to be skipped."""
+    """Reads a file as uint8 [H,W,C]; None if it is unreadable and may be skipped."""
     try:
         with open(name, "rb") as file:
             image = tf.io.decode_image(file.read(), expand_animations=False).numpy()
@@ -83,7 +83,7 @@ def _read_image(name: str, config: DataConfig) -> np.ndarray | None:
 
 
 def load_npz(path: str, split: str, seed: int) -> Images:
-    """uint8 arrays of an .npz: `train` and `test`, or `images`, [N,H,W,C].
+    """Reads uint8 arrays of an .npz: `train` and `test`, or `images`, [N,H,W,C].
 
     Labels may come along as `train_labels` and `test_labels`, or `labels`. Pickled
     content is never loaded.

@@ -1,4 +1,4 @@
-"""Which images are held out where a data set has no test part of its own."""
+"""The hold-out: the test part of a data set that has none of its own."""
 
 import numpy as np
 
@@ -10,7 +10,11 @@ _HELD_OUT_SHARE = 0.1
 
 
 def hold_out(images: Images, split: str, seed: int) -> Images:
-    """The train or test part of images that have no such parts."""
+    """Returns the train or test part of images that are not split; a tenth is test.
+
+    Raises:
+      InputError: there are fewer than 2 images.
+    """
     count = len(images.image)
     held_out = max(1, round(_HELD_OUT_SHARE * count))
     if count < 2:

@@ -1,4 +1,4 @@
-"""The images that the settings name, whatever kind of source they come from."""
+"""Loads the images that the settings name, from a source of any kind."""
 
 import numpy as np
 import tensorflow as tf
@@ -13,18 +13,18 @@ from agave_tf.errors import InputError
 from agave_tf.settings.config import DataConfig
 from agave_tf.settings.image_size import check_image_sides, parse_image_size
 
-# Enough for quickstart to learn from, drawn in seconds.
+# Enough pictures for quickstart to learn from, drawn in seconds.
 NUM_DEAD_LEAVES = {"train": 2_000, "test": 500}
 _RESIZED_AT_ONCE = 512
 
 
 def load_images(config: DataConfig, split: str, seed: int = 0) -> Images:
-    """The images that `config` names, all of them.
+    """Loads all images of a split.
 
     Args:
-      config: of the data.
+      config: the settings of the data.
       split: "train" or "test".
-      seed: of dead_leaves, and of what is held out where there is no test part.
+      seed: seed of dead_leaves, and of the hold-out if a data set has no test part.
 
     Raises:
       InputError: no such data set, or images that cannot be used.

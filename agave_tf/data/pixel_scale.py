@@ -1,4 +1,4 @@
-"""What the numbers of a pixel mean: levels 0..255, [-1,1] inside the networks, luma."""
+"""Scales of pixel values: levels 0..255, [-1,1] inside the networks, luma."""
 
 import tensorflow as tf
 

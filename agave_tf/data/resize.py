@@ -1,11 +1,16 @@
-"""Images of one size, from those of another."""
+"""Crops and resizes images."""
 
 import numpy as np
 import tensorflow as tf
 
 
 def crop_and_resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The centre of uint8 [...,H,W,C] at `size` (height, width), by area average."""
+    """Crops uint8 [...,H,W,C] to its centre and resizes that by area average.
+
+    Args:
+      image: one image or several.
+      size: (height, width) of the result; the crop has these proportions.
+    """
     height, width = size
     image_height, image_width = image.shape[-3:-1]
     factor = min(image_height / height, image_width / width)

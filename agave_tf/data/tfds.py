@@ -1,4 +1,4 @@
-"""Images of TensorFlow Datasets, by name."""
+"""Reads images of TensorFlow Datasets, by name."""
 
 import difflib
 
@@ -13,9 +13,9 @@ from agave_tf.settings.image_size import parse_image_size
 
 
 def load_tfds(config: DataConfig, split: str) -> Images:
-    """A split of a TFDS data set, prepared in `data_dir` or else downloaded there.
+    """Reads a split of a TFDS data set, prepared in `data_dir` or downloaded there.
 
-    Where there is no `test`, `validation` takes its place.
+    A data set without a `test` split gives its `validation` split instead.
 
     Raises:
       InputError: no such data set, no images in it, sizes that differ without an

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 def importance_weighted_bound(log_weights: tf.Tensor) -> tf.Tensor:
-    """A lower bound on ln p(x), [B] nats: ln of the mean importance weight.
+    """Computes a lower bound on ln p(x), [B] nats: ln of the mean importance weight.
 
     With S = 1 it is the ELBO's sample; its expectation grows with S.
 
@@ -22,10 +22,10 @@ def importance_weighted_bound(log_weights: tf.Tensor) -> tf.Tensor:
 
 
 def bits_per_dim(nats, num_dims: int):
-    """-nats / (num_dims ln 2): a log-likelihood as bits per sub-pixel.
+    """Converts a log-likelihood to bits per sub-pixel, -nats / (num_dims ln 2).
 
     Args:
-      nats: of a number, NumPy or TensorFlow array.
-      num_dims: H*W*C.
+      nats: a number, or an array of NumPy or TensorFlow.
+      num_dims: number of sub-pixels, H*W*C.
     """
     return -nats / (num_dims * math.log(2))

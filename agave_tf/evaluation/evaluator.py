@@ -44,10 +44,11 @@ class Score(NamedTuple):
 
 
 class Evaluator:
-    """Computes the scores of a model; compiles once, whatever is evaluated.
+    """Computes the scores of a model; compiles once for all calls of `scores`.
 
     Args:
-      model: read at every call, so that it can go on training in between.
+      model: the model; its weights are read at every call, so that it may be trained
+        between calls.
       batch_size: images at a time; memory grows with it, and with nothing else.
     """
 

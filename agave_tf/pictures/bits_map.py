@@ -1,4 +1,4 @@
-"""Where the bits of an image go, as heat maps."""
+"""Heat maps of the bits that each pixel and each position of z costs."""
 
 import math
 
@@ -18,7 +18,7 @@ _COLORS = np.array(
 
 
 def bits_map_rows(model: AGAVE, images: Images, seed: int) -> list[PictureRow]:
-    """Images, f(z), bits of p(x|z) per pixel, and of the KL per position of z.
+    """Rows of images, f(z), bits of p(x|z) per pixel, and of the KL per position of z.
 
     Each map goes from 0 (black) to its largest value (light), named in its caption.
     The KL is summed over channels and over levels of one resolution.
@@ -62,7 +62,7 @@ def _kl_rows(output: VAEOutput) -> list[PictureRow]:
 
 
 def _heat_map(name: str, unit: str, nats: np.ndarray) -> PictureRow:
-    """Maps [B,h,w], nats, as pictures uint8 [B,h,w,3]."""
+    """Colours maps of nats [B,h,w] as pictures uint8 [B,h,w,3]."""
     bits = np.maximum(nats, 0) / math.log(2)
     largest = bits.max()
     place = bits / max(largest, 1e-9) * (len(_COLORS) - 1)

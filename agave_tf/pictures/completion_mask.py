@@ -1,4 +1,4 @@
-"""Which pixels of an image to keep when the rest is drawn anew."""
+"""The mask of the pixels that a completion keeps."""
 
 import numpy as np
 import tensorflow as tf

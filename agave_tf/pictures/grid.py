@@ -27,9 +27,9 @@ def image_grid(
     Args:
       rows: each uint8 [B,H,W,C], all of the same B.
       gap: pixels between images, before scaling.
-      scale: enlarges everything so many times.
+      scale: factor by which everything is enlarged.
       columns: images in a line.
-      captions: a word to the left of every row; none: no captions.
+      captions: words to the left of every row; empty: no captions.
     """
     height = max(row.shape[1] for row in rows)
     cells = [_as_rgb(row, height) for row in rows]
@@ -60,7 +60,12 @@ def image_grid(
 
 
 def _margin(captions: list[tuple[int, str]], height: int) -> np.ndarray:
-    """Words on white [height,W,3], each centred on its row of pixels."""
+    """Draws words on white, [height,W,3], each centred on a row of pixels.
+
+    Args:
+      captions: (row of pixels, word).
+      height: of the picture.
+    """
     font = ImageFont.load_default()
     width = max(math.ceil(font.getlength(word)) for _, word in captions) + 8
     picture = PIL.Image.new("RGB", (width, height), "white")

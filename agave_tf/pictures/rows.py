@@ -1,7 +1,7 @@
-"""Every way of looking at a model: samples, reconstructions, interpolations, ...
+"""Rows of pictures that show a model: samples, reconstructions, interpolations, ...
 
-Lucas & Verbeek 2018, Figures 2 to 7. Each way gives rows of pictures, one image a
-column. What is drawn for a column follows from the seed and the column's number.
+Lucas & Verbeek 2018, Figures 2 to 7. A row has one image for each column. The draws of
+a column follow from the seed and the column's number.
 """
 
 import numpy as np
@@ -21,12 +21,13 @@ class Sampler:
     """Draws rows of pictures from a model.
 
     Args:
-      model: with a VAE, a PixelCNN++, or both; rows it cannot give are left out.
-      settings: how.
+      model: a model with a VAE, a PixelCNN++, or both; rows that need a part it lacks
+        are left out.
+      settings: how to draw.
 
     Raises (every method):
-      InputError: the model lacks what the pictures are about, or the images have
-        another shape than its own.
+      InputError: the model lacks the part that the pictures are about, the images have
+        another shape than the model's, or labels that it needs are missing.
     """
 
     def __init__(self, model: AGAVE, settings: SamplingSettings):
@@ -38,8 +39,8 @@ class Sampler:
         """f(z) of z ~ p(z), and finished images (Figure 2).
 
         Args:
-          num_images: B.
-          num_samples: finished images for each f(z).
+          num_images: number of columns, B.
+          num_samples: number of finished images for each f(z).
           label: int32 [B], for a class-conditional PixelCNN++.
         """
         index = tf.range(num_images)
@@ -120,15 +121,15 @@ class Sampler:
     ) -> list[PictureRow]:
         """Keeps some pixels of images and draws the rest, given z.
 
-        z ~ q(z|x) of the image with its missing pixels at the mean colour of the given
-        ones, or z ~ p(z). The PixelCNN++ draws in raster order: a pixel knows the given
-        ones before it, and of those after it what z says.
+        z is drawn from q(z|x) of the image whose missing pixels have the mean colour of
+        the given ones, or from p(z). The PixelCNN++ draws in raster order: a pixel
+        depends on the pixels before it, and on later given pixels only through z.
 
         Args:
-          images: to complete.
-          is_given: bool [H,W], the pixels to keep.
-          num_samples: completions of each image.
-          from_prior: draws z from p(z).
+          images: images to complete.
+          is_given: bool [H,W], True for the pixels to keep.
+          num_samples: number of completions of each image.
+          from_prior: whether to draw z from p(z).
         """
         self._check(images)
         if self.model.pixel_cnn is None:
@@ -231,7 +232,7 @@ def _labels_along(label: np.ndarray | None, num_steps: int) -> np.ndarray | None
 
 
 def _with_mean_colour(image: np.ndarray, is_given: np.ndarray) -> np.ndarray:
-    """uint8 [B,H,W,C] with its missing pixels at the mean of the given ones."""
+    """Gives missing pixels of uint8 [B,H,W,C] the mean colour of the given ones."""
     weight = is_given[None, :, :, None] / max(1, is_given.sum())
     mean = (image * weight).sum(axis=(1, 2), keepdims=True)
     colour = mean.round().astype(np.uint8) if is_given.any() else np.uint8(128)

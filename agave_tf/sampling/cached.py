@@ -1,15 +1,15 @@
 """PixelCNN++ sampling at the price of a few forward passes.
 
-Every layer computes each of its outputs once, as soon as what it depends on is drawn,
-and remembers it for the pixels that follow (Ramachandran et al. 2017, "Fast Generation
-for Convolutional Autoregressive Models"). Three things make a pixel cheap:
+Every layer computes each of its outputs once, as soon as the pixels it depends on are
+drawn, and keeps it for the pixels that follow (Ramachandran et al. 2017, "Fast
+Generation for Convolutional Autoregressive Models"). Three things make a pixel cheap:
 
   - the down stream sees only rows above, so it is computed a whole row at a time;
-  - of the down-right stream, what comes from the row above, from the down stream, from
-    the condition and from the label is computed a whole row at a time too, and only the
-    rest, half of the kernel, pixel by pixel;
-  - the half and the quarter resolution are at work in every second and fourth row and
-    column.
+  - the contributions to the down-right stream of the row above, the down stream, the
+    condition and the label are computed a whole row at a time too, and only the rest,
+    half of the kernel, pixel by pixel;
+  - the half and the quarter resolution are computed in every second and fourth row and
+    column only.
 
 The network is ConditionalPixelCNN itself: its layers, called with a `CausalMemory`.
 """
@@ -33,14 +33,14 @@ def sample_cached(
     condition: list[tf.Tensor] | None = None,
     label: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """x [B,H,W,C] in [-1,1], in raster order, as `sample_plain` draws it.
+    """Draws x [B,H,W,C] in [-1,1], in raster order; the result of `sample_plain`.
 
-    Compiled once for every network, size and B; computes in float32.
+    It is compiled once for every network, size and B, and computes in float32.
 
     Args:
       pixel_cnn: the network.
       size: (H,W).
-      draws: what chance decides, and what is given.
+      draws: the noise, and the pixels to keep.
       condition, label: as `ConditionalPixelCNN` takes them.
     """
     height, width = size
@@ -50,7 +50,7 @@ def sample_cached(
         condition = [tf.cast(features, tf.float32) for features in condition]
     first_memory = CausalMemory(_first_memory(pixel_cnn, batch, width))
 
-    # Images as one long row of pixels, in raster order.
+    # The pixels of an image lie in one long row, in raster order.
     def draw_row(row: tf.Tensor, pixels: tf.Tensor, *values: tf.Tensor) -> tuple:
         memory = first_memory.with_values(values)
         start = row * width
@@ -86,7 +86,7 @@ def sample_cached(
 def _first_memory(
     pixel_cnn: ConditionalPixelCNN, batch: int, width: int
 ) -> dict[Key, tf.Tensor]:
-    """What every layer remembers before the first row."""
+    """The memory of every layer before the first row."""
     memory = pixel_cnn.image_input.first_memory(batch, width)
     for stage, layers in enumerate(pixel_cnn.stages):
         resolution = min(stage, len(pixel_cnn.stages) - 1 - stage)
@@ -100,12 +100,13 @@ def _first_memory(
 
 
 class _RowPass:
-    """The down stream's next row, and what the row's pixels are known to contain.
+    """Computes the down stream's next row, and the row-wise parts of the other stream.
 
     Args:
-      memory: with the rows before.
-      row: int32 scalar, at the resolution at work.
-      condition, one_hot_label: of the network.
+      memory: the layers' memory of the rows before.
+      row: int32 scalar, the row's number at the current resolution.
+      condition: features for every layer of the network, or None.
+      one_hot_label: [B,num_classes], or None.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class _RowPass:
         self._condition, self._one_hot_label = condition, one_hot_label
 
     def run(self, pixel_cnn: ConditionalPixelCNN, row_above: tf.Tensor) -> None:
-        """Prepares the row, given the one above, [B,1,W,C]; any for the first."""
+        """Prepares the row, given the one above [B,1,W,C], which row 0 ignores."""
         is_first = self._row == 0
         down = pixel_cnn.image_input.begin_row(row_above, is_first, self._memory)
         pixel_cnn.traverse(down, self._apply, self._at_half)
@@ -150,20 +151,20 @@ class _RowPass:
 
 
 class _PixelPass:
-    """The down-right stream's next pixel.
+    """Computes the down-right stream's next pixel.
 
     Args:
-      memory: of the row pass and the pixels before, with the pixel's column.
-      row: int32 scalar, at the resolution at work.
+      memory: the memory after the row pass and the pixels before, with the column.
+      row: int32 scalar, the row's number at the current resolution.
     """
 
     def __init__(self, memory: CausalMemory, row: tf.Tensor):
         self._memory, self._row = memory, row
 
     def run(self, pixel_cnn: ConditionalPixelCNN, pixel_left: tf.Tensor) -> tf.Tensor:
-        """The likelihood's parameters [B,1,1,P], given the pixel to the left.
+        """The likelihood's parameters [B,1,1,P], given the pixel to the left [B,1,1,C].
 
-        That is [B,1,1,C]; any for the first of a row.
+        The first pixel of a row does not read it.
         """
         x = pixel_cnn.image_input.next_pixel(pixel_left, self._memory)
         return pixel_cnn.head(

@@ -1,4 +1,4 @@
-"""Images drawn from the PixelCNN++, given f(z) or not."""
+"""Draws images from the PixelCNN++, with or without f(z) as a condition."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -52,7 +52,7 @@ def draw_images(
     temperature = tf.constant(settings.pixel_temperature, tf.float32)
     parts = []
     for start in range(0, count, batch):
-        # Filled up with the last image, so that every batch has the compiled size.
+        # A short batch repeats its last image: every batch has the compiled size.
         rows = np.minimum(np.arange(start, start + batch), count - 1)
         draws = pixel_draws(model, tf.gather(index, rows), seed, temperature)
         if given is not None:
@@ -76,7 +76,7 @@ def draw_images(
 
 
 def pixel_seed(seed: int | tf.Tensor, sample: int = 0) -> tf.Tensor:
-    """The seed [2] of the pixels of the `sample`-th draw for every index."""
+    """The seed [2] of draw number `sample` of the pixels, for every index."""
     return fold_in(stream(seed, Stream.PIXELS), sample)
 
 

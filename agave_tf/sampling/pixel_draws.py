@@ -1,4 +1,4 @@
-"""What decides a pixel besides the network: chance, and what is given."""
+"""The noise that decides a pixel, and the pixels that are kept instead of drawn."""
 
 from typing import NamedTuple
 
@@ -10,24 +10,25 @@ from agave_tf.distributions.discretized_logistic_mixture import (
 
 
 class PixelDraws(NamedTuple):
-    """The noise of a batch of images, and their pixels that are not drawn.
-
-    temperature: multiplies the scales of the logistics and divides the logits of the
-      components; 1 is the model.
-    snap_to_levels: False leaves sub-pixels continuous, as the original does.
-    """
+    """The noise of a batch of images, and their pixels that are kept."""
 
     u_mixture: tf.Tensor  # uniform [B,H*W,K], for the choice of a mixture component
     u_logistic: tf.Tensor  # uniform [B,H*W,C]
     given: tf.Tensor | None = None  # [B,H*W,C] in [-1,1]
-    is_given: tf.Tensor | None = None  # bool [B,H*W,1], what to take from `given`
+    is_given: tf.Tensor | None = None  # bool [B,H*W,1], pixels to take from `given`
+    # Factor of the logistics' scales and divisor of the mixture logits; 1 is the model.
     temperature: float | tf.Tensor = 1.0
-    snap_to_levels: bool = True
+    snap_to_levels: bool = True  # False: sub-pixels stay continuous, as originally
 
     def pixel(
         self, likelihood: DiscretizedLogisticMixture, position: tf.Tensor
     ) -> tf.Tensor:
-        """The pixel [B,C] at `position` in raster order, of `likelihood`, batch [B]."""
+        """Draws the pixel [B,C] at `position` in raster order from its likelihood.
+
+        Args:
+          likelihood: of the pixel, with batch shape [B].
+          position: int32 scalar, row * W + column.
+        """
         drawn = likelihood.sample_given_noise(
             self.u_mixture[:, position],
             self.u_logistic[:, position],

@@ -1,7 +1,7 @@
 """PixelCNN++ sampling as the originals do it: one forward pass for every pixel.
 
-After `sample_from_model` of openai/pixel-cnn `train.py`. What cached_pixel_cnn.py is
-tested and measured against.
+After `sample_from_model` of openai/pixel-cnn `train.py`. It is the reference that
+sampling/cached.py is tested and measured against.
 """
 
 import math
@@ -21,14 +21,14 @@ def sample_plain(
     label: tf.Tensor | None = None,
     num_pixels: int | None = None,
 ) -> tf.Tensor:
-    """x [B,H,W,C] in [-1,1], in raster order.
+    """Draws x [B,H,W,C] in [-1,1], in raster order.
 
     Args:
       pixel_cnn: the network.
       size: (H,W).
-      draws: what chance decides, and what is given.
+      draws: the noise, and the pixels to keep.
       condition, label: as `ConditionalPixelCNN` takes them.
-      num_pixels: stops after so many, the rest staying 0; None: draws all of them.
+      num_pixels: how many pixels to draw, the rest staying 0; None: all.
     """
     height, width = size
     channels = pixel_cnn.image_channels

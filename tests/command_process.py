@@ -14,6 +14,7 @@ import tempfile
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+SMOKE = f"--flagfile={ROOT}/flags/smoke.flags"
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(
@@ -66,6 +67,36 @@ class Command:
         for file in self._files:
             file.unlink()
         return Result(self.process.exitcode, out, err)
+
+
+def succeeds(*arguments: object) -> Result:
+    """Runs a command, which must end with exit code 0."""
+    result = Command(*arguments).result()
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def refused(
+    message: str, *arguments: object, exit_code: int = 2, **options: object
+) -> None:
+    """Runs a command, which must end with one line that contains `message`.
+
+    Args:
+      message: text that the line must contain.
+      *arguments: name of the command, and its flags.
+      exit_code: required exit code.
+      **options: of `Command`.
+    """
+    result = Command(*arguments, **options).result()
+    assert result.returncode == exit_code, result.stderr
+    assert "Traceback" not in result.stderr
+    lines = [
+        line
+        for line in result.stderr.splitlines()
+        if line.startswith(f"{arguments[0]}.py:")
+    ]
+    assert len(lines) == 1, result.stderr
+    assert message in lines[0], lines[0]
 
 
 def _run(

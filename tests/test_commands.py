@@ -1,34 +1,16 @@
-"""The commands as a person calls them."""
+"""The commands as a user calls them."""
 
 import json
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from command_process import ROOT, Command
+from command_process import ROOT, SMOKE, Command, refused, succeeds
 
 pytestmark = pytest.mark.xdist_group("commands")
-SMOKE = f"--flagfile={ROOT}/flags/smoke.flags"
-
-
-def succeeds(*arguments):
-    result = Command(*arguments).result()
-    assert result.returncode == 0, result.stderr
-    return result
-
-
-def refused(message, *arguments, exit_code=2, **how):
-    """The command ends with one line that has `message`, and no traceback."""
-    result = Command(*arguments, **how).result()
-    assert result.returncode == exit_code, result.stderr
-    assert "Traceback" not in result.stderr
-    lines = [
-        line
-        for line in result.stderr.splitlines()
-        if line.startswith(f"{arguments[0]}.py:")
-    ]
-    assert len(lines) == 1, result.stderr
-    assert message in lines[0], lines[0]
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +83,14 @@ def test_evaluation_probes_the_latents_and_draws_where_the_bits_go(runs, tmp_pat
         "--max_images=4",
         f"--bits_map={tmp_path}/bits.png",
     )
-    stored = json.loads((runs / "joint" / "evaluation_test.json").read_text())
+    # Scores on another data set than the run's are in a file of their own.
+    (path,) = (runs / "joint").glob("evaluation_test_on_npz*.json")
+    stored = json.loads(path.read_text())
     assert set(stored["probe"]) == {"pixels", "z, mean", "z, drawn", "f(z)"}
     assert f"probe of pixels{stored['probe']['pixels']:>22.4f}" in result.stdout
     assert tf.io.decode_png((tmp_path / "bits.png").read_bytes()).shape[2] == 3
     refused("`probe` must have images with labels", *evaluate, "--probe")
+    refused("`probe` must go with --split=test", *evaluate, "--probe", "--split=train")
     refused("`bits_map` must end in .png", *evaluate, "--bits_map=bits.jpg")
 
 
@@ -201,6 +186,16 @@ def test_unusable_flags_are_one_line(tmp_path):
     refused("got 30x30", "train", run, "--stage=joint", "--image_size=30")
     refused("Did you mean cifar10?", "train", run, "--stage=joint", "--dataset=cifar1")
     refused("`--init_from` must", "train", run, "--stage=ablation")
+    refused("auxiliary_color", "train", run, "--stage=joint", "--auxiliary_color=red")
+    refused("`flagfile` must be a file", "train", run, "--flagfile=smok.flags")
+    refused("small.flags, smoke.flags", "train", run, "--flagfile=nowhere/small.flags")
+    refused(
+        "`evaluation_seed` must be at least 0",
+        "evaluate",
+        run,
+        *("--evaluation_seed=-1",),
+    )
+    refused("scale", "sample", run, "--output=x.png", "--scale=0")
     assert not (tmp_path / "run").exists()
 
 
@@ -226,6 +221,21 @@ def test_flags_that_contradict_each_other_are_refused(runs, tmp_path):
         "--num_filters=5",
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_no_stage_is_trained_if_a_later_one_cannot_be(runs, tmp_path):
+    shutil.copytree(runs / "joint", tmp_path / "joint")
+    before = sorted(tmp_path.rglob("*"))
+    refused(
+        "`num_mixtures` must be 2 to go on",
+        *("train", SMOKE, f"--run_dir={tmp_path}", "--stage=all", "--num_mixtures=3"),
+    )
+    refused(
+        "`init_from` cannot go with --stage=all",
+        *("train", SMOKE, f"--run_dir={tmp_path}", "--stage=all"),
+        f"--init_from={runs}/joint",
+    )
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_missing_and_foreign_run_directories_are_refused(runs, tmp_path):
@@ -268,9 +278,33 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_written_weights(tmp_path):
     assert not list(tmp_path.rglob("averaged_weights.npz"))
 
 
-def test_help_names_every_command_s_flags_with_the_command_line():
-    for command in ("train", "evaluate", "sample", "benchmark"):
-        result = Command(command, "--helpshort").result()
-        assert f"bin/{command}.py" in result.stdout
-        needed = "--what" if command == "benchmark" else "--run_dir"
-        assert needed in result.stdout
+@pytest.mark.parametrize(
+    "command,flag",
+    [
+        ("train", "--stage: <pretrain_vae|pretrain_pixel_cnn|joint|ablation|all>"),
+        ("evaluate", "--num_importance_samples"),
+        ("sample", "--mode: <prior|reconstruct|interpolate|condition|complete>"),
+        ("export", "--output_dir"),
+        ("import_openai", "--kind: <pixel_cnn|iaf_vae>"),
+        ("reproduce", "--artifact"),
+        ("benchmark", "--what"),
+    ],
+)
+def test_help_shows_a_command_line_and_the_flags_of_the_command(command, flag):
+    result = Command(command, "--helpshort").result()
+    assert f"\nbin/{command}.py --" in result.stdout
+    assert flag in result.stdout
+    needs_run = command not in ("benchmark", "reproduce")
+    assert ("--run_dir" in result.stdout) == needs_run
+
+
+def test_a_module_of_a_command_can_be_run(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "agave_tf.commands.train", "--flagfile=nothing"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("train.py: `flagfile` must be a file")
+    assert len(result.stderr.splitlines()) == 1

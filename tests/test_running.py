@@ -1,0 +1,71 @@
+"""Errors end a command in one line with an exit code; flags can be parsed twice."""
+
+import errno
+
+import pytest
+import tensorflow as tf
+from absl import flags
+
+from agave_tf import errors
+from agave_tf.commands import evaluate, export, import_openai, reproduce, sample, train
+from agave_tf.commands.running import Failure, failure_of
+
+
+@pytest.mark.parametrize(
+    "error,expected",
+    [
+        (errors.InputError("`a` must be 1."), Failure("`a` must be 1.", 2)),
+        (errors.NonFiniteError("NaN."), Failure("NaN.", 1)),
+        (errors.JobFailed("It failed."), Failure("It failed.", 1)),
+        (errors.Stopped("Saved.", 2), Failure("Saved.", 130)),
+        (errors.Stopped("Saved.", 0), Failure("Saved.", 143)),
+        (errors.InputError(), Failure("InputError", 2)),
+        (KeyboardInterrupt(), Failure("interrupted.", 130)),
+        (ValueError("ours"), None),
+        (FileNotFoundError(errno.ENOENT, "No such file"), None),
+    ],
+)
+def test_every_error_has_its_line_and_exit_code(error, expected):
+    assert failure_of(error) == expected
+
+
+def test_every_error_of_the_package_has_an_exit_code():
+    found = [
+        error
+        for error in vars(errors).values()
+        if isinstance(error, type) and issubclass(error, Exception)
+    ]
+    assert len(found) >= 4
+    for error in found:
+        instance = error("x", 2) if error is errors.Stopped else error("x")
+        assert failure_of(instance).exit_code > 0, error
+
+
+def test_a_full_disk_is_named_even_if_the_error_has_no_words():
+    error = OSError()
+    error.errno = errno.ENOSPC
+    message = "No space left on device: while writing."
+    assert failure_of(error) == Failure(message, 2)
+    named = PermissionError(errno.EACCES, "Permission denied", "run/config.json")
+    assert failure_of(named).message == "Permission denied: run/config.json."
+    error = tf.errors.UnknownError(None, None, "x; No space left on device")
+    assert failure_of(error).message.startswith("No space left on device: while")
+    assert failure_of(tf.errors.UnknownError(None, None, "something else")) is None
+
+
+@pytest.mark.parametrize(
+    "command", [train, evaluate, sample, export, import_openai, reproduce]
+)
+def test_flags_of_commands_do_not_meet_in_one_process(command):
+    for _ in range(2):
+        values = flags.FlagValues()
+        command.define_flags(values)
+        assert len(values) > 1
+
+
+def test_a_command_runs_in_process_with_flags_of_its_own(tmp_path):
+    values = flags.FlagValues()
+    evaluate.define_flags(values)
+    values(["evaluate", f"--run_dir={tmp_path}/none", "--num_importance_samples=0"])
+    with pytest.raises(errors.InputError, match="`num_importance_samples` must be at"):
+        evaluate.run(values)

@@ -1,0 +1,114 @@
+"""A wheel of the project, installed outside the checkout, does what the README says.
+
+pip installs it into a directory of its own, which comes before the checkout on Python's
+path; the packages that it needs are those of the environment of the tests.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from command_process import ROOT
+
+pytestmark = pytest.mark.xdist_group("wheel")
+
+COMMANDS = ["train", "evaluate", "sample", "export"]
+OTHER_COMMANDS = ["import-openai", "reproduce", "benchmark"]
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy, so that the checkout stays as it is."""
+    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
+    for name in ("agave_tf", "flags"):
+        shutil.copytree(
+            ROOT / name,
+            source / name,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    offline = ["--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run(
+        [*PIP, "wheel", *offline, "--wheel-dir", str(built), str(source)], check=True
+    )
+    (path,) = built.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def site(wheel, tmp_path_factory):
+    """The directory that the wheel is installed into."""
+    site = tmp_path_factory.mktemp("site")
+    subprocess.run(
+        [*PIP, "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)],
+        check=True,
+    )
+    return site
+
+
+@pytest.fixture
+def started(site, tmp_path):
+    """Runs a command line with the installed package, outside the checkout."""
+
+    def run(*line: object) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [str(word) for word in line],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def test_a_wheel_contains_every_module_and_every_flag_file(wheel):
+    with zipfile.ZipFile(wheel) as file:
+        found = {name for name in file.namelist() if name.startswith("agave_tf/")}
+    package = ROOT / "agave_tf"
+    expected = {*package.rglob("*.py"), *(package / "flags").glob("*.flags")}
+    assert found == {str(path.relative_to(ROOT)) for path in expected}
+
+
+def test_an_installed_wheel_trains_evaluates_samples_and_exports(
+    site, started, tmp_path
+):
+    def output(*line: object) -> str:
+        result = started(*line)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    script = "import agave_tf; print(agave_tf.__file__)"
+    found = output(sys.executable, "-c", script).strip()
+    assert pathlib.Path(found) == site / "agave_tf" / "__init__.py"
+    train, evaluate, sample, export = (site / "bin" / f"agave-{c}" for c in COMMANDS)
+    output(
+        *(train, "--flagfile=smoke.flags", "--stage=joint", "--run_dir=run"),
+        *("--joint_steps=2", "--evaluate_images=0"),
+    )
+    scores = output(
+        evaluate, "--run_dir=run", "--max_images=2", "--num_importance_samples=1"
+    )
+    assert "run, step 2: 2 test images" in scores
+    output(sample, "--run_dir=run", "--num_images=1", "--output=picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    output(export, "--run_dir=run", "--output_dir=exported")
+    assert (tmp_path / "exported" / "saved_model.pb").exists()
+
+
+def test_an_installed_command_names_itself_in_errors_and_help(site, started):
+    scripts = {path.name for path in (site / "bin").iterdir()}
+    assert scripts == {f"agave-{name}" for name in (*COMMANDS, *OTHER_COMMANDS)}
+    train = site / "bin" / "agave-train"
+    refused = started(train, "--flagfile=nothing")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("agave-train: `flagfile` must be a file, or one")
+    shown = started(train, "--helpshort").stdout
+    assert "\nagave-train --flagfile=small.flags --stage=all" in shown

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shlex
 import signal
 import time
 import types
@@ -10,8 +11,7 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from command_process import Command
-from test_commands import refused
+from command_process import Command, refused
 
 from agave_tf.data.image_set import Images
 from agave_tf.pictures.picture_row import PictureRow
@@ -74,6 +74,11 @@ def test_a_dry_run_trains_nothing_and_bad_input_is_refused(tmp_path):
     result = Command("reproduce", *arguments, "--scale=paper", "--dry_run").result()
     lines = [line for line in result.stdout.splitlines() if line[0] != "#"]
     assert len(lines) == len(planned_runs())
+    # A shell can run every line.
+    workspace = Workspace(f"{tmp_path}/out", SCALES["paper"], "")
+    commands = [workspace.command(run) for run in planned_runs().values()]
+    assert [shlex.split(line) for line in lines] == commands
+    assert all(os.access(command[0], os.X_OK) for command in commands)
     assert not (tmp_path / "out").exists()
     refused("artifact", "reproduce", "--artifact=figure1", f"--output_dir={tmp_path}")
 

@@ -80,11 +80,9 @@ def _cost(
     compiled = tf.function(
         forward, autograph=False, jit_compile=config.compute.jit_compile or None
     )
-    num_steps, wants_stop = tf.constant(1), tf.constant(0)
+    one_step = (batches, tf.constant(1), tf.constant(0))  # 0: nobody wants to stop.
     functions = {
-        "step": lambda: train_steps(
-            batches, num_steps, wants_stop
-        ).gradient_norm.numpy(),
+        "step": lambda: train_steps(*one_step).gradient_norm.numpy(),
         "forward": lambda: compiled(image).numpy(),
     }
     first = first_call_seconds(functions)

@@ -52,8 +52,7 @@ def run_jobs(
 
     If a job fails, if SIGTERM, SIGINT or SIGHUP arrives, or if anything is raised here,
     no further job starts, the running ones get SIGTERM, and the call waits for them. A
-    second signal, or the end of `grace_seconds`, kills them. Only SIGKILL to this
-    process leaves jobs running; a run then still holds the lock of its directory.
+    second signal, or the end of `grace_seconds`, kills them.
 
     Args:
       jobs: in the order in which they start where `after` permits it.
@@ -132,7 +131,8 @@ def _start(job: Job, at_once: int) -> _RunningJob:
         cores = max(1, len(os.sched_getaffinity(0)) // at_once)
         environment.setdefault("TF_NUM_INTRAOP_THREADS", str(cores))
     # In this process's group, Ctrl-C would reach a job from the terminal and from here,
-    # and a second stop signal ends a job before it has saved its state.
+    # and a second stop signal ends a job before it has saved its state. SIGKILL to this
+    # process leaves the job running; a run then still holds the lock of its directory.
     process = subprocess.Popen(job.command, env=environment, start_new_session=True)
     return _RunningJob(job, process, time.monotonic())
 

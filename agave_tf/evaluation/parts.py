@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
 
 def parts_of(model: AGAVE, terms: LevelTerms) -> list[Part]:
-    """The whole, `bits_per_dim`, and its parts, as far as the model has them.
+    """Lists the whole, `bits_per_dim`, and the parts that the model has.
 
     With a PixelCNN++: bits_per_dim = primary_reconstruction + kl, per dimension of x.
     The auxiliary reconstruction, per dimension of y, is no part of that sum.

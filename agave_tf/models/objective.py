@@ -53,7 +53,7 @@ def free_bits(kl: tf.Tensor, kl_min: float) -> tf.Tensor:
 def objective(
     terms: AGAVETerms, auxiliary_weight: float, kl_weight: float | tf.Tensor
 ) -> tf.Tensor:
-    """What training maximises, [B] nats.
+    """The quantity that training maximises, [B] nats.
 
     Eq. 7 with auxiliary_weight 1 and kl_weight lambda; Eq. 6 with 0 and 1.
     """

@@ -1,1 +1,1 @@
-"""What a person sees of a model: rows and grids of images."""
+"""Pictures of a model for people: rows and grids of images."""

@@ -11,8 +11,8 @@ from agave_tf.errors import InputError, first_line
 
 # step-12.index, step-12.data-00000-of-00001, and what an interrupted write leaves.
 _FILE = re.compile(r"step-(\d+)(\.index|\.data-\d+-of-\d+|_temp|\.tempstate\w*)")
-# What TensorFlow raises where a file is cut short, where a checksum does not fit, and
-# where a tensor is missing.
+# The errors that TensorFlow raises for a file that is cut short, a checksum that does
+# not fit, and a missing tensor.
 _DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError)
 
 

@@ -84,7 +84,7 @@ def stored_scores(
     expected = _provenance(run, settings)
     found = {name: stored.get(name) for name in expected}
     if not settings.probe and isinstance(found["evaluation"], dict):
-        # What a probe was asked for changes no other score.
+        # The probe does not change the other scores.
         for name in ("probe", "probe_images"):
             found["evaluation"][name] = expected["evaluation"][name]
     return stored if found == expected else None

@@ -66,7 +66,7 @@ def _locked(path: str, lock_path: str) -> TextIO:
 
 
 def _is_named(file: TextIO, path: str) -> bool:
-    """Whether an open file still has this path."""
+    """Returns whether an open file still has this path."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:

@@ -40,7 +40,7 @@ def open_sources(paths: Mapping[str, str]) -> list[SourceRun]:
 
 
 def describe(sources: list[SourceRun]) -> dict[str, Source]:
-    """What config.json keeps of the sources, by flag."""
+    """Describes the sources for config.json, by flag."""
     return {
         flag: Source(
             os.path.abspath(run.path), run.stage.name, run.step, run.fingerprint()

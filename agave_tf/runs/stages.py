@@ -1,4 +1,4 @@
-"""The four training stages of Lucas & Verbeek 2018, section 4."""
+"""The four stages of training, Lucas & Verbeek 2018, section 4."""
 
 from typing import NamedTuple
 
@@ -15,14 +15,14 @@ class Stage(NamedTuple):
     has_vae: bool
     has_pixel_cnn: bool
     has_auxiliary_loss: bool  # whether ln p(y|z) is in the objective
-    # Whether --auxiliary_weight and --kl_weight weight the terms; otherwise 1 does.
+    # True: --auxiliary_weight and --kl_weight weight the terms; False: 1 does.
     is_weighted: bool = False
     # Flags that may name the runs whose weights the stage starts from.
     sources: tuple[str, ...] = ()
     required_source: str | None = None  # one of `sources` that must be given
 
     def uses(self, part: str, setting: str) -> bool:
-        """Whether a setting affects this stage.
+        """Returns whether a setting affects this stage.
 
         Args:
           part: field of Config, such as "vae".
@@ -103,5 +103,5 @@ STAGES: dict[str, Stage] = {
     )
 }
 
-# What --stage=all runs, in order.
+# The stages of --stage=all, in order.
 TRAINING_STAGES = ("pretrain_vae", "pretrain_pixel_cnn", "joint")

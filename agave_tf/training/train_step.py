@@ -194,7 +194,7 @@ def _done(_: None) -> bool:
 
 
 def all_agree(is_good: tf.Tensor) -> tf.Tensor:
-    """Whether the judgement is good in every process; call in cross-replica context.
+    """Returns whether all processes judge so; call it in cross-replica context.
 
     Machines may compute the norm of one gradient with different last bits. If one made
     an update that another skipped, their weights would be different ever after.

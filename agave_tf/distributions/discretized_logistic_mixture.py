@@ -177,28 +177,18 @@ class DiscretizedLogisticMixture(tfd.Distribution):
             return tf.unstack(tf.reduce_sum(values * chosen, axis=-1), axis=-1)
 
         logistic = tf.math.log(u_logistic) - tf.math.log1p(-u_logistic)
-        logistic *= temperature
+        noise = tf.unstack(logistic * temperature, axis=-1)
         means, log_scales = of_chosen(self._means), of_chosen(self._log_scales)
-        spread = [
-            tf.exp(log_scale) * noise
-            for log_scale, noise in zip(
-                log_scales, tf.unstack(logistic, axis=-1), strict=True
-            )
+        drawn = [
+            mean + tf.exp(log_scale) * n
+            for mean, log_scale, n in zip(means, log_scales, noise, strict=True)
         ]
-
-        def finish(value: tf.Tensor) -> tf.Tensor:
-            value = tf.clip_by_value(value, -1.0, 1.0)
-            if not snap_to_levels:
-                return value
-            # The same rounding as `to_unit_range`, so equal to an image's level bit for
-            # bit.
-            return (tf.round(value * 127.5 + 127.5) - 127.5) / 127.5
-
-        pixel = [finish(means[0] + spread[0])]
+        finish = _snapped if snap_to_levels else _clipped
+        pixel = [finish(drawn[0])]
         if self._coefficients is not None:
             c0, c1, c2 = of_chosen(self._coefficients)
-            pixel.append(finish(means[1] + spread[1] + c0 * pixel[0]))
-            pixel.append(finish(means[2] + spread[2] + c1 * pixel[0] + c2 * pixel[1]))
+            pixel.append(finish(drawn[1] + c0 * pixel[0]))
+            pixel.append(finish(drawn[2] + c1 * pixel[0] + c2 * pixel[1]))
         return tf.stack(pixel, axis=-1)
 
     def _sample_n(self, n, seed=None):
@@ -215,3 +205,12 @@ class DiscretizedLogisticMixture(tfd.Distribution):
             uniform(self._num_mixtures, mixture_seed),
             uniform(self._num_channels, logistic_seed),
         )
+
+
+def _clipped(value: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(value, -1.0, 1.0)
+
+
+def _snapped(value: tf.Tensor) -> tf.Tensor:
+    """The nearest level; equal, bit for bit, to that level of an image in [-1, 1]."""
+    return (tf.round(_clipped(value) * 127.5 + 127.5) - 127.5) / 127.5

@@ -57,7 +57,6 @@ class ConditionalPixelCNN(keras.layers.Layer):
         self.config, self.image_channels = config, image_channels
         self.features_dtype, self.recompute = compute_dtype, recompute
         filters, resnets = config.num_filters, config.num_resnets
-        condition = filters if f_z_channels else 0
         self.num_resolutions = config.num_pixel_cnn_resolutions
         # Number of layers at each resolution: full, half, quarter; quarter, half, full.
         layers_at = [resnets] * (self.num_resolutions + 1)
@@ -65,25 +64,7 @@ class ConditionalPixelCNN(keras.layers.Layer):
         self.image_input = ImageInput(image_channels, filters, name="input")
         self.stages, self.resizes = [], []
         for stage, num_layers in enumerate(layers_at):
-            is_second_half = stage >= self.num_resolutions
-            if stage not in (0, self.num_resolutions):
-                self.resizes.append(
-                    ResizePair(filters, is_second_half, name=f"resize_{stage}")
-                )
-            self.stages.append(
-                [
-                    ResnetPair(
-                        filters,
-                        has_skip=is_second_half,
-                        condition_channels=condition,
-                        num_classes=config.num_classes,
-                        nonlinearity=config.nonlinearity,
-                        dropout_rate=config.dropout_rate,
-                        name=f"layer_{stage}_{i}",
-                    )
-                    for i in range(num_layers)
-                ]
-            )
+            self._add_stage(stage, num_layers, filters if f_z_channels else 0)
         self.head = WeightNormConv2D(
             filters, num_parameters(image_channels, config.num_mixtures), name="head"
         )
@@ -93,6 +74,26 @@ class ConditionalPixelCNN(keras.layers.Layer):
                 layers_at, f_z_channels, filters, name="condition"
             )
         self.built = True
+
+    def _add_stage(self, stage: int, num_layers: int, condition_channels: int) -> None:
+        """Makes the layers at one resolution, and the pair that resizes to it."""
+        config, is_second_half = self.config, stage >= self.num_resolutions
+        if stage not in (0, self.num_resolutions):
+            name = f"resize_{stage}"
+            self.resizes.append(ResizePair(config.num_filters, is_second_half, name))
+        layers = [
+            ResnetPair(
+                config.num_filters,
+                has_skip=is_second_half,
+                condition_channels=condition_channels,
+                num_classes=config.num_classes,
+                nonlinearity=config.nonlinearity,
+                dropout_rate=config.dropout_rate,
+                name=f"layer_{stage}_{i}",
+            )
+            for i in range(num_layers)
+        ]
+        self.stages.append(layers)
 
     def condition(self, f_z: tf.Tensor, size: tuple[int, int]) -> list[tf.Tensor]:
         """Computes every layer's condition from f(z) [B,h,w,c].

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny import tiny_images, tiny_model
 
 from agave_tf.data.batches import evaluation_batches, training_batches
 from agave_tf.data.image_set import Images
 from agave_tf.data.load import load_images
 from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.errors import InputError
+from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.settings.config import DataConfig
 
 
@@ -221,3 +223,17 @@ def test_gray_images_cannot_become_rgb(tmp_path):
     for i in range(2):
         write_png(tmp_path / f"{i}.png", np.zeros((8, 8, 1)))
     rejected("`image_channels` must be 0 or 1", f"folder:{tmp_path}", image_channels=3)
+
+
+def test_initialisation_sees_every_class_of_a_set_that_is_sorted_by_class(monkeypatch):
+    """It saw the first images, of one class."""
+    images = tiny_images(40)._replace(label=np.repeat(np.arange(4, dtype=np.int32), 10))
+    seen = []
+
+    def initialize(self, image, label, dropout_seed):
+        seen.append(label.numpy())
+
+    monkeypatch.setattr(ConditionalPixelCNN, "initialize", initialize)
+    tiny_model("pretrain_pixel_cnn", images, num_initialization_images=20)
+    assert len(seen[0]) == 20
+    assert set(seen[0]) == {0, 1, 2, 3}

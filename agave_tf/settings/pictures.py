@@ -102,7 +102,3 @@ class PictureSettings(Settings):
     def samples_each(self) -> int:
         """Finished images in each column."""
         return self.num_samples or (10 if self.mode == "condition" else 1)
-
-
-# The name in version 0.1.
-PictureConfig = PictureSettings

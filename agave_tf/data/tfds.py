@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from agave_tf.data.image_set import Images
 from agave_tf.data.resize import crop_and_resize
-from agave_tf.errors import InputError
+from agave_tf.errors import InputError, first_line
 from agave_tf.settings.config import DataConfig
 from agave_tf.settings.image_size import parse_image_size
 
@@ -28,7 +28,7 @@ def load_tfds(config: DataConfig, split: str) -> Images:
         raise InputError(
             f"`dataset` {config.dataset} must be prepared in `data_dir` or "
             f"downloadable; got data_dir={config.data_dir!r}; TFDS says: "
-            f"{(str(error).strip() or repr(error)).splitlines()[0]}"
+            f"{first_line(error)}"
         ) from error
     splits = builder.info.splits
     if split not in splits and "validation" in splits:
@@ -66,10 +66,9 @@ def _as_row(example: dict) -> np.ndarray | None:
 
 def _find_builder(config: DataConfig) -> tfds.core.DatasetBuilder:
     arguments = {"data_dir": config.data_dir} if config.data_dir else {}
-    unknown = (tfds.core.registered.DatasetNotFoundError, ValueError, ImportError)
     try:
         builder = tfds.builder(config.dataset, **arguments)
-    except unknown as error:
+    except (ValueError, ImportError) as error:
         close = difflib.get_close_matches(config.dataset, tfds.list_builders(), n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
         raise InputError(

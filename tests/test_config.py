@@ -9,6 +9,7 @@ from agave_tf.commands.flags import (
     config_from_flags,
     define_settings,
     define_settings_of,
+    define_settings_of_run,
     with_flags,
 )
 from agave_tf.errors import InputError
@@ -199,6 +200,19 @@ def test_settings_from_flags_are_those_of_the_command_line():
     other = config_from_settings({"num_mixtures": 2})
     changed = with_flags(other, "pixel_cnn", values)
     assert changed == config_from_settings({"num_mixtures": 2, "num_filters": 3})
+
+
+def test_a_setting_of_a_run_stays_unless_its_flag_is_given():
+    values = flags.FlagValues()
+    define_settings_of_run("data", values)
+    assert values["dataset"].default is None
+    assert values["corrupt_images"].help.endswith("Default: as in the run.")
+    config = config_from_settings({"dataset": "mnist", "image_size": "8"})
+    values(["x"])
+    assert with_flags(config, "data", values) == config
+    values(["x", "--image_size=12"])
+    expected = {"dataset": "mnist", "image_size": "12"}
+    assert with_flags(config, "data", values) == config_from_settings(expected)
 
 
 def test_settings_that_may_change_or_differ_are_marked_on_their_fields():

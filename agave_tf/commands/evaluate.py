@@ -7,8 +7,8 @@ from absl import flags
 
 from agave_tf.commands.flags import (
     define_run_dir,
-    define_settings,
     define_settings_of,
+    define_settings_of_run,
     settings_from_flags,
     with_flags,
 )
@@ -28,7 +28,7 @@ _NUM_MAPS = 8
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of the command."""
-    define_settings(values, "data")
+    define_settings_of_run("data", values)
     define_settings_of(EvaluationSettings, values)
     define_run_dir("Run directory of the model to evaluate.", values)
     flags.DEFINE_string(

@@ -5,7 +5,7 @@ values, `absl.flags.FlagValues`: those of the process, or others in a test.
 """
 
 import dataclasses
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from absl import flags
 
@@ -31,20 +31,27 @@ def define_settings(values: flags.FlagValues, *part_names: str) -> None:
 def define_settings_of(settings: type[Settings], values: flags.FlagValues) -> None:
     """Defines a flag for every field of a class of settings."""
     for field in dataclasses.fields(settings):
-        choices = choices_of(field)
-        if field.type is str and choices:
-            # absl shows the choices above the help.
-            flags.DEFINE_enum(
-                field.name,
-                field.default,
-                choices,
-                field.metadata["help"],
-                flag_values=values,
-            )
-        else:
-            _DEFINE[field.type](
-                field.name, field.default, help_of(field), flag_values=values
-            )
+        _define(field, field.default, "", values)
+
+
+def define_settings_of_run(part_name: str, values: flags.FlagValues) -> None:
+    """Defines flags that replace settings of a run, by `with_flags`, if given."""
+    for field in dataclasses.fields(PARTS[part_name]):
+        _define(field, None, " Default: as in the run.", values)
+
+
+def _define(
+    field: dataclasses.Field, default: Any, note: str, values: flags.FlagValues
+) -> None:
+    """Defines the flag of a setting; `note` follows the help."""
+    choices = choices_of(field)
+    if field.type is str and choices:
+        # absl shows the choices before the help.
+        help_text = field.metadata["help"] + note
+        flags.DEFINE_enum(field.name, default, choices, help_text, flag_values=values)
+    else:
+        help_text = help_of(field) + note
+        _DEFINE[field.type](field.name, default, help_text, flag_values=values)
 
 
 def define_run_dir(help_text: str, values: flags.FlagValues) -> None:
@@ -78,6 +85,11 @@ def config_from_flags(values: flags.FlagValues) -> Config:
 
 def with_flags(config: Config, part_name: str, values: flags.FlagValues) -> Config:
     """Returns `config` with the settings of one part that the command line gives.
+
+    Args:
+      config: of a run.
+      part_name: field of Config, such as "data".
+      values: of flags that `define_settings` or `define_settings_of_run` defined.
 
     Raises:
       InputError: a value is not allowed.

@@ -35,19 +35,12 @@ def define_flags(values: flags.FlagValues) -> None:
         "small: hours on two CPU cores; toy: only shows that everything runs.",
         flag_values=values,
     )
+    help_text = "Directory for the runs and the results."
     flags.DEFINE_string(
-        "output_dir",
-        None,
-        "Directory for the runs and the results.",
-        required=True,
-        flag_values=values,
+        "output_dir", None, help_text, required=True, flag_values=values
     )
-    flags.DEFINE_string(
-        "data_dir",
-        "",
-        "Directory in which TFDS keeps its data sets; empty: the default of TFDS.",
-        flag_values=values,
-    )
+    help_text = "Directory in which TFDS keeps its data sets; empty: TFDS's default."
+    flags.DEFINE_string("data_dir", "", help_text, flag_values=values)
     flags.DEFINE_integer(
         "runs_at_once",
         1,

@@ -7,8 +7,8 @@ from absl import flags
 
 from agave_tf.commands.flags import (
     define_run_dir,
-    define_settings,
     define_settings_of,
+    define_settings_of_run,
     settings_from_flags,
     with_flags,
 )
@@ -25,7 +25,7 @@ from agave_tf.whole_file import write_npz
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of the command."""
-    define_settings(values, "data")
+    define_settings_of_run("data", values)
     define_settings_of(PictureSettings, values)
     define_run_dir("Run directory of the model to draw from.", values)
     flags.DEFINE_string(

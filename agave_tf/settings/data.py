@@ -33,7 +33,7 @@ class DataConfig(Settings):
     image_channels: int = setting(
         0,
         "Channels of the images. 1: gray, to which RGB images are converted (BT.601 "
-        "luma); 3: RGB; 0: as in the data set.",
+        "luma); 3: RGB, other images are refused; 0: as in the data set.",
         one_of(0, 1, 3),
     )
     corrupt_images: str = setting(

@@ -165,6 +165,38 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
         checkpoints.restore()
 
 
+def test_a_process_killed_at_any_moment_of_a_save_leaves_whole_checkpoints(
+    tmp_path, monkeypatch
+):
+    """Killed within the first .index, a run said that all its checkpoints are damaged.
+
+    TensorFlow writes the .index under its name; only a whole one may have that name.
+    """
+    variable = tf.Variable(1.0)
+    checkpoint = tf.train.Checkpoint(v=variable)
+    checkpoints = Checkpoints(str(tmp_path), checkpoint, keep=2)
+    replace, seen = os.replace, []
+
+    def replace_and_look(source, target):
+        seen.append((checkpoint_steps(str(tmp_path)), pathlib.Path(target).suffix))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replace_and_look)
+    checkpoints.save(1)
+    assert [steps for steps, _ in seen] == [[], []]
+    assert seen[-1][1] == ".index"
+    # A process killed before the last step leaves no checkpoint; its files are removed.
+    (tmp_path / "step-1.index").rename(tmp_path / "unfinished-step-1.index")
+    assert checkpoint_steps(str(tmp_path)) == []
+    assert checkpoints.restore() is None
+    checkpoints.save(2)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"step-2.index", "step-2.data-00000-of-00001"}
+    variable.assign(0.0)
+    assert checkpoints.restore() == 2
+    assert float(variable) == 1.0
+
+
 def test_damage_without_a_message_is_told_all_the_same(tmp_path, monkeypatch, caplog):
     """The first line of an empty message was an IndexError."""
     checkpoint = tf.train.Checkpoint(v=tf.Variable(0.0))

@@ -41,7 +41,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "bits_map",
         "",
-        f"File ending in .png to draw the first {_NUM_MAPS} images to, with the bits "
+        f"File ending in .png to draw {_NUM_MAPS} of the images to, with the bits "
         "that each pixel costs; empty: none.",
         flag_values=values,
     )
@@ -59,17 +59,21 @@ def run(values: flags.FlagValues) -> None:
     evaluated.check_images(images)
     model = evaluated.load_model()
     scores = evaluate_run(evaluated, model, images, settings)
-    _print(evaluated, settings.split, scores)
+    _print(evaluated, settings.split, len(images.image), scores)
     if values.per_image:
         write_npz(values.per_image, scores.of_images._asdict())
     if values.bits_map:
-        rows = bits_map_rows(model, images.first(_NUM_MAPS), settings.evaluation_seed)
+        shown = images.take(images.choose(_NUM_MAPS))
+        rows = bits_map_rows(model, shown, settings.evaluation_seed)
         write_png(values.bits_map, rows_grid(rows, scale=3))
 
 
-def _print(evaluated: RunDirectory, split: str, scores: RunScores) -> None:
+def _print(
+    evaluated: RunDirectory, split: str, num_images: int, scores: RunScores
+) -> None:
     count = len(scores.of_images.kl)
-    print(f"{evaluated.path}, step {evaluated.step}: {count} {split} images")
+    whole = f" of {num_images}, chosen at random" if count < num_images else ""
+    print(f"{evaluated.path}, step {evaluated.step}: {count}{whole} {split} images")
     for score in scores.summary:
         error = f"+- {score.standard_error:.4f}"
         print(f"  {score.name:<28}{score.mean:9.4f} {error} bits/dim")

@@ -10,7 +10,10 @@ from absl import logging
 from agave_tf.errors import InputError, first_line
 
 # step-12.index, step-12.data-00000-of-00001, and what an interrupted write leaves.
-_FILE = re.compile(r"step-(\d+)(\.index|\.data-\d+-of-\d+|_temp|\.tempstate\w*)")
+_FILE = re.compile(
+    r"(?:unfinished-)?step-(\d+)(\.index|\.data-\d+-of-\d+|_temp|\.tempstate\w*)"
+)
+_UNFINISHED = "unfinished-"
 # The errors that TensorFlow raises for a file that is cut short, a checksum that does
 # not fit, and a missing tensor.
 _DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError)
@@ -19,8 +22,10 @@ _DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError)
 class Checkpoints:
     """Checkpoints step-N of one run.
 
-    A checkpoint exists once its .index does, which TensorFlow writes last. The names
-    in the directory tell which checkpoints there are: no list could be damaged.
+    A checkpoint exists once its .index has its name, which it gets last, when all of it
+    is on disk: TensorFlow writes under another name, because a process can be killed
+    in the middle of the .index too. The names in the directory tell which checkpoints
+    there are: no list could be damaged.
 
     Args:
       directory: where they are; made at the first save.
@@ -39,7 +44,7 @@ class Checkpoints:
         """
         os.makedirs(self.directory, exist_ok=True)
         try:
-            self.checkpoint.write(self._prefix(step))
+            self._write(step)
         except BaseException:
             self._remove_all_but(checkpoint_steps(self.directory))
             raise
@@ -75,13 +80,32 @@ class Checkpoints:
             )
         return None
 
+    def _write(self, step: int) -> None:
+        """Writes a checkpoint under another name, then gives it its own."""
+        unfinished = self.checkpoint.write(
+            os.path.join(self.directory, f"{_UNFINISHED}step-{step}")
+        )
+        names = [
+            name
+            for name in os.listdir(self.directory)
+            if name.startswith(f"{os.path.basename(unfinished)}.")
+        ]
+        for name in sorted(names):  # .data-... comes before .index.
+            path = os.path.join(self.directory, name)
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(
+                path, os.path.join(self.directory, name.removeprefix(_UNFINISHED))
+            )
+
     def _prefix(self, step: int) -> str:
         return os.path.join(self.directory, f"step-{step}")
 
     def _remove_all_but(self, steps: list[int]) -> None:
         for name in os.listdir(self.directory):
             match = _FILE.match(name)
-            if match and (int(match[1]) not in steps or "temp" in match[2]):
+            is_left = name.startswith(_UNFINISHED) or (match and "temp" in match[2])
+            if match and (int(match[1]) not in steps or is_left):
                 path = os.path.join(self.directory, name)
                 if os.path.isdir(path):
                     shutil.rmtree(path)
@@ -94,4 +118,8 @@ def checkpoint_steps(directory: str) -> list[int]:
     if not os.path.isdir(directory):
         return []
     matches = (_FILE.fullmatch(name) for name in os.listdir(directory))
-    return sorted(int(m[1]) for m in matches if m and m[2] == ".index")
+    return sorted(
+        int(m[1])
+        for m in matches
+        if m and m[2] == ".index" and not m[0].startswith(_UNFINISHED)
+    )

@@ -96,7 +96,7 @@ def test_an_installed_wheel_trains_evaluates_samples_and_exports(
     scores = output(
         evaluate, "--run_dir=run", "--max_images=2", "--num_importance_samples=1"
     )
-    assert "run, step 2: 2 test images" in scores
+    assert "run, step 2: 2 of 500 test images, a random choice" in scores
     output(sample, "--run_dir=run", "--num_images=1", "--output=picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
     output(export, "--run_dir=run", "--output_dir=exported")

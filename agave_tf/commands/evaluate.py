@@ -72,8 +72,10 @@ def _print(
     evaluated: RunDirectory, split: str, num_images: int, scores: RunScores
 ) -> None:
     count = len(scores.of_images.kl)
-    whole = f" of {num_images}, chosen at random" if count < num_images else ""
-    print(f"{evaluated.path}, step {evaluated.step}: {count}{whole} {split} images")
+    shown = f"{count} {split} images"
+    if count < num_images:
+        shown = f"{count} of {num_images} {split} images, a random choice"
+    print(f"{evaluated.path}, step {evaluated.step}: {shown}")
     for score in scores.summary:
         error = f"+- {score.standard_error:.4f}"
         print(f"  {score.name:<28}{score.mean:9.4f} {error} bits/dim")

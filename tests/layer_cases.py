@@ -9,10 +9,11 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from agave_tf.layers.causal_streams import ImageInput, ResizePair, ResnetPair, Streams
+from agave_tf.layers.causal_streams import ResizePair, ResnetPair, Streams
 from agave_tf.layers.condition_stream import ConditionStream
 from agave_tf.layers.gated_resnet import GatedResnet
 from agave_tf.layers.iaf_ladder_layer import IAFLadderLayer
+from agave_tf.layers.image_input import ImageInput
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork, MaskedConv2D
 from agave_tf.layers.shifted_convolution import (
     DownRightShiftedConv2D,

@@ -3,7 +3,7 @@
 Ramachandran et al. 2017, "Fast Generation for Convolutional Autoregressive Models".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import keras
 import tensorflow as tf
@@ -79,3 +79,8 @@ def column_of(row: tf.Tensor, column: tf.Tensor, width: int = 1) -> tf.Tensor:
 def with_columns(row: tf.Tensor, columns: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
     """Writes [B,h,w,F] over [B,h,W,F] from `column` on; in compiled graphs only."""
     return dynamic_update_slice(row, columns, tf.stack([0, 0, column, 0]))
+
+
+def merged(memories: Iterable[dict[Key, tf.Tensor]]) -> dict[Key, tf.Tensor]:
+    """Joins the first memories of several layers."""
+    return {key: tensor for memory in memories for key, tensor in memory.items()}

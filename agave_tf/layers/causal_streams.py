@@ -3,21 +3,18 @@
 Salimans et al. 2017, section 2.3 and 2.4, after openai/pixel-cnn `model.py`.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from agave_tf.layers.causal_memory import CausalMemory, Key, column_of
+from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, merged
 from agave_tf.layers.gated_resnet import GatedResnet
 from agave_tf.layers.shifted_convolution import (
     DownRightShiftedConv2D,
     DownRightShiftedConv2DTranspose,
     DownShiftedConv2D,
     DownShiftedConv2DTranspose,
-    down_shift,
-    right_shift,
 )
 from agave_tf.randomness import DropoutSeed
 
@@ -27,86 +24,6 @@ class Streams(NamedTuple):
 
     down: tf.Tensor  # sees the rows above
     down_right: tf.Tensor  # sees the rows above, and its own row up to its column
-
-
-class ImageInput(keras.layers.Layer):
-    """The first layer: each stream sees only the pixels before its own.
-
-    [B,H,W,C] -> Streams of [B,H,W,F]. A channel of ones tells the network where the
-    zero padding is.
-
-    Args:
-      image_channels: C.
-      filters: F.
-      name: of the layer.
-    """
-
-    def __init__(self, image_channels: int, filters: int, name: str):
-        super().__init__(name=name, autocast=False)
-        self.filters = filters
-        channels = image_channels + 1
-        self.above = DownShiftedConv2D(channels, filters, (2, 3), name="above")
-        self.row_above = DownShiftedConv2D(channels, filters, (1, 3), name="row_above")
-        self.left = DownRightShiftedConv2D(channels, filters, (2, 1), name="left")
-        self.built = True
-
-    def call(self, image: tf.Tensor) -> Streams:
-        x = _with_ones(image)
-        return Streams(
-            down=down_shift(self.above(x)),
-            down_right=down_shift(self.row_above(x)) + right_shift(self.left(x)),
-        )
-
-    def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
-        """The memory before the first row, all zero.
-
-        `of_row_above` [B,1,W,F] is what the row above adds to the down-right stream.
-        """
-        of_row_above = {
-            (self, "of_row_above"): tf.zeros([batch, 1, width, self.filters])
-        }
-        layers = (self.above, self.row_above, self.left)
-        return of_row_above | _merged(x.first_memory(batch, width) for x in layers)
-
-    def begin_row(
-        self, row_above: tf.Tensor, is_first: tf.Tensor, memory: CausalMemory
-    ) -> tf.Tensor:
-        """Computes the down stream's next row [B,1,W,F], and prepares its pixels.
-
-        Args:
-          row_above: [B,1,W,C] of the image; ignored in the first row.
-          is_first: bool scalar; the first row has none above it, so both shifts bring
-            in zeros.
-          memory: to read and update.
-        """
-        x = tf.where(is_first, 0.0, _with_ones(row_above))
-        down, of_row_above = (
-            self.above(x, memory=memory),
-            self.row_above(x, memory=memory),
-        )
-        memory[self, "of_row_above"] = tf.where(is_first, 0.0, of_row_above)
-        memory[self.left, "known"] = self.left.from_above(memory)
-        return tf.where(is_first, 0.0, down)
-
-    def next_pixel(self, pixel_left: tf.Tensor, memory: CausalMemory) -> tf.Tensor:
-        """Computes the down-right stream's next pixel [B,1,1,F].
-
-        `pixel_left` is the image's pixel [B,1,1,C] before it; ignored in column 0.
-        """
-        column = memory.column
-        memory.column = tf.maximum(column - 1, 0)
-        of_left = self.left(_with_ones(pixel_left), memory=memory)
-        memory.column = column
-        of_row_above = column_of(memory[self, "of_row_above"], column)
-        return of_row_above + tf.where(column == 0, 0.0, of_left)
-
-
-def _with_ones(image: tf.Tensor) -> tf.Tensor:
-    return tf.concat([image, tf.ones_like(image[..., :1])], axis=-1)
-
-
-def _merged(memories: Iterable[dict[Key, tf.Tensor]]) -> dict[Key, tf.Tensor]:
-    return {key: tensor for memory in memories for key, tensor in memory.items()}
 
 
 class ResnetPair(keras.layers.Layer):
@@ -188,7 +105,7 @@ class ResnetPair(keras.layers.Layer):
         row = {(self, "down"): tf.zeros([batch, 1, width, self.filters])}
         blocks = (self.down, self.down_right)
         layers = [x for block in blocks for x in (block.conv_in, block.conv_out)]
-        return (row if self.has_skip else {}) | _merged(
+        return (row if self.has_skip else {}) | merged(
             x.first_memory(batch, width) for x in layers
         )
 
@@ -264,7 +181,7 @@ class ResizePair(keras.layers.Layer):
     def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
         """The memory of a halving pair before the first row; `width` is its input's."""
         layers = (self.down, self.down_right)
-        return _merged(layer.first_memory(batch, width) for layer in layers)
+        return merged(layer.first_memory(batch, width) for layer in layers)
 
     def first_enlarged(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
         """The memory of a doubling pair before the first row.

@@ -15,9 +15,10 @@ from agave_tf.distributions.discretized_logistic_mixture import (
     num_parameters,
 )
 from agave_tf.errors import InputError
-from agave_tf.layers.causal_streams import ImageInput, ResizePair, ResnetPair, Streams
+from agave_tf.layers.causal_streams import ResizePair, ResnetPair, Streams
 from agave_tf.layers.condition_stream import ConditionStream
 from agave_tf.layers.enlarge import enlarge
+from agave_tf.layers.image_input import ImageInput
 from agave_tf.layers.initializing_pass import data_dependent_initialization
 from agave_tf.layers.recomputation import recomputed
 from agave_tf.layers.weight_norm import WeightNormConv2D

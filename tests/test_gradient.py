@@ -9,7 +9,9 @@ from tiny import tiny_config, tiny_images, tiny_model
 from agave_tf.data.batches import ImageBatch
 from agave_tf.errors import InputError
 from agave_tf.evaluation.bound import bits_per_dim
+from agave_tf.models.named_weights import named_weights
 from agave_tf.runs.stages import STAGES
+from agave_tf.training.flat_weights import WeightLayout
 from agave_tf.training.gradient import make_gradient
 
 BATCH = 4
@@ -28,7 +30,9 @@ def gradient(stage="joint", **settings):
     image = tf.constant(tiny_images().image[:BATCH])
     batch = ImageBatch(image, tf.zeros([BATCH], tf.int32), tf.range(BATCH))
     function = make_gradient(model, STAGES[stage], tiny_config(**settings))
-    vector, terms = function(batch, tf.constant(7, tf.int64))
+    named = {name: value.numpy() for name, value in named_weights(model).items()}
+    weights = tf.constant(WeightLayout(model).vector(named))
+    vector, terms = function(weights, batch, tf.constant(7, tf.int64))
     return vector.numpy(), {k: v.numpy() for k, v in terms._asdict().items()}
 
 

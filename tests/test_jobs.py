@@ -55,6 +55,21 @@ class Log:
         return [line for line in self.path.read_text().split("\n")[:-1] if line]
 
 
+@pytest.fixture(autouse=True)
+def signals_are_not_ignored():
+    """A shell starts what runs in the background with SIGINT ignored."""
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in (
+            (signal.SIGINT, signal.default_int_handler),
+            (signal.SIGHUP, signal.SIG_DFL),
+        )
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def signal_when_a_listens(log, *numbers):
     """Sends signals to this process, half a second apart, once job a expects them."""
 

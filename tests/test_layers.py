@@ -13,8 +13,10 @@ from layer_cases import LAYER_CASES, OnTensors, inputs_of
 from agave_tf import layers
 from agave_tf.layers.gated_resnet import GatedResnet, concat_elu, dropout
 from agave_tf.layers.initializing_pass import data_dependent_initialization
+from agave_tf.layers.recomputation import recomputed
 from agave_tf.layers.shifted_convolution import DownShiftedConv2D
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
+from agave_tf.layers.weights_as_argument import using_weights, weights_of
 from agave_tf.models.named_weights import assign_weights, named_weights, read_weights
 from agave_tf.randomness import DropoutSeed, seed_tensor
 from agave_tf.whole_file import write_npz
@@ -290,3 +292,24 @@ def test_keras_sees_every_weight_of_a_layer_in_lists():
     layer = LAYER_CASES["condition_stream"].make()
     convolutions = 1 + 2 + 8
     assert len(layer.trainable_variables) == 3 * convolutions
+
+
+def test_initialisation_refuses_weights_that_are_given():
+    """Variables assigned to within a stateless scope of Keras do not change."""
+    layer = WeightNormConv2D(3, 5)
+    x = tf.random.stateless_normal([4, 8, 8, 3], [0, 1])
+    with (
+        using_weights(layer, weights_of(layer)),
+        pytest.raises(RuntimeError, match=f"{NOT_HERE}.*inside `using_weights`"),
+        data_dependent_initialization(),
+    ):
+        layer(x)
+
+
+def test_initialisation_reaches_layers_that_are_recomputed():
+    layer = WeightNormConv2D(3, 5)
+    x = tf.random.stateless_normal([4, 8, 8, 3], [0, 1])
+    with data_dependent_initialization():
+        first = recomputed(layer, layer, is_on=True)(x)
+    np.testing.assert_allclose(layer(x), first, atol=1e-5)
+    np.testing.assert_allclose(tf.math.reduce_std(first), 1, rtol=1e-4)

@@ -7,7 +7,7 @@ from golden_file import load
 from tiny import tiny_config, tiny_images, tiny_trainer
 
 from agave_tf.errors import InputError, NonFiniteError
-from agave_tf.models.named_weights import named_weights
+from agave_tf.layers.weights_as_argument import weights_of as weights_of_network
 from agave_tf.models.objective import AGAVETerms, elbo, objective
 from agave_tf.runs.run_directory import check_same_run, open_run
 from agave_tf.runs.stages import STAGES
@@ -15,7 +15,7 @@ from agave_tf.training.moving_average import MovingAverage
 
 
 def weights_of(trainer):
-    return {k: v.numpy() for k, v in named_weights(trainer.state.model).items()}
+    return trainer.state.weights()
 
 
 def assert_same_weights(a, b, **tolerance):
@@ -138,7 +138,9 @@ def test_a_stage_goes_on_whatever_settings_it_does_not_use(tmp_path):
 
 def spoil(trainer):
     """Makes every term of the VAE, and with it the loss, not a number."""
-    trainer.state.model.vae.log_scale.assign([np.nan] * 3)
+    weights = trainer.state.weights()
+    weights["vae/log_scale"] = np.full(3, np.nan, np.float32)
+    trainer.state.vector.assign(trainer.state.layout.vector(weights))
 
 
 def vae_trainer(path, steps, **settings):
@@ -196,17 +198,19 @@ def test_a_gradient_that_explodes_is_skipped_and_counted(tmp_path):
     assert int(resumed.state.skipped) == 4
 
 
-def test_a_checkpoint_does_not_take_what_evaluation_put_into_the_model(tmp_path):
+def test_a_checkpoint_does_not_take_what_an_evaluation_computes_with(tmp_path):
     trainer = tiny_trainer(
         tmp_path / "run", "pretrain_vae", pretrain_vae_steps=2, evaluate_images=0
     )
     trainer.train()
     trained = weights_of(trainer)
-    # As when a signal comes while the averages are in the model.
-    for variable in trainer.state.model.trainable_variables:
-        variable.assign(variable + 1)
-    trainer.state.step.assign_add(1)
-    trainer.save()
+    # As when a signal comes during an evaluation with other weights.
+    average = trainer.state.average.average.numpy()
+    trainer.state.average.average.assign(average + 1)
+    with trainer.state.using_averages():
+        trainer.state.average.average.assign(average)
+        trainer.state.step.assign_add(1)
+        trainer.save()
     resumed = tiny_trainer(
         tmp_path / "run", "pretrain_vae", pretrain_vae_steps=4, evaluate_images=0
     )
@@ -252,16 +256,21 @@ def test_without_averaging_the_averages_are_the_weights_bit_for_bit(tmp_path):
     assert_same_weights(trainer.state.averaged_weights(), weights, rtol=0, atol=0)
 
 
-def test_averages_take_the_place_of_the_weights_and_give_it_back(tmp_path):
+def test_evaluation_computes_with_the_averages_and_changes_no_weight(tmp_path):
     trainer = tiny_trainer(tmp_path / "run")
     before = weights_of(trainer)
-    average = trainer.state.average.average
+    at_first = {score.name: score.mean for score in trainer.evaluate()}
+    average, network = trainer.state.average.average, trainer.state.network
     average.assign(average + 1)
-    with trainer.state.with_averages():
-        raised = {name: value - 1 for name, value in weights_of(trainer).items()}
+    with trainer.state.using_averages():
+        named = zip(trainer.state.layout.names, weights_of_network(network))
+        raised = {name: value.numpy() - 1 for name, value in named}
         assert_same_weights(raised, before, rtol=0, atol=1e-5)
-        assert_same_weights(trainer.state.averaged_weights(), weights_of(trainer))
+    assert trainer.evaluate()[0].mean != at_first["bits_per_dim"]
     assert_same_weights(weights_of(trainer), before, rtol=0, atol=0)
+    average.assign(average - 1)
+    again = {score.name: score.mean for score in trainer.evaluate()}
+    np.testing.assert_allclose(again["kl"], at_first["kl"], rtol=1e-4)
 
 
 def test_without_the_auxiliary_loss_the_kl_collapses_and_with_it_it_does_not(tmp_path):

@@ -4,7 +4,6 @@ Lucas & Verbeek 2018, section 4: 150 samples; Burda et al. 2016.
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,9 @@ from agave_tf.data.batches import EvaluationBatch, evaluation_batches
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.bound import importance_weighted_bound
 from agave_tf.evaluation.parts import WHOLE, Part, parts_of
+from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.agave import AGAVE, ImageDraws
+from agave_tf.models.architecture import function_of_weights
 from agave_tf.models.objective import AGAVETerms
 from agave_tf.randomness import Stream, fold_in, stream
 
@@ -44,23 +45,15 @@ class Score(NamedTuple):
 
 
 class Evaluator:
-    """Computes the scores of a model; compiles once for all calls of `scores`.
+    """Computes the scores of a model; compiles once for all models of an architecture.
 
     Args:
-      model: the model; its weights are read at every call, so that it may be trained
-        between calls.
+      model: the model, or a skeleton within `using_weights`.
       batch_size: images at a time; memory grows with it, and with nothing else.
     """
 
     def __init__(self, model: AGAVE, batch_size: int):
         self.model, self.batch_size = model, batch_size
-        self._encode = tf.function(model.encode, autograph=False)
-        self._sample: Callable[..., AGAVETerms] = tf.function(
-            lambda image, features, label, seed, index: model.terms_given_features(
-                image, features, ImageDraws(seed, index), label
-            ),
-            autograph=False,
-        )
 
     def scores(
         self,
@@ -100,11 +93,12 @@ class Evaluator:
     def _batch_scores(
         self, batch: EvaluationBatch, num_samples: int, seed: int
     ) -> ImageScores:
-        features = self._encode(batch.image)
+        features = _encode(self.model, batch.image)
         evaluation_seed = stream(seed, Stream.EVALUATION)
         draws = []
         for sample in range(num_samples):
-            terms = self._sample(
+            terms = terms_of_sample(
+                self.model,
                 batch.image,
                 features,
                 batch.label,
@@ -124,6 +118,34 @@ class Evaluator:
             kl_per_level=terms.kl_per_level.mean(0),
         )
         return ImageScores(*(score[: batch.num_valid] for score in scores))
+
+
+@function_of_weights()
+def _encode(model: AGAVE, image: tf.Tensor) -> list[BottomUp] | None:
+    return model.encode(image)
+
+
+@function_of_weights()
+def terms_of_sample(
+    model: AGAVE,
+    image: tf.Tensor,
+    features: list[BottomUp] | None,
+    label: tf.Tensor | None,
+    seed: tf.Tensor,
+    index: tf.Tensor,
+) -> AGAVETerms:
+    """The terms of one draw of z for each image, [B] nats.
+
+    Args:
+      model: the model.
+      image: uint8 [B,H,W,C].
+      features: from the model's `encode`, which all samples share.
+      label: int32 [B], read by a class-conditional model only.
+      seed: int32 [2], of this sample.
+      index: int32 [B]; row i of the noise follows from `seed` and index[i].
+    """
+    draws = ImageDraws(seed, index)
+    return model.terms_given_features(image, features, draws, label)
 
 
 def summarize(

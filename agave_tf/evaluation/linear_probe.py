@@ -15,6 +15,7 @@ from agave_tf.data.batches import evaluation_batches
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
+from agave_tf.models.architecture import function_of_weights
 from agave_tf.randomness import Stream, choice_generator, stream
 
 # Strengths to choose from, in units of the features' mean variance times N.
@@ -72,23 +73,15 @@ def _features(
 ) -> dict[str, np.ndarray]:
     """[N,D] for each kind of features."""
 
-    @tf.function(autograph=False)
-    def of_batch(image: tf.Tensor, index: tf.Tensor) -> dict[str, list[tf.Tensor]]:
-        drawn = model.sample_posterior(image, seed, index)
-        return {
-            "pixels": [tf.cast(image, tf.float32) / 255],
-            "z, mean": model.mean_latents(image),
-            "z, drawn": drawn.zs,
-            "f(z)": [drawn.f_z],
-        }
-
     def batches() -> Iterator[dict[str, np.ndarray]]:
         for batch in evaluation_batches(images, batch_size, images.choose(0)):
             yield {
                 name: np.concatenate(
                     [part.numpy().reshape(batch_size, -1) for part in parts], axis=1
                 )[: batch.num_valid]
-                for name, parts in of_batch(batch.image, batch.index).items()
+                for name, parts in _features_of_batch(
+                    model, batch.image, seed, batch.index
+                ).items()
             }
 
     bar = tqdm.tqdm(
@@ -96,6 +89,19 @@ def _features(
     )
     rows = list(bar)
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+@function_of_weights()
+def _features_of_batch(
+    model: AGAVE, image: tf.Tensor, seed: tf.Tensor, index: tf.Tensor
+) -> dict[str, list[tf.Tensor]]:
+    drawn = model.sample_posterior(image, seed, index)
+    return {
+        "pixels": [tf.cast(image, tf.float32) / 255],
+        "z, mean": model.mean_latents(image),
+        "z, drawn": drawn.zs,
+        "f(z)": [drawn.f_z],
+    }
 
 
 def _accuracy(

@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.evaluation.bound import bits_per_dim, importance_weighted_bound
+from agave_tf.evaluation.evaluator import terms_of_sample
 from agave_tf.evaluation.parts import parts_of
-from agave_tf.models.agave import AGAVE, ImageDraws
+from agave_tf.models.agave import AGAVE
 from agave_tf.models.objective import AGAVETerms
 from agave_tf.randomness import Stream, fold_in, stream
-from agave_tf.sampling.cached import sample_cached
-from agave_tf.sampling.draw_images import pixel_draws, pixel_seed
+from agave_tf.sampling.draw_images import draw_batch, pixel_seed
 
 _NUMBER = tf.TensorSpec([], tf.int32)
 
@@ -94,8 +94,8 @@ class ExportedModel(tf.Module):
         evaluation_seed = stream(seed, Stream.EVALUATION)
 
         def draw(sample: tf.Tensor) -> AGAVETerms:
-            draws = ImageDraws(fold_in(evaluation_seed, sample), index)
-            return model.terms_given_features(images, features, draws, labels)
+            sample_seed = fold_in(evaluation_seed, sample)
+            return terms_of_sample(model, images, features, labels, sample_seed, index)
 
         per_image = tf.TensorSpec([None], tf.float32)
         per_level = tf.TensorSpec([None, model.num_levels], tf.float32)
@@ -156,17 +156,14 @@ class ExportedModel(tf.Module):
         rows = tf.reshape(tf.minimum(rows, count - 1), [-1, batch])
 
         def draw(rows: tf.Tensor) -> tf.Tensor:
-            draws = pixel_draws(model, tf.gather(index, rows), pixel_seed(seed))
-            # The compiled sampler needs the number of images, which the graph lost.
-            noise = [tf.ensure_shape(u, [batch, *u.shape[1:]]) for u in draws[:2]]
-            draws = draws._replace(
-                u_mixture=noise[0], u_logistic=noise[1], temperature=tf.constant(1.0)
+            return draw_batch(
+                model,
+                tf.gather(index, rows),
+                pixel_seed(seed),
+                tf.constant(1.0),
+                None if f_z is None else tf.gather(f_z, rows),
+                None if labels is None else tf.gather(labels, rows),
             )
-            f_z_here = None if f_z is None else tf.gather(f_z, rows)
-            label = None if labels is None else tf.gather(labels, rows)
-            condition, size = model.condition(f_z_here), model.image_shape[:2]
-            x = sample_cached(model.pixel_cnn, size, draws, condition, label)
-            return to_levels(x)
 
         drawn = tf.map_fn(
             draw,

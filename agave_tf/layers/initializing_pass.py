@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from agave_tf.layers.weights_as_argument import weights_are_given
+
 _current = contextvars.ContextVar("data_dependent_initialization", default=None)
 
 
@@ -52,8 +54,8 @@ def data_dependent_initialization(as_openai_iaf: bool = False) -> Iterator[None]
         that are constant over the batch are normalised too.
 
     Raises:
-      RuntimeError: used inside a tf.function or inside `strategy.run`, or no layer was
-        initialised, because the layers ran in such a place.
+      RuntimeError: used inside a tf.function, `strategy.run` or `using_weights`, or no
+        layer was initialised, because the layers ran in such a place.
     """
     _check_place()
     current = InitializingPass(as_openai_iaf)
@@ -69,14 +71,16 @@ def data_dependent_initialization(as_openai_iaf: bool = False) -> Iterator[None]
 
 
 _REQUIREMENT = (
-    "Data-dependent initialisation must call the layers eagerly, outside tf.function "
-    "and `strategy.run` (`with strategy.scope():` is fine);"
+    "Data-dependent initialisation must call the layers eagerly, outside tf.function, "
+    "`using_weights` and `strategy.run` (`with strategy.scope():` is fine);"
 )
 
 
 def _check_place() -> None:
-    """Raises RuntimeError inside a tf.function or a replica of a strategy."""
+    """Raises RuntimeError in a tf.function, a replica, or `using_weights`."""
     if not tf.executing_eagerly():
         raise RuntimeError(f"{_REQUIREMENT} it was called inside a tf.function.")
     if tf.distribute.has_strategy() and not tf.distribute.in_cross_replica_context():
         raise RuntimeError(f"{_REQUIREMENT} it was called inside `strategy.run`.")
+    if weights_are_given():
+        raise RuntimeError(f"{_REQUIREMENT} it was called inside `using_weights`.")

@@ -38,3 +38,12 @@ def dynamic_update_slice(
       start: int32 [rank], the first index to write in each dimension.
     """
     return xla.dynamic_update_slice(x, update, start)
+
+
+def has_value(variable: keras.Variable) -> bool:
+    """Returns whether a variable has a value, and not only a name and a shape.
+
+    `Variable.value` gives random numbers for a variable without a value, and nothing
+    public tells the two apart.
+    """
+    return variable._value is not None

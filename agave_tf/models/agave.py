@@ -22,7 +22,12 @@ from agave_tf.models.objective import (
     free_bits,
 )
 from agave_tf.randomness import DropoutSeed, fold_in
-from agave_tf.settings.config import Config
+from agave_tf.settings.config import (
+    ComputeConfig,
+    Config,
+    IAFVAEConfig,
+    PixelCNNConfig,
+)
 
 
 class ImageDraws(NamedTuple):
@@ -93,6 +98,22 @@ class AGAVE(keras.layers.Layer):
     def auxiliary_image(self, image: tf.Tensor) -> tf.Tensor:
         """y [B,h,w,c] on 0..255, from image uint8 [B,H,W,C]."""
         return auxiliary_image(image, self.config.auxiliary)
+
+    @property
+    def architecture(self) -> tuple[Config, tuple[int, int, int], bool, bool]:
+        """Arguments of this class that make a network of the same architecture."""
+        compute = ComputeConfig(
+            compute_dtype=self.config.compute.compute_dtype,
+            recompute=self.config.compute.recompute,
+        )
+        has_vae, has_pixel_cnn = self.vae is not None, self.pixel_cnn is not None
+        config = Config(
+            auxiliary=self.config.auxiliary,
+            vae=self.config.vae if has_vae else IAFVAEConfig(),
+            pixel_cnn=self.config.pixel_cnn if has_pixel_cnn else PixelCNNConfig(),
+            compute=compute,
+        )
+        return config, self.image_shape, has_vae, has_pixel_cnn
 
     @property
     def num_classes(self) -> int:

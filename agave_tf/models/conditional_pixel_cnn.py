@@ -56,6 +56,7 @@ class ConditionalPixelCNN(keras.layers.Layer):
     ):
         super().__init__(name=name, autocast=False)
         self.config, self.image_channels = config, image_channels
+        self.f_z_channels = f_z_channels
         self.features_dtype, self.recompute = compute_dtype, recompute
         filters, resnets = config.num_filters, config.num_resnets
         self.num_resolutions = config.num_pixel_cnn_resolutions
@@ -95,6 +96,12 @@ class ConditionalPixelCNN(keras.layers.Layer):
             for i in range(num_layers)
         ]
         self.stages.append(layers)
+
+    @property
+    def architecture(self) -> tuple[PixelCNNConfig, int, int, str, bool]:
+        """Arguments of this class that make a network of the same architecture."""
+        channels = (self.image_channels, self.f_z_channels)
+        return self.config, *channels, self.features_dtype, self.recompute
 
     def condition(self, f_z: tf.Tensor, size: tuple[int, int]) -> list[tf.Tensor]:
         """Computes every layer's condition from f(z) [B,h,w,c].
@@ -140,7 +147,7 @@ class ConditionalPixelCNN(keras.layers.Layer):
         def apply(index: int, layer: ResnetPair, streams: Streams, skip) -> Streams:
             feature = None if condition is None else condition[index]
             own = tuple(seeds[2 * index : 2 * index + 2])
-            run = recomputed(layer, self.recompute)
+            run = recomputed(layer, layer, self.recompute)
             return run(streams, skip, one_hot_label, feature, dropout_seeds=own)
 
         def at_half(shrink, enlarge, streams, inner) -> Streams:

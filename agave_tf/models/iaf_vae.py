@@ -150,7 +150,7 @@ class IAFVAE(keras.layers.Layer):
         h = self.encoder_in(x)
         features = []
         for level in self.ladder:
-            bottom_up, h = recomputed(level.bottom_up, self.recompute)(h)
+            bottom_up, h = recomputed(level.bottom_up, level, self.recompute)(h)
             features.append(bottom_up)
         return features
 
@@ -219,7 +219,7 @@ class IAFVAE(keras.layers.Layer):
         h = tf.broadcast_to(top, [*size, top.shape[0]])
         samples: list[LatentSample] = []
         for level, *own in zip(self.ladder[::-1], *inputs, strict=True):
-            run = recomputed(functools.partial(step, level), self.recompute)
+            run = recomputed(functools.partial(step, level), level, self.recompute)
             samples.append(run(h, *own))
             h = samples[-1].features
         raw = tf.cast(self.decoder_out(tf.nn.elu(h)), tf.float32)

@@ -21,11 +21,12 @@ import tensorflow as tf
 from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, with_columns
 from agave_tf.layers.causal_streams import ResizePair, ResnetPair
 from agave_tf.layers.weight_norm import kernels_computed_once
+from agave_tf.models.architecture import function_of_weights
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.sampling.pixel_draws import PixelDraws
 
 
-@tf.function(jit_compile=True, autograph=False)
+@function_of_weights(jit_compile=True)
 def sample_cached(
     pixel_cnn: ConditionalPixelCNN,
     size: tuple[int, int],
@@ -35,7 +36,7 @@ def sample_cached(
 ) -> tf.Tensor:
     """Draws x [B,H,W,C] in [-1,1], in raster order; the result of `sample_plain`.
 
-    It is compiled once for every network, size and B, and computes in float32.
+    It is compiled once for every architecture, size and B, and computes in float32.
 
     Args:
       pixel_cnn: the network.

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.models.agave import AGAVE
+from agave_tf.models.architecture import function_of_weights
 from agave_tf.randomness import Stream, fold_in, stream, uniform_for_images
 from agave_tf.sampling.cached import sample_cached
 from agave_tf.sampling.pixel_draws import PixelDraws
@@ -54,25 +55,48 @@ def draw_images(
     for start in range(0, count, batch):
         # A short batch repeats its last image: every batch has the compiled size.
         rows = np.minimum(np.arange(start, start + batch), count - 1)
-        draws = pixel_draws(model, tf.gather(index, rows), seed, temperature)
-        if given is not None:
-            x = to_unit_range(tf.constant(given[0][rows]))
-            is_given = tf.reshape(tf.constant(given[1]), [1, -1, 1])
-            draws = draws._replace(
-                given=tf.reshape(x, draws.u_logistic.shape),
-                is_given=tf.tile(is_given, [batch, 1, 1]),
-            )
-        x = sample_cached(
-            model.pixel_cnn,
-            model.image_shape[:2],
-            draws,
-            None if f_z is None else model.condition(tf.gather(f_z, rows)),
+        drawn = draw_batch(
+            model,
+            tf.gather(index, rows),
+            seed,
+            temperature,
+            None if f_z is None else tf.gather(f_z, rows),
             None if label is None else tf.constant(label[rows]),
+            None if given is None else (given[0][rows], given[1]),
         )
-        drawn = to_levels(x).numpy()[: count - start]
+        drawn = drawn.numpy()[: count - start]
         progress(len(drawn))
         parts.append(drawn)
     return np.concatenate(parts)
+
+
+@function_of_weights()
+def draw_batch(
+    model: AGAVE,
+    index: tf.Tensor,
+    seed: tf.Tensor,
+    temperature: tf.Tensor,
+    f_z: tf.Tensor | None = None,
+    label: tf.Tensor | None = None,
+    given: tuple[tf.Tensor, tf.Tensor] | None = None,
+) -> tf.Tensor:
+    """Draws one batch, uint8 [B,H,W,C], with B known when it is compiled.
+
+    Args:
+      model, index, f_z, label, given: as for `draw_images`.
+      seed: int32 [2], from `pixel_seed`.
+      temperature: float32 scalar, as in `PixelDraws`.
+    """
+    draws = pixel_draws(model, index, seed, temperature)
+    if given is not None:
+        x = to_unit_range(given[0])
+        is_given = tf.reshape(given[1], [1, -1, 1])
+        draws = draws._replace(
+            given=tf.reshape(x, draws.u_logistic.shape),
+            is_given=tf.tile(is_given, [index.shape[0], 1, 1]),
+        )
+    size, condition = model.image_shape[:2], model.condition(f_z)
+    return to_levels(sample_cached(model.pixel_cnn, size, draws, condition, label))
 
 
 def pixel_seed(seed: int | tf.Tensor, sample: int = 0) -> tf.Tensor:
@@ -98,7 +122,8 @@ def pixel_draws(
     num_mixtures = model.config.pixel_cnn.num_mixtures
     per_pixel = num_mixtures + channels
     uniform = uniform_for_images(seed, index, height * width * per_pixel)
-    uniform = tf.reshape(uniform, [-1, height * width, per_pixel])
+    # With the number of images, which a graph's map loses and the sampler needs.
+    uniform = tf.reshape(uniform, [*index.shape, height * width, per_pixel])
     return PixelDraws(
         uniform[..., :num_mixtures],
         uniform[..., num_mixtures:],

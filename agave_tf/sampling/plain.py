@@ -8,11 +8,12 @@ import math
 
 import tensorflow as tf
 
+from agave_tf.models.architecture import function_of_weights
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.sampling.pixel_draws import PixelDraws
 
 
-@tf.function(reduce_retracing=True, autograph=False)
+@function_of_weights(reduce_retracing=True)
 def sample_plain(
     pixel_cnn: ConditionalPixelCNN,
     size: tuple[int, int],

@@ -1,68 +1,50 @@
-"""All trainable weights of a model in one vector, end to end."""
+"""All weights of a network in one vector, end to end."""
 
-import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from agave_tf.models.named_weights import named_weights
 
-class FlatWeights(tf.Module):
-    """The vector that the optimizer updates and the moving average follows.
 
-    Both make some twenty operations for each variable, and a PixelCNN++ has a thousand
-    small variables: one vector costs less to trace, to run and to exchange between
-    replicas. The model's own variables are copies of the vector's parts.
+class WeightLayout:
+    """The places of a network's weights in a vector, in the order of its `weights`.
 
-    Make it under the strategy's scope, after initialisation.
+    The optimizer and the average make some twenty operations for each variable, and a
+    PixelCNN++ has a thousand small variables: one vector costs less to trace, to run
+    and to exchange between replicas.
 
     Args:
-      weights: the variables, in order.
+      network: a network or skeleton.
     """
 
-    def __init__(self, weights: list[keras.Variable]):
-        super().__init__(name="flat_weights")
-        self._weights = [weight.value for weight in weights]
-        self._shapes = [tuple(weight.shape) for weight in weights]
+    def __init__(self, network: keras.layers.Layer):
+        name_of = {id(weight): name for name, weight in named_weights(network).items()}
+        self.names = [name_of[id(weight)] for weight in network.weights]
+        self._shapes = [tuple(weight.shape) for weight in network.weights]
         self._sizes = [math.prod(shape) for shape in self._shapes]
-        values = [weight.numpy().ravel() for weight in weights]
-        self.vector = keras.Variable(np.concatenate(values), name="weights")
 
-    @staticmethod
-    def flatten(tensors: list[tf.Tensor]) -> tf.Tensor:
-        """Gradients of the variables, in order, as one vector."""
-        return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
+    @property
+    def size(self) -> int:
+        """Length of the vector."""
+        return sum(self._sizes)
 
-    def split(self, vector: np.ndarray) -> list[np.ndarray]:
-        """The parts of such a vector, in the variables' shapes."""
+    def split(self, vector: tf.Tensor) -> list[tf.Tensor]:
+        """The weights in their shapes, for `using_weights`."""
+        parts = tf.split(vector, self._sizes)
+        return [tf.reshape(p, shape) for p, shape in zip(parts, self._shapes)]
+
+    def by_name(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """The weights by the names of `named_weights`."""
         parts = np.split(vector, np.cumsum(self._sizes)[:-1])
-        return [
-            part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)
-        ]
+        return {
+            name: part.reshape(shape)
+            for name, part, shape in zip(self.names, parts, self._shapes, strict=True)
+        }
 
-    def copy_to_model(self) -> None:
-        """Sets the model's variables on every device; call in cross-replica context."""
-        update = tf.distribute.get_strategy().extended.update
-        starts = np.cumsum([0, *self._sizes])
-        for weight, shape, start in zip(self._weights, self._shapes, starts):
-            end = start + math.prod(shape)
-
-            def assign(weight, vector, start=start, end=end, shape=shape):
-                return weight.assign(tf.reshape(vector[start:end], shape))
-
-            update(weight, assign, args=(self.vector.value,), group=False)
-
-    @contextlib.contextmanager
-    def replaced_in_model(self, vector: np.ndarray) -> Iterator[None]:
-        """Gives the model other weights within this context."""
-        self._assign_to_model(vector)
-        try:
-            yield
-        finally:
-            self._assign_to_model(self.vector.numpy())
-
-    def _assign_to_model(self, vector: np.ndarray) -> None:
-        for weight, part in zip(self._weights, self.split(vector), strict=True):
-            weight.assign(part)
+    def vector(self, weights: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The vector of weights by name."""
+        return np.concatenate([np.ravel(weights[name]) for name in self.names])

@@ -14,6 +14,8 @@ from agave_tf.data.image_set import Images
 from agave_tf.errors import NonFiniteError, Stopped
 from agave_tf.evaluation.evaluator import Evaluator, Score, summarize
 from agave_tf.evaluation.parts import LEVEL_PREFIX
+from agave_tf.layers.weights_as_argument import without_weights
+from agave_tf.models.architecture import skeleton_of
 from agave_tf.runs.checkpoints import Checkpoints, checkpoint_steps
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.training.initialization import initialize
@@ -52,18 +54,19 @@ class Trainer:
         # Keras draws the first weights from Python's and NumPy's generators.
         keras.utils.set_random_seed(self.settings.seed)
         with tf.distribute.get_strategy().scope():
-            model = run.make_model()
-            if not checkpoint_steps(directory):
-                initialize(model, images, run.config, sources or {})
-            self.state = TrainState(model, run.config)
+            if checkpoint_steps(directory):
+                network = skeleton_of(without_weights(run.make_model))
+            else:
+                network = run.make_model()
+                initialize(network, images, run.config, sources or {})
+            self.state = TrainState(network, run.config)
         self.checkpoints = Checkpoints(
             directory, self.state.checkpoint(), self.settings.keep_checkpoints
         )
         if self.checkpoints.restore() is not None:
-            self.state.weights.copy_to_model()
             logging.info("Going on from step %d in %s", self.step, run.path)
         batch = min(self.settings.batch_size, self.settings.evaluate_images or 1)
-        self.evaluator = Evaluator(model, batch)
+        self.evaluator = Evaluator(self.state.network, batch)
 
     @property
     def step(self) -> int:
@@ -130,15 +133,14 @@ class Trainer:
 
     def evaluate(self) -> list[Score]:
         """The averaged weights' scores on `evaluate_images` held-out images."""
-        model = self.state.model
-        with self.state.with_averages():
+        with self.state.using_averages():
             scores = self.evaluator.scores(
                 self.held_out,
                 num_importance_samples=1,
                 seed=self.settings.seed,
                 max_images=self.settings.evaluate_images,
             )
-        return summarize(scores, model, num_importance_samples=1)
+        return summarize(scores, self.state.network, num_importance_samples=1)
 
     def _batches(self) -> Iterable[ImageBatch]:
         """The remaining batches, split over the replicas."""
@@ -189,7 +191,7 @@ class Trainer:
     def _report(
         self, writer: SummaryWriter, bar: tqdm.tqdm, report: StepReport, speed: float
     ) -> None:
-        scalars = training_scalars(self.state.model, report.terms)
+        scalars = training_scalars(self.state.network, report.terms)
         progress = {
             "images_per_second": speed,
             "gradient_norm": float(report.gradient_norm),
@@ -207,9 +209,9 @@ class Trainer:
             return
         if step == self.num_steps or step % self.settings.evaluate_every == 0:
             self._evaluate(writer)
-            with self.state.with_averages():
+            with self.state.using_averages():
                 writer.write_pictures(
-                    self.state.model,
+                    self.state.network,
                     self.held_out,
                     self.settings.seed,
                     step,

@@ -1,7 +1,7 @@
 """Optimizer steps over all replicas, several to a call."""
 
-import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import keras
@@ -9,12 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.batches import ImageBatch
+from agave_tf.layers.weights_as_argument import using_weights
 from agave_tf.models.agave import AGAVE
+from agave_tf.models.architecture import skeleton_of
 from agave_tf.models.named_weights import named_weights
 from agave_tf.models.objective import AGAVETerms
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config
-from agave_tf.training.flat_weights import FlatWeights
+from agave_tf.training.flat_weights import WeightLayout
 from agave_tf.training.gradient import make_gradient, no_terms
 from agave_tf.training.moving_average import MovingAverage
 from agave_tf.training.strategy import num_processes
@@ -34,36 +36,40 @@ class StepReport(NamedTuple):
 class TrainState(tf.Module):
     """The variables that a step changes and a checkpoint keeps.
 
+    The weights are one vector; `network` is a skeleton, which computes with them or
+    with their averages only where these are given to it. So nothing is exchanged within
+    a network, and nothing of an evaluation can get into a checkpoint.
+
     Make it under the strategy's scope.
 
     Args:
-      model: an initialised model.
+      network: a network with the initial weights, or a skeleton: then they are zero,
+        and a checkpoint must be restored.
       config: the settings of optimizer and averages.
     """
 
-    def __init__(self, model: AGAVE, config: Config):
+    def __init__(self, network: AGAVE, config: Config):
         super().__init__(name="train_state")
-        self.model = model
-        self.weights = FlatWeights(model.trainable_variables)
+        self.network = skeleton_of(network)
+        self.layout = WeightLayout(network)
+        initial = np.zeros(self.layout.size, np.float32)
+        if network is not self.network:
+            named = named_weights(network)
+            initial = self.layout.vector({k: v.numpy() for k, v in named.items()})
+        self.vector = keras.Variable(initial, name="weights")
         self.optimizer = keras.optimizers.Adamax(_learning_rate(config))
-        self.optimizer.build([self.weights.vector])
-        self.average = MovingAverage(
-            self.weights.vector.value, config.train.average_decay
-        )
+        self.optimizer.build([self.vector])
+        self.average = MovingAverage(self.vector.value, config.train.average_decay)
         self.step = _counter("step")  # Also those whose update was skipped.
         self.skipped = _counter("skipped")
         self.skipped_in_a_row = _counter("skipped_in_a_row")
         self.mean_log_norm = _counter("mean_log_norm", tf.float32)
 
     def checkpoint(self) -> tf.train.Checkpoint:
-        """Everything that a resumed run needs; after a restore call `copy_to_model`.
-
-        It leaves out the model's own variables, which are copies, or the averages while
-        these are evaluated.
-        """
+        """Everything that a resumed run needs."""
         slots = self.optimizer.variables
         return tf.train.Checkpoint(
-            weights=self.weights.vector.value,
+            weights=self.vector.value,
             optimizer={f"{i}": slot.value for i, slot in enumerate(slots)},
             average=self.average.average,
             step=self.step,
@@ -80,7 +86,7 @@ class TrainState(tf.Module):
             tensor for each replica of this process.
         """
         tf.distribute.get_strategy().extended.update(
-            self.weights.vector.value,
+            self.vector.value,
             lambda weights, gradient, rate: self.optimizer.update_step(
                 gradient, weights, rate
             ),
@@ -89,25 +95,19 @@ class TrainState(tf.Module):
         )
         self.optimizer.iterations.assign_add(1)
         self.average.update(tf.convert_to_tensor(self.optimizer.iterations))
-        self.weights.copy_to_model()
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """The weights by name."""
+        return self.layout.by_name(self.vector.numpy())
 
     def averaged_weights(self) -> dict[str, np.ndarray]:
         """The averages by the names of the weights."""
-        averages = self.weights.split(self.average.average.numpy())
-        by_identity = {
-            id(variable): average
-            for variable, average in zip(
-                self.model.trainable_variables, averages, strict=True
-            )
-        }
-        return {
-            name: by_identity[id(variable)]
-            for name, variable in named_weights(self.model).items()
-        }
+        return self.layout.by_name(self.average.average.numpy())
 
-    def with_averages(self) -> contextlib.AbstractContextManager[None]:
-        """A context in which the model computes with the averages."""
-        return self.weights.replaced_in_model(self.average.average.numpy())
+    def using_averages(self) -> AbstractContextManager:
+        """A context in which `network` computes with the averages."""
+        average = tf.constant(self.average.average.numpy())
+        return using_weights(self.network, self.layout.split(average))
 
 
 def _counter(name: str, dtype: tf.DType = tf.int64) -> tf.Variable:
@@ -146,11 +146,11 @@ def make_train_steps(
     """
     strategy = tf.distribute.get_strategy()
     max_skipped = config.train.max_skipped
-    gradient_of = make_gradient(state.model, stage, config)
+    gradient_of = make_gradient(state.network, stage, config)
 
     # The batches of several processes come without a static shape.
     own_batch = config.train.batch_size // strategy.num_replicas_in_sync
-    image_shape = [own_batch, *state.model.image_shape]
+    image_shape = [own_batch, *state.network.image_shape]
 
     def replica_gradient(batch: ImageBatch):
         batch = ImageBatch(
@@ -159,7 +159,8 @@ def make_train_steps(
             tf.ensure_shape(batch.row, [own_batch]),
         )
         return tf.distribute.get_replica_context().all_reduce(
-            tf.distribute.ReduceOp.SUM, gradient_of(batch, state.step)
+            tf.distribute.ReduceOp.SUM,
+            gradient_of(tf.convert_to_tensor(state.vector.value), batch, state.step),
         )
 
     def of_first_replica(value):
@@ -180,7 +181,7 @@ def make_train_steps(
         _, terms, norm = tf.while_loop(
             lambda i, *_: (i < num_steps) & (state.skipped_in_a_row < max_skipped),
             lambda i, *_: (i + 1, *train_step(next(iterator))),
-            (0, no_terms(state.model), tf.zeros([])),
+            (0, no_terms(state.network), tf.zeros([])),
         )
         votes = strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None)
         return StepReport(terms, norm, votes)

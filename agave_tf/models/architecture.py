@@ -1,0 +1,84 @@
+"""One compiled function for all networks of an architecture, whatever their weights.
+
+    @function_of_weights()
+    def log_likelihood(network: AGAVE, image: tf.Tensor) -> tf.Tensor: ...
+
+    log_likelihood(first, image)   # traces and compiles
+    log_likelihood(second, image)  # compiled already, if the architecture is the same
+
+The graph is that of a skeleton, and the weights are its arguments. So no network is
+captured: one that is deleted leaves nothing behind.
+"""
+
+import functools
+from collections.abc import Callable, Hashable
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import keras
+import tensorflow as tf
+
+from agave_tf.layers.weights_as_argument import (
+    using_weights,
+    weights_of,
+    without_weights,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class HasArchitecture(Protocol):
+    """A Keras layer that tells how to make another one of the same architecture."""
+
+    weights: list[keras.Variable]
+
+    @property
+    def architecture(self) -> tuple[Hashable, ...]:
+        """Arguments of the class that make a network of this architecture."""
+
+
+N = TypeVar("N", bound=HasArchitecture)
+
+
+def skeleton_of(network: N) -> N:
+    """The skeleton of the network's architecture, the same one at every call."""
+    return _skeleton(type(network), network.architecture)
+
+
+def function_of_weights(
+    **options: Any,
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Decorates a function whose first argument is a network.
+
+    It is compiled once for each architecture (and for each shape of its other
+    arguments). It reads the weights at every call: also those of `using_weights`.
+
+    Args:
+      **options: as `tf.function` takes them, such as `jit_compile`.
+    """
+
+    def decorate(function: Callable[..., R]) -> Callable[..., R]:
+        # Lives as long as the module: it holds graphs, and no weights.
+        @functools.cache
+        def compiled(kind: type, architecture: tuple[Hashable, ...]) -> Callable:
+            skeleton = _skeleton(kind, architecture)
+
+            def call(weights: list[tf.Tensor], *args: Any, **kwargs: Any) -> R:
+                with using_weights(skeleton, weights):
+                    return function(skeleton, *args, **kwargs)
+
+            return tf.function(call, autograph=False, **options)
+
+        @functools.wraps(function)
+        def run(network: HasArchitecture, *args: Any, **kwargs: Any) -> R:
+            compiled_here = compiled(type(network), network.architecture)
+            return compiled_here(weights_of(network), *args, **kwargs)
+
+        return run
+
+    return decorate
+
+
+@functools.cache
+def _skeleton(kind: type[N], architecture: tuple[Hashable, ...]) -> N:
+    return without_weights(lambda: kind(*architecture))

@@ -21,6 +21,7 @@ its runs go on with the same images and the same noise.
 
 import dataclasses
 import enum
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -78,10 +79,15 @@ def uniform(shape: list[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
     They are made from whole numbers, because XLA makes the floats of
     `stateless_uniform` of other bits: a run would see other draws when compiled.
     """
+    return tf.cast(_uniform_23_bits(shape, seed), tf.float32) * 2.0**-23
+
+
+def _uniform_23_bits(shape: list[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+    """Uniform whole numbers below 2**23, int32."""
     bits = tf.random.stateless_uniform(
         shape, seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
     )
-    return tf.cast(bits & 0x7FFFFF, tf.float32) * 2.0**-23
+    return bits & 0x7FFFFF
 
 
 def normal_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
@@ -129,12 +135,14 @@ class DropoutSeed:
         """`num` independent dropout seeds for the same images."""
         return [dataclasses.replace(self, seed=seed) for seed in split(self.seed, num)]
 
-    def uniform(self, shape: list[int | tf.Tensor]) -> tf.Tensor:
-        """Uniform draws [B,*shape] in [0,1)."""
-        draws = uniform([self.num_rows, *shape], self.seed)
+    def is_kept(self, shape: list[int | tf.Tensor], rate: float) -> tf.Tensor:
+        """Masks bool [B,*shape]: `uniform` draws that are at least `rate`."""
+        # The same comparison of whole numbers, which need not become floats.
+        least = math.ceil(float(np.float32(rate)) * 2**23)
+        is_kept = _uniform_23_bits([self.num_rows, *shape], self.seed) >= least
         if self.row.shape[0] == self.num_rows:
-            return draws
-        return tf.gather(draws, self.row)
+            return is_kept
+        return tf.gather(is_kept, self.row)
 
 
 def epoch_generator(seed: int, epoch: int) -> np.random.Generator:

@@ -57,7 +57,7 @@ def test_images_drawn_with_given_noise_equal_the_originals(stem, sizes, sample):
     )
     image = sample(model, (height, width), draws, label=golden_label(golden))
     deviation = np.abs(image - golden["image"]).max()
-    report(f"{stem}, {sample.python_function.__name__}", "image", deviation, 1e-3)
+    report(f"{stem}, {sample.__name__}", "image", deviation, 1e-3)
 
 
 @pytest.mark.parametrize(

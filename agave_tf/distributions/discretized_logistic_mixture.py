@@ -89,13 +89,12 @@ class DiscretizedLogisticMixture(tfd.Distribution):
         self._raw = parameters
         fields = (per_component - 1) // num_channels
         batch = tf.shape(parameters)[:-1]
-        rest = tf.reshape(
-            parameters[..., k:], tf.concat([batch, [num_channels, fields * k]], axis=0)
-        )
-        self._logits = parameters[..., :k]  # [..., K]
-        self._means = rest[..., :k]  # [..., C, K]
-        self._log_scales = tf.maximum(rest[..., k : 2 * k], _MIN_LOG_SCALE)
-        self._coefficients = tf.tanh(rest[..., 2 * k :]) if fields == 3 else None
+        # Split rather than indexed, because the gradients are then one concatenation.
+        self._logits, rest = tf.split(parameters, [k, -1], axis=-1)  # [..., K]
+        rest = tf.reshape(rest, tf.concat([batch, [num_channels, fields * k]], axis=0))
+        self._means, log_scales, *coefficients = tf.split(rest, fields, axis=-1)
+        self._log_scales = tf.maximum(log_scales, _MIN_LOG_SCALE)  # [..., C, K]
+        self._coefficients = tf.tanh(coefficients[0]) if coefficients else None
         super().__init__(
             dtype=parameters.dtype,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,

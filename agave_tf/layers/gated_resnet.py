@@ -15,7 +15,22 @@ from agave_tf.randomness import DropoutSeed
 
 def concat_elu(x: tf.Tensor) -> tf.Tensor:
     """elu([x, -x]): doubles the channels (Shang et al. 2016 with elu for relu)."""
-    return tf.nn.elu(tf.concat([x, -x], axis=-1))
+
+    # The gradient of the two halves apart, which TensorFlow's own would join and cut.
+    @tf.custom_gradient
+    def compute(x: tf.Tensor):
+        halves = tf.nn.elu(x), tf.nn.elu(-x)
+
+        def gradient(dy: tf.Tensor) -> tf.Tensor:
+            of_halves = [
+                tf.raw_ops.EluGrad(gradients=d, outputs=half)
+                for d, half in zip(tf.split(dy, 2, axis=-1), halves)
+            ]
+            return of_halves[0] - of_halves[1]
+
+        return tf.concat(halves, axis=-1), gradient
+
+    return compute(x)
 
 
 # name: (function, channels out per channel in)
@@ -28,8 +43,8 @@ NONLINEARITIES: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], int]] = {
 
 def dropout(x: tf.Tensor, rate: float, seed: DropoutSeed) -> tf.Tensor:
     """Sets each entry to zero with probability `rate`, scales others by 1/(1-rate)."""
-    draws = seed.uniform(tf.unstack(tf.shape(x))[1:])
-    return tf.where(draws >= rate, x / (1 - rate), 0.0)
+    is_kept = seed.is_kept(tf.unstack(tf.shape(x))[1:], rate)
+    return tf.where(is_kept, x / (1 - rate), 0.0)
 
 
 class GatedResnet(keras.layers.Layer):

@@ -37,6 +37,40 @@ def kernels_computed_once(network: keras.layers.Layer) -> Iterator[None]:
         _kernels.reset(token)
 
 
+def normalized_kernel(
+    v: tf.Tensor, gain: tf.Tensor, norm_axes: tuple[int, ...], out_axis: int
+) -> tf.Tensor:
+    """gain * v / ||v||, with the gradient in a third of the operations of TensorFlow's.
+
+    Args:
+      v: [kh,kw,in,out], or [kh,kw,out,in].
+      gain: [out].
+      norm_axes: axes of v that the norm is taken over.
+      out_axis: axis of v that `gain` is along, 2 or 3.
+    """
+    sum_axes = tuple(axis for axis in range(4) if axis != out_axis)
+
+    @tf.custom_gradient
+    def compute(v: tf.Tensor, gain: tf.Tensor):
+        square_norm = tf.reduce_sum(tf.square(v), norm_axes, keepdims=True)
+        # The floor keeps the gradient finite for a direction that is all zero.
+        inverse = tf.math.rsqrt(tf.maximum(square_norm, 1e-12))
+        direction = v * inverse
+        along_out = gain if out_axis == 3 else tf.reshape(gain, [-1, 1])
+
+        def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            by_direction = dy * along_out
+            along = tf.reduce_sum(by_direction * direction, norm_axes, keepdims=True)
+            # At the floor the norm does not depend on v.
+            along = tf.where(square_norm > 1e-12, along, 0.0)
+            by_gain = tf.reduce_sum(dy * direction, sum_axes)
+            return (by_direction - direction * along) * inverse, by_gain
+
+        return direction * along_out, gradient
+
+    return compute(v, gain)
+
+
 class _WeightNormLayer(keras.layers.Layer):
     """The shared part of weight-normalised layers: v, g, b and their initialisation.
 
@@ -87,14 +121,9 @@ class _WeightNormLayer(keras.layers.Layer):
         v = tf.convert_to_tensor(self.v)
         if self.mask is not None:
             v *= tf.constant(self.mask, v.dtype)
-        # The floor keeps the gradient finite for a direction that is all zero.
-        square_norm = tf.reduce_sum(
-            tf.square(v), axis=self._NORM_AXES[self.gain], keepdims=True
-        )
-        direction = v * tf.math.rsqrt(tf.maximum(square_norm, 1e-12))
         g = tf.convert_to_tensor(self.g)
         g = tf.exp(g) if self.gain == "exponential" else g
-        return direction * tf.reshape(g, [-1, 1] if self._OUT_AXIS == 2 else [-1])
+        return normalized_kernel(v, g, self._NORM_AXES[self.gain], self._OUT_AXIS)
 
     def crop(self, y: tf.Tensor) -> tf.Tensor:
         """Cuts the output to its size; initialisation looks at the whole output."""
@@ -237,4 +266,4 @@ class WeightNormConv2DTranspose(_WeightNormLayer):
         top, left = self.crop_corner
         height = y.shape[1] - (self.kernel_size[0] - 1)
         width = y.shape[2] - (self.kernel_size[1] - 1)
-        return y[:, top : top + height, left : left + width]
+        return tf.slice(y, [0, top, left, 0], [-1, height, width, -1])

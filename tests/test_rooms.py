@@ -1,12 +1,14 @@
 """The package's rooms: each imports only from those before it (BUILD_NOTES, Layout)."""
 
 import ast
+import os
 import pathlib
 import subprocess
 import sys
 
 import pytest
 
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "agave_tf"
 
 # In order: a room imports from itself and from the rooms above it in this list. Rooms
@@ -106,3 +108,19 @@ def test_importing_a_room_brings_in_nothing_it_does_not_need(module, forbidden):
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("given,read", [(None, "1"), ("0", "0")])
+def test_onednn_is_asked_for_unless_the_user_says_otherwise(given, read):
+    environment = {k: v for k, v in os.environ.items() if k != ONEDNN}
+    if given is not None:
+        environment[ONEDNN] = given
+    script = f"import os, agave_tf; print(os.environ['{ONEDNN}'])"
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert result.stdout.strip() == read

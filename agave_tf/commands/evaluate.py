@@ -3,9 +3,12 @@
 bin/evaluate.py --run_dir=runs/cifar10/joint --num_importance_samples=150
 """
 
+import contextlib
+
 from absl import flags
 
 from agave_tf.commands.flags import (
+    define_num_logical_cpus,
     define_run_dir,
     define_settings_of,
     define_settings_of_run,
@@ -21,6 +24,7 @@ from agave_tf.pictures.picture_row import rows_grid
 from agave_tf.runs.evaluate_run import RunScores, evaluate_run
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.settings.evaluation import EvaluationSettings
+from agave_tf.training.strategy import make_local_strategy
 from agave_tf.whole_file import write_npz
 
 _NUM_MAPS = 8
@@ -38,6 +42,16 @@ def define_flags(values: flags.FlagValues) -> None:
         "none.",
         flag_values=values,
     )
+    flags.DEFINE_enum(
+        "strategy",
+        "auto",
+        ["auto", "one", "mirrored"],
+        "Devices that share the images; they do not change the scores. one: one GPU, "
+        "or the CPU; mirrored: all GPUs of the machine; auto: mirrored if there are "
+        "several GPUs, else one.",
+        flag_values=values,
+    )
+    define_num_logical_cpus(values)
     flags.DEFINE_string(
         "bits_map",
         "",
@@ -53,12 +67,14 @@ def run(values: flags.FlagValues) -> None:
     check_optional_file("per_image", values.per_image, ".npz")
     check_optional_file("bits_map", values.bits_map, ".png")
     evaluated = open_run(values.run_dir)
+    strategy = make_local_strategy(values.strategy, values.num_logical_cpus)
     evaluated = evaluated.with_config(with_flags(evaluated.config, "data", values))
     config = evaluated.config
     images = load_images(config.data, settings.split, config.train.seed)
     evaluated.check_images(images)
-    model = evaluated.load_model()
-    scores = evaluate_run(evaluated, model, images, settings)
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        model = evaluated.load_model()
+    scores = evaluate_run(evaluated, model, images, settings, strategy)
     _print(evaluated, settings.split, len(images.image), scores)
     if values.per_image:
         write_npz(values.per_image, scores.of_images._asdict())

@@ -103,3 +103,14 @@ def with_flags(config: Config, part_name: str, values: flags.FlagValues) -> Conf
     return dataclasses.replace(
         config, **{part_name: dataclasses.replace(part, **given)}
     )
+
+
+def define_num_logical_cpus(values: flags.FlagValues) -> None:
+    """Defines --num_logical_cpus, which goes with --strategy."""
+    flags.DEFINE_integer(
+        "num_logical_cpus",
+        0,
+        "Split the CPU into this number of devices, to try --strategy=mirrored without "
+        "GPUs; 0: do not split it.",
+        flag_values=values,
+    )

@@ -9,7 +9,12 @@ import os
 
 from absl import flags
 
-from agave_tf.commands.flags import config_from_flags, define_run_dir, define_settings
+from agave_tf.commands.flags import (
+    config_from_flags,
+    define_num_logical_cpus,
+    define_run_dir,
+    define_settings,
+)
 from agave_tf.commands.running import run_command
 from agave_tf.errors import InputError
 from agave_tf.runs.run_directory import check_same_run
@@ -50,13 +55,7 @@ def define_flags(values: flags.FlagValues) -> None:
         "if TF_CONFIG is set, else mirrored if there are several GPUs, else one.",
         flag_values=values,
     )
-    flags.DEFINE_integer(
-        "num_logical_cpus",
-        0,
-        "Split the CPU into this number of devices, to try --strategy=mirrored without "
-        "GPUs; 0: do not split it.",
-        flag_values=values,
-    )
+    define_num_logical_cpus(values)
 
 
 def run(values: flags.FlagValues) -> None:

@@ -3,6 +3,7 @@
 Lucas & Verbeek 2018, section 4: 150 samples; Burda et al. 2016.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from agave_tf.data.batches import EvaluationBatch, evaluation_batches
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.bound import importance_weighted_bound
 from agave_tf.evaluation.parts import WHOLE, Part, parts_of
+from agave_tf.evaluation.replicas import Replicas
 from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.agave import AGAVE, ImageDraws
 from agave_tf.models.architecture import function_of_weights
@@ -49,11 +51,22 @@ class Evaluator:
 
     Args:
       model: the model, or a skeleton within `using_weights`.
-      batch_size: images at a time; memory grows with it, and with nothing else.
+      batch_size: images at a time on each device; memory grows with it, and with
+        nothing else.
+      strategy: devices of this process that share the work, under whose scope the model
+        was made; None: the present device alone. It does not change the scores.
     """
 
-    def __init__(self, model: AGAVE, batch_size: int):
-        self.model, self.batch_size = model, batch_size
+    def __init__(
+        self,
+        model: AGAVE,
+        batch_size: int,
+        strategy: tf.distribute.Strategy | None = None,
+    ):
+        self.model, self._replicas = model, Replicas(strategy)
+        self._batch_size = batch_size * self._replicas.count
+        self._encode = functools.partial(_encode, model)
+        self._terms_of_sample = functools.partial(terms_of_sample, model)
 
     def scores(
         self,
@@ -85,7 +98,7 @@ class Evaluator:
         with tqdm.tqdm(
             total=len(index), desc=progress, unit="image", disable=not progress or None
         ) as bar:
-            for batch in evaluation_batches(images, self.batch_size, index):
+            for batch in evaluation_batches(images, self._batch_size, index):
                 rows.append(self._batch_scores(batch, num_samples, seed))
                 bar.update(batch.num_valid)
         return ImageScores(*(np.concatenate(values) for values in zip(*rows)))
@@ -93,19 +106,17 @@ class Evaluator:
     def _batch_scores(
         self, batch: EvaluationBatch, num_samples: int, seed: int
     ) -> ImageScores:
-        features = _encode(self.model, batch.image)
+        replicas = self._replicas
+        image, label, index = (replicas.split(rows) for rows in batch[:3])
+        features = replicas.run(self._encode, image)
         evaluation_seed = stream(seed, Stream.EVALUATION)
         draws = []
         for sample in range(num_samples):
-            terms = terms_of_sample(
-                self.model,
-                batch.image,
-                features,
-                batch.label,
-                fold_in(evaluation_seed, sample),
-                batch.index,
+            sample_seed = fold_in(evaluation_seed, sample)
+            terms = replicas.run(
+                self._terms_of_sample, image, features, label, sample_seed, index
             )
-            draws.append(AGAVETerms(*(term.numpy() for term in terms)))
+            draws.append(AGAVETerms(*(replicas.join(term).numpy() for term in terms)))
         terms = AGAVETerms(*(np.stack(values) for values in zip(*draws, strict=True)))
         log_weights = self.model.bound(terms)
         scores = ImageScores(

@@ -51,6 +51,14 @@ class ResnetPair(keras.layers.Layer):
     ):
         super().__init__(name=name, autocast=False)
         self.filters, self.has_skip = filters, has_skip
+        self.architecture = (
+            filters,
+            has_skip,
+            condition_channels,
+            num_classes,
+            nonlinearity,
+            dropout_rate,
+        )
         shared = dict(
             filters=filters,
             condition_channels=condition_channels,

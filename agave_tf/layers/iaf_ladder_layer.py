@@ -77,6 +77,7 @@ class IAFLadderLayer(keras.layers.Layer):
     ):
         super().__init__(name=name, autocast=False)
         h, z = hidden_channels, z_channels
+        self.architecture = (hidden_channels, z_channels, downsample, use_iaf)
         context = h if use_iaf else 0
         self.downsample = downsample
         self._up_split = (z, z, context, h)

@@ -4,6 +4,7 @@ Salimans et al. 2017, after openai/pixel-cnn `model.py`; the condition is Lucas 
 Verbeek 2018, section 3: f(z) enters through a stream of ordinary convolutions.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ from agave_tf.layers.image_input import ImageInput
 from agave_tf.layers.initializing_pass import data_dependent_initialization
 from agave_tf.layers.recomputation import recomputed
 from agave_tf.layers.weight_norm import WeightNormConv2D
+from agave_tf.models.architecture import traced_once
 from agave_tf.randomness import DropoutSeed
 from agave_tf.settings.config import PixelCNNConfig
 
@@ -139,16 +141,17 @@ class ConditionalPixelCNN(keras.layers.Layer):
           InputError: the network is class-conditional and there is no label.
         """
         num_layers = sum(len(layers) for layers in self.stages)
-        seeds: list = [None] * (2 * num_layers)
+        seeds, rows = [], None
         if dropout_seed is not None and self.config.dropout_rate > 0:
-            seeds = dropout_seed.split(2 * num_layers)
+            seeds = [own.seed for own in dropout_seed.split(2 * num_layers)]
+            rows = dropout_seed.row, dropout_seed.num_rows
         one_hot_label = self.one_hot(label)
 
         def apply(index: int, layer: ResnetPair, streams: Streams, skip) -> Streams:
             feature = None if condition is None else condition[index]
-            own = tuple(seeds[2 * index : 2 * index + 2])
-            run = recomputed(layer, layer, self.recompute)
-            return run(streams, skip, one_hot_label, feature, dropout_seeds=own)
+            run = recomputed(functools.partial(_apply, layer), layer, self.recompute)
+            own = seeds[2 * index : 2 * index + 2]
+            return run(streams, skip, one_hot_label, feature, own, rows)
 
         def at_half(shrink, enlarge, streams, inner) -> Streams:
             return enlarge(inner(shrink(streams)))
@@ -250,3 +253,18 @@ class ConditionalPixelCNN(keras.layers.Layer):
         """
         with data_dependent_initialization():
             self.condition(f_z, size)
+
+
+@traced_once
+def _apply(
+    layer: ResnetPair,
+    streams: Streams,
+    skip: Streams | None,
+    one_hot_label: tf.Tensor | None,
+    condition: tf.Tensor | None,
+    seeds: list[tf.Tensor],
+    rows: tuple[tf.Tensor, int] | None,
+) -> Streams:
+    """Applies a layer; `seeds` and `rows` are the parts of its two dropout seeds."""
+    dropout_seeds = tuple(DropoutSeed(seed, *rows) for seed in seeds) or (None, None)
+    return layer(streams, skip, one_hot_label, condition, dropout_seeds=dropout_seeds)

@@ -18,6 +18,7 @@ from agave_tf.layers.iaf_ladder_layer import BottomUp, IAFLadderLayer, LatentSam
 from agave_tf.layers.initializing_pass import data_dependent_initialization
 from agave_tf.layers.recomputation import recomputed
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
+from agave_tf.models.architecture import traced_once
 from agave_tf.models.auxiliary_likelihood import loc_of, log_scale_of
 from agave_tf.randomness import normal_for_images
 from agave_tf.settings.config import IAFVAEConfig
@@ -33,6 +34,12 @@ class VAEOutput(NamedTuple):
     f_z: tf.Tensor  # [B,h,w,c] in [-1,1]
     zs: list[tf.Tensor]  # one [B,h_l,w_l,z_channels] per level
     kls: list[tf.Tensor] | None  # as zs, ln q(z|x) - ln p(z), nats; None without q
+
+
+_bottom_up = traced_once(IAFLadderLayer.bottom_up)
+_sample_posterior = traced_once(IAFLadderLayer.sample_posterior)
+_sample_prior = traced_once(IAFLadderLayer.sample_prior)
+_given = traced_once(IAFLadderLayer.given)
 
 
 class IAFVAE(keras.layers.Layer):
@@ -150,7 +157,9 @@ class IAFVAE(keras.layers.Layer):
         h = self.encoder_in(x)
         features = []
         for level in self.ladder:
-            bottom_up, h = recomputed(level.bottom_up, level, self.recompute)(h)
+            bottom_up, h = recomputed(
+                functools.partial(_bottom_up, level), level, self.recompute
+            )(h)
             features.append(bottom_up)
         return features
 
@@ -163,15 +172,15 @@ class IAFVAE(keras.layers.Layer):
           features: of `encode`.
           noise: as `draw_noise` gives it.
         """
-        return self._top_down(IAFLadderLayer.sample_posterior, features[::-1], noise)
+        return self._top_down(_sample_posterior, features[::-1], noise)
 
     def sample_prior(self, noise: list[tf.Tensor]) -> VAEOutput:
         """Draws z ~ p(z) and computes f(z); `noise` as `draw_noise` gives it."""
-        return self._top_down(IAFLadderLayer.sample_prior, noise)
+        return self._top_down(_sample_prior, noise)
 
     def decode(self, zs: list[tf.Tensor]) -> tf.Tensor:
         """Computes f(z) [B,h,w,c] in [-1,1] from z of every level, from the top."""
-        return self._top_down(IAFLadderLayer.given, zs).f_z
+        return self._top_down(_given, zs).f_z
 
     def likelihood(self, f_z: tf.Tensor) -> DiscretizedLogistic:
         """p(y|z) of Eq. 10, batch shape [B,h,w,c], for y on 0..255."""

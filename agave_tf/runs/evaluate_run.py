@@ -6,6 +6,8 @@ import os
 import re
 from typing import Any, NamedTuple
 
+import tensorflow as tf
+
 from agave_tf.data.image_set import Images
 from agave_tf.data.load import load_images
 from agave_tf.evaluation.evaluator import Evaluator, ImageScores, Score, summarize
@@ -29,7 +31,11 @@ class RunScores(NamedTuple):
 
 
 def evaluate_run(
-    run: RunDirectory, model: AGAVE, images: Images, settings: EvaluationSettings
+    run: RunDirectory,
+    model: AGAVE,
+    images: Images,
+    settings: EvaluationSettings,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> RunScores:
     """Scores a run, and writes the scores to its directory (`scores_file`).
 
@@ -38,13 +44,14 @@ def evaluate_run(
       model: the run's model.
       images: all images of the split.
       settings: how to evaluate.
+      strategy: devices that share the work, as `Evaluator` takes them.
 
     Raises:
       InputError: there is nothing to probe, or labels are missing or out of range.
     """
     images.check_labels(model.num_classes)
     probed = _probe(run, model, images, settings) if settings.probe else []
-    of_images = Evaluator(model, settings.evaluation_batch_size).scores(
+    of_images = Evaluator(model, settings.evaluation_batch_size, strategy).scores(
         images,
         settings.num_importance_samples,
         settings.evaluation_seed,

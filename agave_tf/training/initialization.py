@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 import tensorflow as tf
+from absl import logging
 
 from agave_tf.data.image_set import Images
 from agave_tf.data.pixel_scale import to_unit_range
@@ -40,6 +41,7 @@ def initialize(
         return
     batch = images.take(images.choose(config.train.num_initialization_images))
     count = len(batch.image)
+    logging.info("Initialising new layers on %d of the training images", count)
     draws = ImageDraws(
         stream(config.train.seed, Stream.INITIALIZATION),
         tf.range(count),

@@ -40,6 +40,24 @@ def make_strategy(name: str, num_logical_cpus: int = 0) -> tf.distribute.Strateg
     return tf.distribute.get_strategy()
 
 
+def make_local_strategy(
+    name: str, num_logical_cpus: int = 0
+) -> tf.distribute.Strategy | None:
+    """Makes a strategy of this process alone; call it before the first operation.
+
+    Args:
+      name: "one": one device, which needs no strategy: None. "mirrored": all GPUs of
+        the machine, or `num_logical_cpus` parts of the CPU. "auto": mirrored if there
+        are several GPUs, else one.
+      num_logical_cpus: as `make_strategy` takes it.
+    """
+    if name == "auto":
+        several = len(tf.config.list_physical_devices("GPU")) > 1
+        name = "mirrored" if several else "one"
+    strategy = make_strategy(name, num_logical_cpus)
+    return strategy if name == "mirrored" else None
+
+
 def is_chief() -> bool:
     """Returns whether this process writes the run's files; a lone process does."""
     return tf.distribute.get_strategy().extended.should_checkpoint

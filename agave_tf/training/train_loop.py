@@ -57,6 +57,7 @@ class Trainer:
             if checkpoint_steps(directory):
                 network = skeleton_of(without_weights(run.make_model))
             else:
+                logging.info("%s: making the first weights", run.stage.name)
                 network = run.make_model()
                 initialize(network, images, run.config, sources or {})
             self.state = TrainState(network, run.config)
@@ -93,6 +94,7 @@ class Trainer:
             disable=None if is_chief() else True,
         )
         batches = iter(self._batches())
+        logging.info("%s: building the graph of a step", self.run.stage.name)
         # With one process we may stop at once; otherwise all must agree on the step.
         is_alone = num_processes(tf.distribute.get_strategy()) == 1
         with stop_requests() as stop, bar:

@@ -12,6 +12,7 @@ from agave_tf.runs.run_lock import run_lock
 from agave_tf.runs.sources import check_same_sources, describe, open_sources
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config
+from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu
 from agave_tf.training.strategy import is_chief
 from agave_tf.training.train_loop import Trainer
 
@@ -58,6 +59,7 @@ def train_stage(
         images.shape,
         sources=existing.sources if existing else describe(open_sources(sources)),
     )
+    skip_graph_optimizer_on_cpu()
     with strategy.scope(), run_lock(run_dir) if is_chief() else nullcontext():
         trainer = Trainer(run, images, held_out, sources)
         if is_chief():

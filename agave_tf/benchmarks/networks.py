@@ -3,14 +3,16 @@
 import math
 import statistics
 import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.image_set import Images
-from agave_tf.models.agave import AGAVE
+from agave_tf.layers.weights_as_argument import using_weights
+from agave_tf.models.agave import AGAVE, ImageDraws
+from agave_tf.models.architecture import skeleton_of
+from agave_tf.randomness import seed_tensor
 from agave_tf.runs.stages import STAGES, Stage
 from agave_tf.settings.config import (
     ComputeConfig,
@@ -91,21 +93,31 @@ def random_images(count: int, size: int) -> Images:
     return Images(image, None)
 
 
-def count_gigaflop(function: Callable, *arguments: tf.Tensor) -> float:
-    """Counts the operations of convolutions and matrix products in a call.
+def count_gigaflop(network: AGAVE, batch: int) -> float:
+    """Counts the operations of a forward pass, in 1e9.
 
-    Args:
-      function: computes with TensorFlow.
-      *arguments: arguments of the call.
-
-    Returns:
-      Floating-point operations in 1e9; a multiplication with addition counts as two.
+    Only convolutions and matrix products count.
     """
-    graph = tf.function(function, autograph=False).get_concrete_function(*arguments)
+    # Not within a tf.function: there layers of one kind share one function, whose
+    # operations TensorFlow's profiler does not see.
+    with tf.Graph().as_default() as graph:
+        skeleton = skeleton_of(network)
+        placeholder = tf.compat.v1.placeholder
+        weights = [placeholder(tf.float32, w.shape) for w in skeleton.weights]
+        image = placeholder(tf.uint8, [batch, *network.image_shape])
+        with using_weights(skeleton, weights):
+            skeleton.terms(image, ImageDraws(seed_tensor(0), tf.range(batch)))
     profiler = tf.compat.v1.profiler
     options = profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
-    return profiler.profile(graph.graph, options=options).total_float_ops / 1e9
+    return profiler.profile(graph, options=options).total_float_ops / 1e9
+
+
+def count_nodes(graph: tf.Graph) -> int:
+    """Counts the nodes of a graph and of the functions that it calls, each once."""
+    definition = graph.as_graph_def()
+    functions = definition.library.function
+    return len(definition.node) + sum(len(function.node_def) for function in functions)
 
 
 def peak_gigaflops(dtype: str, size: int = 2048, repeats: int = 5) -> float:

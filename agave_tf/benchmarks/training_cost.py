@@ -1,6 +1,7 @@
 """Measures the speed of a training step and of a forward pass."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import keras
@@ -8,7 +9,9 @@ import tensorflow as tf
 
 from agave_tf.benchmarks.networks import (
     MODELS,
+    Model,
     count_gigaflop,
+    count_nodes,
     peak_gigaflops,
     random_images,
 )
@@ -16,10 +19,13 @@ from agave_tf.benchmarks.timing import (
     first_call_seconds,
     median_seconds,
     peak_extra_megabytes,
+    seconds_since_process_start,
 )
 from agave_tf.data.batches import training_batches
-from agave_tf.models.agave import ImageDraws
+from agave_tf.models.agave import AGAVE, ImageDraws
 from agave_tf.randomness import seed_tensor
+from agave_tf.settings.config import Config
+from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu
 from agave_tf.training.train_step import TrainState, make_train_steps
 
 # More than a measurement makes, so that the batches do not run out.
@@ -41,7 +47,11 @@ class TrainingCost(NamedTuple):
     forward_gigaflops: float
     forward_gigaflop: float  # operations for one image, in 1e9
     peak_gigaflops: float  # speed of a matrix product
-    first_step_seconds: float  # the first step, with tracing and compilation
+    import_seconds: float  # from the start of the process to the first measurement
+    layers_seconds: float  # making layers, weights and optimizer
+    tracing_seconds: float  # from Python to a graph
+    num_nodes: int  # of that graph, with its functions
+    first_step_seconds: float  # the first step after tracing
     step_megabytes: float  # peak memory above the level before
 
 
@@ -56,38 +66,32 @@ def training_costs(
       computes: settings of `ComputeConfig`, by name.
       repeats: measurements of each, taken in turns.
     """
+    import_seconds = seconds_since_process_start()
+    skip_graph_optimizer_on_cpu()
     for model in models:
         for name, compute in computes.items():
-            yield _cost(model, name, size, compute, repeats)
+            yield _cost(model, name, size, compute, repeats, import_seconds)
 
 
 def _cost(
-    name: str, compute_name: str, size: int, compute: dict, repeats: int
+    name: str,
+    compute_name: str,
+    size: int,
+    compute: dict,
+    repeats: int,
+    import_seconds: float,
 ) -> TrainingCost:
-    keras.utils.set_random_seed(0)
     model, batch = MODELS[name], MODELS[name].batch
     config = model.config(**compute)
-    network = model.make(config, size)
-    state = TrainState(network, config)
-    train_steps = make_train_steps(state, model.stage, config)
-    images = random_images(4 * batch, size)
-    batches = iter(training_batches(images, batch, 0, 0, _MANY_STEPS))
-    image, index = tf.constant(images.image[:batch]), tf.range(batch)
-
-    def forward(image: tf.Tensor) -> tf.Tensor:
-        return network.terms(image, ImageDraws(seed_tensor(0), index))[0]
-
-    compiled = tf.function(
-        forward, autograph=False, jit_compile=config.compute.jit_compile or None
-    )
-    one_step = (batches, tf.constant(1), tf.constant(0))  # 0: nobody wants to stop.
-    functions = {
-        "step": lambda: train_steps(*one_step).gradient_norm.numpy(),
-        "forward": lambda: compiled(image).numpy(),
-    }
+    started = time.perf_counter()
+    network, functions, trace = _prepare(model, config, size)
+    layers_seconds = time.perf_counter() - started
+    started = time.perf_counter()
+    num_nodes = count_nodes(trace())
+    tracing_seconds = time.perf_counter() - started
     first = first_call_seconds(functions)
     seconds = median_seconds(functions, repeats)
-    gigaflop = count_gigaflop(forward, image)
+    gigaflop = count_gigaflop(network, batch)
     return TrainingCost(
         name,
         compute_name,
@@ -98,8 +102,41 @@ def _cost(
         gigaflop / seconds["forward"],
         gigaflop / batch,
         peak_gigaflops(config.compute.compute_dtype),
+        import_seconds,
+        layers_seconds,
+        tracing_seconds,
+        num_nodes,
         first["step"],
         peak_extra_megabytes(functions["step"]),
+    )
+
+
+def _prepare(
+    model: Model, config: Config, size: int
+) -> tuple[AGAVE, dict[str, Callable], Callable[[], tf.Graph]]:
+    """Makes the network, what is measured of it, and what traces a training step."""
+    keras.utils.set_random_seed(0)
+    network = model.make(config, size)
+    state = TrainState(network, config)
+    train_steps = make_train_steps(state, model.stage, config)
+    images = random_images(4 * model.batch, size)
+    batches = iter(training_batches(images, model.batch, 0, 0, _MANY_STEPS))
+    image = tf.constant(images.image[: model.batch])
+    index = tf.range(model.batch)
+    forward = tf.function(
+        lambda image: network.terms(image, ImageDraws(seed_tensor(0), index))[0],
+        autograph=False,
+        jit_compile=config.compute.jit_compile or None,
+    )
+    one_step = (batches, tf.constant(1), tf.constant(0))  # 0: nobody wants to stop.
+    functions = {
+        "step": lambda: train_steps(*one_step).gradient_norm.numpy(),
+        "forward": lambda: forward(image).numpy(),
+    }
+    return (
+        network,
+        functions,
+        lambda: train_steps.get_concrete_function(*one_step).graph,
     )
 
 
@@ -113,6 +150,10 @@ TRAINING_COLUMNS = {
     "forward, GFLOP/s": "{0.forward_gigaflops:.0f}",
     "forward, GFLOP/image": "{0.forward_gigaflop:.2f}",
     "matrix product, GFLOP/s": "{0.peak_gigaflops:.0f}",
-    "first step, s": "{0.first_step_seconds:.0f}",
+    "import, s": "{0.import_seconds:.1f}",
+    "layers, s": "{0.layers_seconds:.1f}",
+    "tracing, s": "{0.tracing_seconds:.1f}",
+    "nodes": "{0.num_nodes}",
+    "first step, s": "{0.first_step_seconds:.1f}",
     "MB": "{0.step_megabytes:.0f}",
 }

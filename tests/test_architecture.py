@@ -123,3 +123,29 @@ def test_making_a_skeleton_draws_nothing():
     before = np.random.get_state()[1].copy()
     without_weights(lambda: AGAVE(tiny_config(z_channels=4), (8, 8, 3)))
     np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"num_layers_per_resolution": 6}, {"num_resnets": 5}]
+)
+def test_layers_that_share_a_trace_compute_and_differentiate_as_they_do_alone(settings):
+    model = tiny_model(dropout_rate=0.5, **settings)
+    image = tf.constant(tiny_images().image[:4])
+
+    def loss_and_gradient():
+        with tf.GradientTape() as tape:
+            terms = model.terms(image, ImageDraws(SEED, INDEX, num_rows=4))
+            loss = tf.reduce_sum(terms[0] + terms[1] - terms.kl)
+        variables = [weight.value for weight in model.weights]
+        zero = tf.UnconnectedGradients.ZERO
+        return loss, tape.gradient(loss, variables, unconnected_gradients=zero)
+
+    # In a graph the layers share their trace; outside none does.
+    graph = tf.function(loss_and_gradient, autograph=False)
+    definition = graph.get_concrete_function().graph.as_graph_def()
+    calls = [node.op for node in definition.node if node.op.endswith("PartitionedCall")]
+    assert len(calls) > 10
+    (ours, our_gradient), (theirs, gradient) = graph(), loss_and_gradient()
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    for a, b in zip(our_gradient, gradient, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * (np.abs(b).max() + 1e-3))

@@ -12,7 +12,7 @@ captured: one that is deleted leaves nothing behind.
 
 import functools
 from collections.abc import Callable, Hashable
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import keras
 import tensorflow as tf
@@ -23,7 +23,9 @@ from agave_tf.layers.weights_as_argument import (
     without_weights,
 )
 
-P = ParamSpec("P")
+# Layers of a kind from which on they share a trace.
+_SHARED_FROM = 5
+
 R = TypeVar("R")
 
 
@@ -80,17 +82,20 @@ def function_of_weights(
 
 
 def traced_once(function: Callable[..., R]) -> Callable[..., R]:
-    """Decorates a function of a layer whose kind stands many times in a network.
+    """Decorates a function of a layer that has many others of its kind in a network.
 
-    In a graph all layers of one architecture, called with one shape, share one trace
-    and one set of kernels: the graph of a deep network has fewer nodes and starts
-    sooner. Outside of graphs the function is called as it is.
+    In a graph, layers of one architecture that are called with one shape share one
+    trace: the graph of a deep network is made sooner. The function takes `num_alike`
+    besides its own arguments, how many layers of the kind there are about. With few of
+    them there is little to save, and a step takes up to 4 % longer (BUILD_NOTES,
+    Training speed), so the function is then called as it is. So it is outside a graph.
     """
     compiled = function_of_weights()(function)
 
     @functools.wraps(function)
-    def run(layer: HasArchitecture, *args: Any) -> R:
-        return (compiled if tf.inside_function() else function)(layer, *args)
+    def run(layer: HasArchitecture, *args: Any, num_alike: int) -> R:
+        is_shared = num_alike >= _SHARED_FROM and tf.inside_function()
+        return (compiled if is_shared else function)(layer, *args)
 
     return run
 

@@ -145,11 +145,12 @@ class ConditionalPixelCNN(keras.layers.Layer):
         if dropout_seed is not None and self.config.dropout_rate > 0:
             seeds = [own.seed for own in dropout_seed.split(2 * num_layers)]
             rows = dropout_seed.row, dropout_seed.num_rows
-        one_hot_label = self.one_hot(label)
+        one_hot_label, num_alike = self.one_hot(label), self.config.num_resnets
 
         def apply(index: int, layer: ResnetPair, streams: Streams, skip) -> Streams:
             feature = None if condition is None else condition[index]
-            run = recomputed(functools.partial(_apply, layer), layer, self.recompute)
+            function = functools.partial(_apply, layer, num_alike=num_alike)
+            run = recomputed(function, layer, self.recompute)
             own = seeds[2 * index : 2 * index + 2]
             return run(streams, skip, one_hot_label, feature, own, rows)
 

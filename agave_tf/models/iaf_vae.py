@@ -7,7 +7,7 @@ after openai/iaf `tf_train.py`; Lucas & Verbeek 2018, section 3.
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -158,7 +158,9 @@ class IAFVAE(keras.layers.Layer):
         features = []
         for level in self.ladder:
             bottom_up, h = recomputed(
-                functools.partial(_bottom_up, level), level, self.recompute
+                functools.partial(_bottom_up, level, num_alike=len(self.ladder)),
+                level,
+                self.recompute,
             )(h)
             features.append(bottom_up)
         return features
@@ -207,7 +209,10 @@ class IAFVAE(keras.layers.Layer):
         Raises:
           RuntimeError: called inside a tf.function or `strategy.run`.
         """
-        step = functools.partial(IAFLadderLayer.initialize, from_prior=as_openai)
+
+        def step(level: IAFLadderLayer, *args: Any, num_alike: int) -> LatentSample:
+            return level.initialize(*args, from_prior=as_openai)
+
         with data_dependent_initialization(as_openai_iaf=as_openai):
             output = self._top_down(step, self.encode(image)[::-1], noise)
         residual = auxiliary_image - loc_of(output.f_z)
@@ -219,7 +224,8 @@ class IAFVAE(keras.layers.Layer):
         """Runs every level from the top down, then the output head.
 
         Args:
-          step: a method of IAFLadderLayer: (level, features from above, *inputs).
+          step: (level, features from above, *inputs, num_alike=) -> sample, a method of
+            IAFLadderLayer that `traced_once` decorates.
           *inputs: each a list with one input per level, from the top; the last list
             holds tensors [B,...].
         """
@@ -228,7 +234,8 @@ class IAFVAE(keras.layers.Layer):
         h = tf.broadcast_to(top, [*size, top.shape[0]])
         samples: list[LatentSample] = []
         for level, *own in zip(self.ladder[::-1], *inputs, strict=True):
-            run = recomputed(functools.partial(step, level), level, self.recompute)
+            own_step = functools.partial(step, level, num_alike=len(self.ladder))
+            run = recomputed(own_step, level, self.recompute)
             samples.append(run(h, *own))
             h = samples[-1].features
         raw = tf.cast(self.decoder_out(tf.nn.elu(h)), tf.float32)

@@ -15,8 +15,9 @@ from agave_tf.layers.weights_as_argument import (
     weights_of,
     without_weights,
 )
-from agave_tf.models.agave import AGAVE, ImageDraws
+from agave_tf.models.agave import AGAVE
 from agave_tf.models.architecture import function_of_weights, skeleton_of
+from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.named_weights import named_weights
 from agave_tf.pictures.rows import Sampler
 from agave_tf.randomness import seed_tensor

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from agave_tf.data.image_set import Images
 from agave_tf.layers.weights_as_argument import using_weights
-from agave_tf.models.agave import AGAVE, ImageDraws
+from agave_tf.models.agave import AGAVE
 from agave_tf.models.architecture import skeleton_of
+from agave_tf.models.image_draws import ImageDraws
 from agave_tf.randomness import seed_tensor
 from agave_tf.runs.stages import STAGES, Stage
 from agave_tf.settings.config import (

@@ -22,7 +22,8 @@ from agave_tf.benchmarks.timing import (
     seconds_since_process_start,
 )
 from agave_tf.data.batches import training_batches
-from agave_tf.models.agave import AGAVE, ImageDraws
+from agave_tf.models.agave import AGAVE
+from agave_tf.models.image_draws import ImageDraws
 from agave_tf.randomness import seed_tensor
 from agave_tf.settings.config import Config
 from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu

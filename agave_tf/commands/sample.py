@@ -61,7 +61,7 @@ def run(values: flags.FlagValues) -> None:
     source = open_run(values.run_dir)
     model = source.load_model()
     images = None
-    if settings.shows_images or source.config.pixel_cnn.num_classes:
+    if settings.shows_images or model.num_classes:
         data = with_flags(source.config, "data", values).data
         images = load_images(data, settings.split, source.config.train.seed)
         source.check_images(images)

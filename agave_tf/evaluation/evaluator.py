@@ -17,8 +17,9 @@ from agave_tf.evaluation.bound import importance_weighted_bound
 from agave_tf.evaluation.parts import WHOLE, Part, parts_of
 from agave_tf.evaluation.replicas import Replicas
 from agave_tf.layers.iaf_ladder_layer import BottomUp
-from agave_tf.models.agave import AGAVE, ImageDraws
+from agave_tf.models.agave import AGAVE
 from agave_tf.models.architecture import function_of_weights
+from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.objective import AGAVETerms
 from agave_tf.randomness import Stream, fold_in, stream
 

@@ -3,8 +3,6 @@
 Lucas & Verbeek 2018, section 3 and Figure 1.
 """
 
-from typing import NamedTuple
-
 import keras
 import tensorflow as tf
 
@@ -13,6 +11,7 @@ from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.auxiliary_image import auxiliary_image, auxiliary_shape
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.models.iaf_vae import IAFVAE, VAEOutput
+from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.objective import (
     AGAVETerms,
     BoundTerms,
@@ -21,32 +20,13 @@ from agave_tf.models.objective import (
     elbo,
     free_bits,
 )
-from agave_tf.randomness import DropoutSeed, fold_in
+from agave_tf.randomness import DropoutSeed
 from agave_tf.settings.config import (
     ComputeConfig,
     Config,
     IAFVAEConfig,
     PixelCNNConfig,
 )
-
-
-class ImageDraws(NamedTuple):
-    """The source of the random draws for a batch of B images."""
-
-    seed: tf.Tensor  # int32 [2]
-    index: tf.Tensor  # int32 [B]; images of the same index get the same noise
-    # Images in the global batch, whose rows `index` then holds; None: no dropout.
-    num_rows: int | None = None
-
-    def noise_seed(self) -> tf.Tensor:
-        """The seed of the latents' noise."""
-        return fold_in(self.seed, 0)
-
-    def dropout_seed(self) -> DropoutSeed | None:
-        """The seed of the dropout masks, or None."""
-        if self.num_rows is None:
-            return None
-        return DropoutSeed(fold_in(self.seed, 1), self.index, self.num_rows)
 
 
 class AGAVE(keras.layers.Layer):

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from agave_tf.data.batches import ImageBatch
 from agave_tf.layers.weights_as_argument import using_weights
-from agave_tf.models.agave import AGAVE, ImageDraws
+from agave_tf.models.agave import AGAVE
+from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.objective import AGAVETerms, objective
 from agave_tf.randomness import training_step_seed
 from agave_tf.runs.stages import Stage

@@ -9,7 +9,8 @@ from absl import logging
 from agave_tf.data.image_set import Images
 from agave_tf.data.pixel_scale import to_unit_range
 from agave_tf.errors import InputError
-from agave_tf.models.agave import AGAVE, ImageDraws
+from agave_tf.models.agave import AGAVE
+from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.named_weights import assign_weights, under
 from agave_tf.randomness import Stream, stream
 from agave_tf.runs.run_directory import RunDirectory, open_run

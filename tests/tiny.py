@@ -27,6 +27,11 @@ SETTINGS = {
     "show_samples": False,
 }
 
+# A KL may be near zero, and is the difference of two sums of hundreds of nats in
+# float32: its rounding is not relative to it. For each image, and as bits/dim.
+KL_ROUNDING_NATS = 1e-4
+KL_ROUNDING_BITS = 1e-6
+
 
 def tiny_config(**settings) -> Config:
     """SETTINGS with changes."""

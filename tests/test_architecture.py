@@ -101,9 +101,7 @@ def test_weights_given_in_a_context_reach_a_compiled_function():
         inside = terms_of_sample(one, *arguments)
     arguments = (image, other.encode(image), None, SEED, INDEX)
     expected = terms_of_sample(other, *arguments)
-    np.testing.assert_allclose(
-        inside.kl, expected.kl, rtol=1e-5, atol=KL_ROUNDING_NATS
-    )
+    np.testing.assert_allclose(inside.kl, expected.kl, rtol=1e-5, atol=KL_ROUNDING_NATS)
 
 
 def test_a_deleted_model_is_gone_after_evaluation_and_sampling():

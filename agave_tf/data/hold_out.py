@@ -1,26 +1,81 @@
-"""The hold-out: the test part of a data set that has none of its own."""
+"""The hold-out: the test part of a data set that has none of its own.
+
+An image is held out by a hash of its name or content. So the same images are held out
+whatever the seed of a run and the order of the files, and an image stays where it is
+when others are added.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.randomness import hold_out_generator
 
-_HELD_OUT_SHARE = 0.1
+_SHARE = 0.1
 
 
-def hold_out(images: Images, split: str, seed: int) -> Images:
-    """Returns the train or test part of images that are not split; a tenth is test.
+def is_held_out(keys: Sequence[bytes]) -> np.ndarray:
+    """Tells which images are held out, about a tenth; at least one, and not all.
+
+    Args:
+      keys: of N images, what each is known by: its name, or `content_keys`. Images with
+        equal keys are on the same side.
+
+    Returns:
+      bool [N].
 
     Raises:
-      InputError: there are fewer than 2 images.
+      InputError: there are fewer than 2 different images.
     """
-    count = len(images.image)
-    held_out = max(1, round(_HELD_OUT_SHARE * count))
+    _check_count(len(set(keys)))
+    hashes = np.array([_hash(key) for key in keys])
+    held_out = hashes < _SHARE
+    if held_out.all() or not held_out.any():
+        return hashes == hashes.min()
+    return held_out
+
+
+def content_keys(images: Iterable[np.ndarray]) -> Iterator[bytes]:
+    """A key for each image that follows from its pixels.
+
+    Args:
+      images: arrays [n,H,W] or [n,H,W,C], as they are stored, one after another.
+    """
+    for chunk in images:
+        for image in chunk:
+            shape = str((image.shape, image.dtype.str)).encode()
+            pixels = np.ascontiguousarray(image).data
+            yield hashlib.blake2b(pixels, digest_size=16, key=shape[:64]).digest()
+
+
+def is_held_out_in_version_0_1(count: int, seed: int) -> np.ndarray:
+    """The images that runs of version 0.1 hold out: a tenth, drawn by their seed.
+
+    Args:
+      count: images N.
+      seed: of the run.
+
+    Returns:
+      bool [N].
+    """
+    _check_count(count)
+    order = hold_out_generator(seed).permutation(count)
+    held_out = np.zeros(count, bool)
+    held_out[order[-max(1, round(_SHARE * count)) :]] = True
+    return held_out
+
+
+def _hash(key: bytes) -> float:
+    """A number in [0,1) that follows from the key."""
+    digest = hashlib.blake2b(key, digest_size=8, person=b"agave hold-out").digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def _check_count(count: int) -> None:
     if count < 2:
         raise InputError(
-            f"`dataset` must have at least 2 images, to hold some out; got {count}."
+            "`dataset` must have at least 2 different images, to hold some out; got "
+            f"{count}."
         )
-    order = hold_out_generator(seed).permutation(count)
-    chosen = np.sort(order[-held_out:] if split == "test" else order[:-held_out])
-    return images.take(chosen)

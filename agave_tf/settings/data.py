@@ -3,7 +3,7 @@
 import dataclasses
 
 from agave_tf.settings.image_size import parse_image_size
-from agave_tf.settings.setting import Constraint, Settings, one_of, setting
+from agave_tf.settings.setting import Constraint, Settings, between, one_of, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,15 +13,37 @@ class DataConfig(Settings):
     dataset: str = setting(
         "dead_leaves",
         "Images to use: the name of a data set of TensorFlow Datasets (TFDS), such as "
-        "cifar10, svhn_cropped, mnist or downsampled_imagenet/32x32; folder:PATH, a "
-        "directory of PNG and JPEG files; npz:PATH, a file with the uint8 array "
-        "`images`, or `train` and `test`, of shape [N,H,W,C]; dead_leaves, pictures "
-        "that the program draws itself, which need no download.",
+        "cifar10, cifar10:3.0.2, mnist or downsampled_imagenet/32x32; folder:PATH, a "
+        "directory of picture files; npz:PATH, an .npz or .npy file with uint8 arrays "
+        "[N,H,W,C] or [N,H,W]; dead_leaves, pictures that the program draws itself, "
+        "which need no download. docs/data.md says how each is read. A run may be "
+        "resumed with another path to the same images.",
         Constraint("be a data set's name", bool),
+        may_change=True,  # runs/run_data.py compares the images themselves.
+    )
+    train_split: str = setting(
+        "",
+        "Part of the data set to train on: a split of TFDS, such as train+extra or "
+        "train[:90%]; a subdirectory of a folder; the prefix of arrays in an .npz. "
+        "Empty: train.",
+    )
+    test_split: str = setting(
+        "",
+        "Part of the data set to hold out, named like train_split. Empty: test, else "
+        "val, valid or validation; where there is none of these, a tenth of the "
+        "images, the same for every --seed.",
     )
     data_dir: str = setting(
         "",
         "Directory in which TFDS keeps its data sets; empty: the default of TFDS.",
+        may_change=True,
+    )
+    cache_dir: str = setting(
+        "",
+        "Directory in which to keep the images once they are decoded and resized, so "
+        "that a later start need not do it again, and training needs memory for "
+        "batches alone. Empty: sets of more than 1 GiB are kept in agave_tf below "
+        "$XDG_CACHE_HOME or ~/.cache, smaller ones in memory.",
         may_change=True,
     )
     image_size: str = setting(
@@ -33,8 +55,14 @@ class DataConfig(Settings):
     image_channels: int = setting(
         0,
         "Channels of the images. 1: gray, to which RGB images are converted (BT.601 "
-        "luma); 3: RGB, other images are refused; 0: as in the data set.",
+        "luma); 3: RGB, to which gray images are converted; 0: as in the data set.",
         one_of(0, 1, 3),
+    )
+    white_level: int = setting(
+        65535,
+        "Value of 16-bit images that becomes level 255; larger values become 255 too. "
+        "4095 suits 12 bits of data in 16-bit files.",
+        between(255, 65535),
     )
     corrupt_images: str = setting(
         "refuse",

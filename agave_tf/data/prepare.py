@@ -1,0 +1,75 @@
+"""Brings images as they are stored to the depth, size and channels of a run."""
+
+import numpy as np
+import tensorflow as tf
+
+from agave_tf.data.pixel_scale import luma
+from agave_tf.data.resize import crop_and_resize
+from agave_tf.data.source import Notes
+from agave_tf.errors import InputError
+from agave_tf.settings.data import DataConfig
+from agave_tf.settings.image_size import parse_image_size
+
+# At least as many pixels as a batch of 512 images 32x32: enough for speed.
+_PIXELS_AT_ONCE = 512 * 32 * 32
+
+
+def prepare(
+    image: np.ndarray, config: DataConfig, name: str, notes: Notes
+) -> np.ndarray:
+    """Returns uint8 [n,h,w,c]: 8 bits, cropped and resized, gray or RGB.
+
+    Args:
+      image: uint8 or uint16 [n,H,W] or [n,H,W,C] of any stored images.
+      config: the settings `image_size`, `image_channels` and `white_level`.
+      name: what to call the images in errors: the data set or the file.
+      notes: what is converted is counted there.
+
+    Raises:
+      InputError: the images are of another type, or of channels that are not 1 or 3.
+    """
+    if image.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"`dataset` must have images of 8 or 16 bits, uint8 or uint16; {name} has "
+            f"{image.dtype}."
+        )
+    if image.ndim == 3:
+        image = image[..., None]
+    if image.ndim != 4 or image.shape[-1] not in (1, 3):
+        raise InputError(
+            f"`dataset` must have images of 1 or 3 channels, [H,W,C]; {name} has "
+            f"{list(image.shape[1:])}."
+        )
+    if image.dtype == np.uint16:
+        image = _to_eight_bits(image, config.white_level, notes)
+    size = parse_image_size(config.image_size)
+    if size is not None and image.shape[1:3] != size:
+        # Some at a time: as floats all of them might not fit.
+        step = max(1, _PIXELS_AT_ONCE // (image.shape[1] * image.shape[2]))
+        parts = [image[i : i + step] for i in range(0, len(image), step)]
+        image = np.concatenate([crop_and_resize(part, size) for part in parts])
+    return _with_channels(image, config.image_channels, notes)
+
+
+def _to_eight_bits(image: np.ndarray, white_level: int, notes: Notes) -> np.ndarray:
+    """Scales 0..white_level to 0..255, rounded."""
+    notes.add(
+        f"images of 16 bits scaled to 8, {white_level} to level 255 (--white_level)",
+        len(image),
+    )
+    notes.see("largest value in the images of 16 bits", int(image.max(initial=0)))
+    # At most 65535 * 255 + 32767, within 32 bits.
+    scaled = (image.astype(np.uint32) * 255 + white_level // 2) // white_level
+    return np.minimum(scaled, 255).astype(np.uint8)
+
+
+def _with_channels(image: np.ndarray, wanted: int, notes: Notes) -> np.ndarray:
+    """uint8 [n,h,w,C] with the number of channels that is asked for; 0: as they are."""
+    channels = image.shape[-1]
+    if wanted == 1 and channels == 3:
+        notes.add("RGB images converted to gray", len(image))
+        return tf.cast(luma(image), tf.uint8).numpy()
+    if wanted == 3 and channels == 1:
+        notes.add("gray images converted to RGB", len(image))
+        return np.repeat(image, 3, axis=-1)
+    return image

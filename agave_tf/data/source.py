@@ -1,0 +1,96 @@
+"""A source of images: what every kind of data set looks like to `data/load.py`."""
+
+import dataclasses
+import hashlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+PARTS = ("train", "test")
+
+
+class Chunk(NamedTuple):
+    """Some images of one shape, in the order of their part."""
+
+    image: np.ndarray  # uint8 [n,H,W,C]
+    label: np.ndarray | None  # int32 [n], None where the source has no labels
+
+
+class Part(NamedTuple):
+    """The training images or the held-out images of a source."""
+
+    count: int  # images; fewer may come, if unreadable files are skipped
+    chunks: Callable[[], Iterator[Chunk]]  # reads them, from the first on
+
+
+class Notes:
+    """Counts what was left out or converted on the way; threads may share it."""
+
+    def __init__(self):
+        self._counts: Counter[str] = Counter()
+        self._largest: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def add(self, text: str, count: int = 1) -> None:
+        """Counts `count` more of what `text` says, such as "hidden files left out"."""
+        with self._lock:
+            self._counts[text] += count
+
+    def see(self, text: str, value: float) -> None:
+        """Keeps the largest value that is seen under `text`."""
+        with self._lock:
+            self._largest[text] = max(value, self._largest.get(text, value))
+
+    def sentences(self) -> list[str]:
+        """What was noted: "hidden files left out: 3"."""
+        noted = {**self._counts, **self._largest}
+        return [f"{text}: {value}" for text, value in noted.items() if value]
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A data set that has been found, and whose images have not been read yet.
+
+    name: as messages call it, such as "folder:/data/birds".
+    fingerprint: equal for the same images, wherever they lie.
+    parts: "train" and "test", the held-out images.
+    held_out: says which images are held out, such as "its split test".
+    classes: the names of the labels 0, 1, ..., where they have names.
+    notes: what is left out or converted; grows while the parts are read.
+    """
+
+    name: str
+    fingerprint: str
+    parts: Mapping[str, Part]
+    held_out: str
+    classes: tuple[str, ...] = ()
+    notes: Notes = dataclasses.field(default_factory=Notes)
+
+
+def fingerprint_of(*facts: Any) -> str:
+    """A digest of what tells one data set from another, 16 hexadecimal digits.
+
+    Args:
+      *facts: text, numbers, lists and dicts of them, as JSON knows them.
+    """
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def selected(chunks: Iterator[Chunk], is_selected: np.ndarray) -> Iterator[Chunk]:
+    """The images whose place in the sequence is selected.
+
+    Args:
+      chunks: all images, N.
+      is_selected: bool [N].
+    """
+    start = 0
+    for image, label in chunks:
+        rows = is_selected[start : start + len(image)]
+        start += len(image)
+        if rows.any():
+            yield Chunk(image[rows], None if label is None else label[rows])

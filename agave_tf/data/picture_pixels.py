@@ -1,0 +1,151 @@
+"""The pixels of an opened picture, in any mode of Pillow, as arrays of gray or RGB."""
+
+import numpy as np
+from PIL import Image
+
+from agave_tf.data.source import Notes
+from agave_tf.errors import InputError
+from agave_tf.settings.data import DataConfig
+
+_GRAY_16_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
+_OTHER_COLORS = ("CMYK", "YCbCr", "LAB", "HSV")
+_PREMULTIPLIED = ("La", "RGBa")  # Their colours have been multiplied by alpha.
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
+_WHITE_IS_ZERO = 0
+# PNG files of which Pillow would drop the lower 8 of 16 bits.
+TRUNCATED = ("RGB;16B", "LA;16B", "RGBA;16B")
+
+
+def raw_mode_of(picture: Image.Image) -> str:
+    """Returns how the file stores pixels, as Pillow calls it, such as "RGB;16B".
+
+    Args:
+      picture: opened, but not loaded: then Pillow forgets it.
+    """
+    arguments = picture.tile[0][3] if picture.tile else ""
+    return arguments if isinstance(arguments, str) else str(arguments[0])
+
+
+def check_depth(picture: Image.Image, path: str) -> None:
+    """Refuses files of which Pillow, without a word, keeps the upper 8 bits alone.
+
+    Args:
+      picture: opened, but not loaded.
+      path: of its file, for errors.
+
+    Raises:
+      InputError: it has 16-bit colours and is no PNG, or is 16-bit gray whose white is
+        0.
+    """
+    is_gray = picture.mode in ("I", "F", *_GRAY_16_BITS)
+    largest, is_negative = 255, False
+    if picture.format == "TIFF":
+        largest = 2 ** max(picture.tag_v2.get(_BITS_PER_SAMPLE, (1,))) - 1
+        is_negative = picture.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    elif picture.tile and picture.tile[0][0] in ("ppm", "ppm_plain"):
+        largest = picture.tile[0][3][-1]
+    if largest > 255 and (is_negative or not is_gray):
+        what = "gray values whose white is 0" if is_negative else "colour values"
+        raise InputError(
+            "`dataset` must have pictures of 8 bits, 16-bit PNG, or other 16-bit files "
+            f"that are gray; {path} has {what} of 0 to {largest}."
+        )
+
+
+def pixels_of(
+    picture: Image.Image, path: str, config: DataConfig, notes: Notes
+) -> np.ndarray:
+    """Returns uint8 or uint16 [h,w] or [h,w,c]: gray or RGB, and alpha if it has some.
+
+    Args:
+      picture: loaded.
+      path: of its file, for errors.
+      config: `image_channels` says whether CMYK and the like become RGB.
+      notes: what is converted is counted there.
+
+    Raises:
+      InputError: pixels of 32 bits, or another kind of colours while `image_channels`
+        is 0.
+    """
+    mode = picture.mode
+    if mode in ("I", *_GRAY_16_BITS):
+        return _as_16_bits(np.asarray(picture), path)
+    if mode == "1":
+        picture = picture.convert("L")
+    elif mode in ("P", "PA"):
+        has_alpha = picture.has_transparency_data
+        picture = picture.convert("RGBA" if has_alpha else "RGB")
+    elif mode in _OTHER_COLORS:
+        if not config.image_channels:
+            raise InputError(
+                f"`image_channels` must be set to use {mode} pictures: 3 converts them "
+                f"to RGB, 1 to gray; got 0, and {path} is {mode}."
+            )
+        notes.add(f"{mode} pictures converted to RGB")
+        picture = picture.convert("RGB")
+    elif mode not in ("L", "RGB", "LA", "RGBA", *_PREMULTIPLIED):
+        raise InputError(
+            f"`dataset` must have pictures of 8 or 16 bits; {path} has pixels of "
+            f"Pillow's mode {mode}."
+        )
+    return np.asarray(picture)
+
+
+def over_black(
+    image: np.ndarray, picture: Image.Image, raw_mode: str
+) -> tuple[np.ndarray, bool]:
+    """Returns the image without its alpha, and whether any pixel was transparent.
+
+    Args:
+      image: uint8 or uint16 [h,w] or [h,w,c], as decoded; c is 2 or 4 with alpha.
+      picture: its file, which may name one colour that is transparent.
+      raw_mode: of the file, by `raw_mode_of`.
+    """
+    if image.ndim == 3 and image.shape[-1] in (2, 4):
+        color, alpha = image[..., :-1], image[..., -1:]
+        opaque = np.iinfo(image.dtype).max
+        if (alpha == opaque).all():
+            return color, False
+        if picture.mode not in _PREMULTIPLIED:
+            # At most 65535 * 65535 + 32767, within 32 bits.
+            product = color.astype(np.uint32) * alpha
+            color = ((product + opaque // 2) // opaque).astype(image.dtype)
+        return color, True
+    transparent_color = picture.info.get("transparency")
+    if transparent_color is None or picture.mode in ("P", "PA"):
+        return image, False
+    # Pillow scales gray of 2 and 4 bits to 8, but not this colour.
+    scale = {"L;2": 85, "L;4": 17}.get(raw_mode, 1)
+    is_transparent = image == np.multiply(transparent_color, scale)
+    if image.ndim == 3:
+        is_transparent = is_transparent.all(-1, keepdims=True)
+    opaque_image = np.where(is_transparent, 0, image).astype(image.dtype)
+    return opaque_image, bool(is_transparent.any())
+
+
+def turned(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Returns the image upright.
+
+    Args:
+      image: [h,w] or [h,w,c].
+      orientation: of the EXIF standard, 1 to 8. From 5 on the sides are swapped.
+    """
+    if orientation > 4:
+        image = image.swapaxes(0, 1)
+    flips = (orientation - 1) % 4
+    if flips in (1, 2):
+        image = image[:, ::-1]
+    if flips in (2, 3):
+        image = image[::-1]
+    return image
+
+
+def _as_16_bits(image: np.ndarray, path: str) -> np.ndarray:
+    """uint16, if the values fit."""
+    low, high = int(image.min()), int(image.max())
+    if low < 0 or high > 65535:
+        raise InputError(
+            f"`dataset` must have pictures of 8 or 16 bits; {path} has values from "
+            f"{low} to {high}."
+        )
+    return image.astype(np.uint16)

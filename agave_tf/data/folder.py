@@ -1,0 +1,150 @@
+"""A folder of picture files as a source of images."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from agave_tf.data.folder_parts import Parts, find_parts, find_parts_of_version_0_1
+from agave_tf.data.folder_tree import PictureFile
+from agave_tf.data.picture_file import read_pictures
+from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of
+from agave_tf.errors import InputError
+from agave_tf.settings.data import DataConfig
+
+# Enough for speed; large pictures come in chunks of fewer files.
+_FILES_AT_ONCE = 256
+_BYTES_AT_ONCE = 2**26
+
+
+def open_folder(
+    path: str, config: DataConfig, version_0_1_seed: int | None = None
+) -> Source:
+    """Lists the pictures of a folder; they are read later.
+
+    A directory for each class gives labels: if every picture lies in a subdirectory
+    of its part, and there are at least 2 of these, in order of their names.
+
+    Args:
+      path: of the directory.
+      config: the settings of the splits, and those of `read_picture`.
+      version_0_1_seed: the seed of a run that version 0.1 began, whose hold-out and
+        order it keeps, without labels; None: any other run.
+
+    Raises:
+      InputError: no such directory, no pictures in it, or its splits are unclear. When
+        the chunks of a part are read: a file cannot be used, or the shapes differ.
+    """
+    if not os.path.isdir(path):
+        raise InputError(
+            f"`dataset` must be folder:PATH of a directory; there is no directory "
+            f"{path!r}."
+        )
+    notes = Notes()
+    classes: tuple[str, ...] = ()
+    if version_0_1_seed is None:
+        files_of, held_out = find_parts(path, config, notes)
+        classes = _classes(files_of)
+    else:
+        files_of, held_out = find_parts_of_version_0_1(path, version_0_1_seed)
+    facts = [
+        [part, file.name, file.size]
+        for part, files in files_of.items()
+        for file in files
+    ]
+    parts = {
+        part: Part(
+            len(files),
+            functools.partial(_chunks, files, _labels(files, classes), config, notes),
+        )
+        for part, files in files_of.items()
+    }
+    return Source(
+        f"folder:{path}",
+        fingerprint_of("folder", facts),
+        parts,
+        held_out,
+        classes,
+        notes,
+    )
+
+
+def _classes(files_of: Parts) -> tuple[str, ...]:
+    """The names of the first directories of both parts, if these are classes."""
+    names = set()
+    for file in (file for files in files_of.values() for file in files):
+        name, slash, _ = file.name.partition("/")
+        if not slash:
+            return ()
+        names.add(name)
+    return tuple(sorted(names)) if len(names) > 1 else ()
+
+
+def _labels(
+    files: Sequence[PictureFile], classes: tuple[str, ...]
+) -> np.ndarray | None:
+    """int32 [N], or None if there are no classes."""
+    if not classes:
+        return None
+    label = {name: i for i, name in enumerate(classes)}
+    return np.array([label[file.name.partition("/")[0]] for file in files], np.int32)
+
+
+def _chunks(
+    files: Sequence[PictureFile],
+    label: np.ndarray | None,
+    config: DataConfig,
+    notes: Notes,
+) -> Iterator[Chunk]:
+    """Reads the files of a part, which must have one shape."""
+    # Closed also after an error, so that no thread reads on.
+    with contextlib.closing(
+        read_pictures((file.path for file in files), config, notes)
+    ) as pictures:
+        yield from _stacked(pictures, files, label)
+
+
+def _stacked(
+    pictures: Iterable[np.ndarray | None],
+    files: Sequence[PictureFile],
+    label: np.ndarray | None,
+) -> Iterator[Chunk]:
+    """Collects the readable pictures of the files in chunks."""
+    first = None  # the first file that is readable, and its shape
+    images: list[np.ndarray] = []
+    rows: list[int] = []
+    for row, image in enumerate(pictures):
+        if image is None:
+            continue
+        first = first or (files[row].path, image.shape)
+        _check_shape(*first, files[row].path, image.shape)
+        images.append(image)
+        rows.append(row)
+        if len(images) >= min(_FILES_AT_ONCE, _BYTES_AT_ONCE // image.nbytes):
+            yield Chunk(np.stack(images), None if label is None else label[rows])
+            images, rows = [], []
+    if images:
+        yield Chunk(np.stack(images), None if label is None else label[rows])
+    if first is None:
+        raise InputError(
+            "`dataset` must have readable pictures for training and to hold out; all "
+            f"{len(files)} of one part are unreadable, such as {files[0].path}."
+        )
+
+
+def _check_shape(
+    first_path: str, first_shape: tuple[int, ...], path: str, shape: tuple[int, ...]
+) -> None:
+    if shape == first_shape:
+        return
+    hints = []
+    if shape[:2] != first_shape[:2]:
+        hints.append("--image_size crops and resizes")
+    if shape[2] != first_shape[2]:
+        hints.append("--image_channels converts to gray or RGB")
+    raise InputError(
+        f"`dataset` must have images of one shape; {first_path} is {first_shape}, "
+        f"{path} is {shape}. {'; '.join(hints)}."
+    )

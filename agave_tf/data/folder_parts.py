@@ -1,0 +1,175 @@
+"""Finds which pictures of a folder to train on, and which to hold out."""
+
+import os
+from collections.abc import Collection
+
+import numpy as np
+
+from agave_tf.data.folder_tree import (
+    PictureFile,
+    by_first_directory,
+    list_pictures,
+    list_pictures_of_version_0_1,
+)
+from agave_tf.data.hold_out import is_held_out, is_held_out_in_version_0_1
+from agave_tf.data.source import PARTS, Notes
+from agave_tf.errors import InputError
+from agave_tf.settings.data import DataConfig
+
+Parts = dict[str, list[PictureFile]]
+_HELD_OUT = ("test", "val", "valid", "validation")  # in order of preference
+
+
+def find_parts(root: str, config: DataConfig, notes: Notes) -> tuple[Parts, str]:
+    """Lists the files of both parts, and says how the test part was held out.
+
+    The parts are the splits, subdirectories of `root`, if there are some; otherwise a
+    tenth is held out by a hash of the names.
+
+    Args:
+      root: a directory.
+      config: the settings `train_split`, `test_split` and `corrupt_images`.
+      notes: what is left out is counted there.
+
+    Raises:
+      InputError: no pictures, no such split, or it is unclear what to train on.
+    """
+    files = list_pictures(root, config, notes)
+    if not files:
+        raise InputError(_none_in(root, notes))
+    groups = by_first_directory(files)
+    directories = sorted(groups.keys() - {""})
+    if config.train_split or config.test_split:
+        train, test = _chosen_splits(root, directories, config)
+    else:
+        train, test = _usual_splits(root, groups, directories)
+    if not train:
+        return _by_name(files)
+    _note_others(groups, train, test, notes)
+    if not test:
+        return _by_name(groups[train])
+    return {"train": groups[train], "test": groups[test]}, f"the split {test}/"
+
+
+def find_parts_of_version_0_1(root: str, seed: int) -> tuple[Parts, str]:
+    """Lists the files of both parts as version 0.1 did, for runs that it began.
+
+    It drew the hold-out from the files that it could read. Here all files count: where
+    it skipped corrupt ones, its hold-out was another.
+
+    Args:
+      root: a directory.
+      seed: of the run.
+
+    Raises:
+      InputError: a part has no pictures.
+    """
+    if all(os.path.isdir(os.path.join(root, part)) for part in PARTS):
+        parts = {
+            part: list_pictures_of_version_0_1(os.path.join(root, part))
+            for part in PARTS
+        }
+        for part, files in parts.items():
+            if not files:
+                raise InputError(_none_in(os.path.join(root, part)))
+        return parts, "the split test/"
+    files = list_pictures_of_version_0_1(root)
+    if not files:
+        raise InputError(_none_in(root))
+    held_out = is_held_out_in_version_0_1(len(files), seed)
+    return _divided(files, held_out), "a tenth, drawn by --seed as in version 0.1"
+
+
+def _by_name(files: list[PictureFile]) -> tuple[Parts, str]:
+    held_out = is_held_out([os.fsencode(file.name) for file in files])
+    return _divided(files, held_out), "a tenth, by name"
+
+
+def _divided(files: list[PictureFile], held_out: np.ndarray) -> Parts:
+    parts: Parts = {part: [] for part in PARTS}
+    for file, is_test in zip(files, held_out):
+        parts["test" if is_test else "train"].append(file)
+    return parts
+
+
+def _usual_splits(
+    root: str, groups: Parts, directories: Collection[str]
+) -> tuple[str, str]:
+    """Names the directories of the splits train and test; "" where there is none."""
+    train = _directory_named("train", directories, root, "train_split")
+    test = _first_held_out(directories)
+    count = sum(map(len, groups.values()))
+    if test and not train and len(groups[test]) < count:
+        raise InputError(
+            "`train_split` must name the subdirectory to train on where there is no "
+            f"train/, because {os.path.join(root, test)} looks held out; got nothing. "
+            "Set --train_split, or move the other pictures into train/."
+        )
+    if train and (test or len(groups[train]) == count):
+        return train, test
+    return "", ""
+
+
+def _chosen_splits(
+    root: str, directories: Collection[str], config: DataConfig
+) -> tuple[str, str]:
+    """Names the directories of the splits that the settings choose."""
+    names = {}
+    for setting in ("train_split", "test_split"):
+        wanted = getattr(config, setting).rstrip("/")
+        name = _directory_named(wanted or "train", directories, root, setting)
+        if not name and (wanted or setting == "train_split"):
+            raise InputError(
+                f"`{setting}` must be a subdirectory with picture files; {root} has "
+                f"{', '.join(directories) or 'none'}; got "
+                f"{wanted or 'nothing, and there is no train/'}."
+            )
+        names[setting] = name if wanted or setting == "train_split" else ""
+    train, test = names["train_split"], names["test_split"]
+    if train == test:
+        raise InputError(
+            f"`test_split` must be another subdirectory than `train_split`; got {test} "
+            "for both."
+        )
+    return train, test or _first_held_out([d for d in directories if d != train])
+
+
+def _directory_named(
+    wanted: str, directories: Collection[str], root: str, setting: str
+) -> str:
+    """The directory of that name, else the one of that name in other letters, or ""."""
+    if wanted in directories:
+        return wanted
+    alike = [name for name in directories if name.lower() == wanted.lower()]
+    if len(alike) > 1:
+        raise InputError(
+            f"`{setting}` must name one subdirectory of {root}; got {wanted}, which is "
+            f"any of {', '.join(alike)}."
+        )
+    return alike[0] if alike else ""
+
+
+def _first_held_out(directories: Collection[str]) -> str:
+    for wanted in _HELD_OUT:
+        for name in directories:
+            if name.lower() == wanted:
+                return name
+    return ""
+
+
+def _note_others(groups: Parts, train: str, test: str, notes: Notes) -> None:
+    """Counts the pictures that are in neither part."""
+    used = f"{train}/ and {test}/" if test else f"{train}/"
+    for name, files in groups.items():
+        if name.lower() in _HELD_OUT and name not in (train, test):
+            notes.add(f"pictures of split {name}/ left out", len(files))
+        elif name not in (train, test):
+            notes.add(f"pictures outside {used} left out", len(files))
+
+
+def _none_in(directory: str, notes: Notes | None = None) -> str:
+    left_out = f" ({'; '.join(notes.sentences())})" if notes else ""
+    return (
+        f"`dataset` must be a folder with picture files; {directory!r} has none"
+        f"{left_out}."
+    )

@@ -23,7 +23,7 @@ ALPHA = RNG.integers(0, 255, (12, 16), np.uint8)
 
 since_pillow_13 = pytest.mark.skipif(
     int(PIL.__version__.split(".")[0]) < 13,
-    reason="before version 13 Pillow does not read such TIFF files, or reads them wrong",
+    reason="before version 13 Pillow reads such TIFF files wrong, or not at all",
 )
 
 

@@ -1,27 +1,70 @@
-"""Reads images of TensorFlow Datasets, by name."""
+"""Reads images of TensorFlow Datasets (TFDS), by name."""
 
-import difflib
+import contextlib
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Iterator
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from agave_tf.data.image_set import Images
-from agave_tf.data.resize import crop_and_resize
+from agave_tf.data.array_file import rows_at_once
+from agave_tf.data.hold_out import is_held_out
+from agave_tf.data.prepare import prepare
+from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
+from agave_tf.data.tfds_features import find_image, find_label
+from agave_tf.data.tfds_names import choose_splits, find_builder
 from agave_tf.errors import InputError, first_line
-from agave_tf.settings.config import DataConfig
-from agave_tf.settings.image_size import parse_image_size
+from agave_tf.settings.data import DataConfig
+
+_JPEG_MAGIC = b"\xff\xd8"
 
 
-def load_tfds(config: DataConfig, split: str) -> Images:
-    """Reads a split of a TFDS data set, prepared in `data_dir` or downloaded there.
+def open_tfds(config: DataConfig) -> Source:
+    """Finds a TFDS data set, prepared in `data_dir` or downloaded there.
 
-    A data set without a `test` split gives its `validation` split instead.
+    Images are its feature `image`, or its only one of type Image; labels its feature
+    `label`, or its only class label. A set without a held-out split holds out a tenth
+    of the training images by their content, for which all are read once.
 
     Raises:
-      InputError: no such data set, no images in it, sizes that differ without an
-        `image_size`, or it can be neither read nor downloaded.
+      InputError: no such data set, version, configuration or split, no images in it
+        that can be used, or it can be neither read nor downloaded.
     """
-    builder = _find_builder(config)
+    builder = find_builder(config)
+    image = find_image(builder.info.features, config)
+    notes = Notes()
+    label, classes, other_label = find_label(builder.info.features)
+    _download(builder, config)
+    splits = choose_splits(builder.info.splits, config, notes)
+    counts = {name: builder.info.splits[name].num_examples for name in splits.values()}
+    if other_label:
+        notes.add(other_label, sum(counts.values()))
+    fingerprint = fingerprint_of("tfds", builder.info.full_name, splits, counts, image)
+    reader = _Reader(builder, config, image, label, notes)
+    if "test" in splits:
+        held_out = f"its split {splits['test']}"
+        is_chosen = {
+            part: np.ones(counts[split], bool) for part, split in splits.items()
+        }
+    else:
+        held_out = "a tenth, by content"
+        splits["test"] = splits["train"]
+        is_test = is_held_out(list(reader.content_keys(splits["train"])))
+        is_chosen = {"train": ~is_test, "test": is_test}
+    parts = {
+        part: Part(
+            int(is_chosen[part].sum()),
+            functools.partial(reader.read, split, is_chosen[part]),
+        )
+        for part, split in splits.items()
+    }
+    return Source(config.dataset, fingerprint, parts, held_out, classes, notes)
+
+
+def _download(builder: tfds.core.DatasetBuilder, config: DataConfig) -> None:
     try:
         builder.download_and_prepare()
     except Exception as error:  # TFDS raises whatever its sources raise.
@@ -30,51 +73,137 @@ def load_tfds(config: DataConfig, split: str) -> Images:
             f"downloadable; got data_dir={config.data_dir!r}; TFDS says: "
             f"{first_line(error)}"
         ) from error
-    splits = builder.info.splits
-    if split not in splits and "validation" in splits:
-        split = "validation"
-    if split not in splits:
-        raise InputError(
-            f"`dataset` must have a split {split}; {config.dataset} has "
-            f"{', '.join(splits)}."
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+    """Reads the features `image` and, unless None, `label` of a data set."""
+
+    builder: tfds.core.DatasetBuilder
+    config: DataConfig
+    image: str
+    label: str | None
+    notes: Notes
+
+    def read(self, split: str, is_chosen: np.ndarray) -> Iterator[Chunk]:
+        """The chosen images, bool [N], of a split, prepared."""
+        one_size = None not in self.builder.info.features[self.image].shape
+        stored = self._batches(split) if one_size else self._one_by_one(split)
+        name = self.config.dataset
+        chunks = (
+            Chunk(prepare(image, self.config, name, self.notes), label)
+            for image, label in selected(stored, is_chosen)
         )
-    size = parse_image_size(config.image_size)
-    if None not in builder.info.features["image"].shape:
-        batches = tfds.as_numpy(builder.as_dataset(split=split, batch_size=512))
-        parts = [(batch["image"], batch.get("label")) for batch in batches]
-    elif size is None:
-        raise InputError(
-            f"`image_size` must be set for {config.dataset}, whose images differ in "
-            "size; got nothing."
+        return chunks if one_size else _joined(chunks, name)
+
+    def content_keys(self, split: str) -> Iterator[bytes]:
+        """A key for each image of a split that follows from its content.
+
+        That is its pixels, because another machine may have compressed them in another
+        way; but the file of a JPEG, which another machine may decode to other pixels.
+        """
+        feature = self.builder.info.features[self.image]
+
+        def content(stored: tf.Tensor) -> tf.Tensor:
+            if stored.dtype != tf.string:
+                return tf.io.serialize_tensor(stored)
+            return tf.cond(
+                tf.strings.substr(stored, 0, 2) == _JPEG_MAGIC,
+                lambda: stored,
+                lambda: tf.io.serialize_tensor(feature.decode_example(stored)),
+            )
+
+        with self._refusing_damage():
+            contents = self._examples(split, stored_image=True).map(
+                lambda example: content(example[self.image]),
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
+            for stored in tfds.as_numpy(contents):
+                yield hashlib.blake2b(stored, digest_size=16).digest()
+
+    def _batches(self, split: str) -> Iterator[Chunk]:
+        """Images of one size, as they are stored, [n,H,W,C]."""
+        feature = self.builder.info.features[self.image]
+        size = rows_at_once(feature.shape, np.dtype(feature.np_dtype))
+        with self._refusing_damage():
+            examples = self._examples(split).batch(size).prefetch(1)
+            for batch in tfds.as_numpy(examples):
+                yield Chunk(batch[self.image], self._class_numbers(batch))
+
+    def _one_by_one(self, split: str) -> Iterator[Chunk]:
+        """Images of any size, as they are stored, [1,H,W,C]."""
+        with self._refusing_damage():
+            for example in tfds.as_numpy(self._examples(split)):
+                yield Chunk(example[self.image][None], self._class_numbers(example))
+
+    def _examples(self, split: str, stored_image: bool = False) -> tf.data.Dataset:
+        """The features that are needed, in an order that is always the same.
+
+        Args:
+          split: a split or an expression of splits.
+          stored_image: give the image alone, as it is stored.
+        """
+        names = [self.image]
+        if self.label is not None and not stored_image:
+            names.append(self.label)
+        decoders = {self.image: tfds.decode.SkipDecoding()} if stored_image else None
+        return self.builder.as_dataset(
+            split=split,
+            decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True), decoders),
+            # It would keep sets of up to 250 MB in memory.
+            read_config=tfds.ReadConfig(try_autocache=False),
         )
-    else:
-        examples = tfds.as_numpy(builder.as_dataset(split=split))
-        parts = [
-            (crop_and_resize(example["image"], size)[None], _as_row(example))
-            for example in examples
-        ]
-    label = None
-    if parts[0][1] is not None and parts[0][1].ndim == 1:
-        label = np.concatenate([label for _, label in parts]).astype(np.int32)
-    return Images(np.concatenate([image for image, _ in parts]), label)
+
+    def _class_numbers(self, example: dict) -> np.ndarray | None:
+        """The labels of a batch, or of one example, int32 [n]."""
+        if self.label is None:
+            return None
+        label = np.atleast_1d(example[self.label])
+        if label.min() < -(2**31) or label.max() >= 2**31:
+            raise InputError(
+                f"`dataset` must have labels of at most 32 bits; {self.config.dataset} "
+                f"has {label.min()}..{label.max()}."
+            )
+        return label.astype(np.int32)
+
+    @contextlib.contextmanager
+    def _refusing_damage(self) -> Iterator[None]:
+        """Turns errors of reading and decoding into an InputError."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            raise InputError(
+                f"`dataset` {self.config.dataset} must be readable; TensorFlow says: "
+                f"{first_line(error)}"
+            ) from error
 
 
-def _as_row(example: dict) -> np.ndarray | None:
-    label = example.get("label")
-    return None if label is None else np.asarray(label)[None]
+def _joined(chunks: Iterator[Chunk], dataset: str) -> Iterator[Chunk]:
+    """Joins chunks of one image each to larger ones.
+
+    Raises:
+      InputError: the images differ in their channels.
+    """
+    group = []
+    for chunk in chunks:
+        first = (group or [chunk])[0].image
+        if chunk.image.shape != first.shape:
+            raise InputError(
+                "`dataset` must have images of one number of channels, or "
+                f"--image_channels be set; {dataset} has images of "
+                f"{first.shape[-1]} and of {chunk.image.shape[-1]}."
+            )
+        group.append(chunk)
+        if len(group) == rows_at_once(first.shape, first.dtype):
+            yield _join(group)
+            group = []
+    if group:
+        yield _join(group)
 
 
-def _find_builder(config: DataConfig) -> tfds.core.DatasetBuilder:
-    arguments = {"data_dir": config.data_dir} if config.data_dir else {}
-    try:
-        builder = tfds.builder(config.dataset, **arguments)
-    except (ValueError, ImportError) as error:
-        close = difflib.get_close_matches(config.dataset, tfds.list_builders(), n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise InputError(
-            "`dataset` must be a TFDS name, folder:PATH, npz:PATH or dead_leaves; got "
-            f"{config.dataset!r}.{hint}"
-        ) from error
-    if "image" not in (builder.info.features or {}):
-        raise InputError(f"`dataset` must have images; {config.dataset} has none.")
-    return builder
+def _join(group: list[Chunk]) -> Chunk:
+    has_labels = group[0].label is not None
+    return Chunk(
+        np.concatenate([chunk.image for chunk in group]),
+        np.concatenate([chunk.label for chunk in group]) if has_labels else None,
+    )

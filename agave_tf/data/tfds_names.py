@@ -1,0 +1,123 @@
+"""Finds a data set of TensorFlow Datasets (TFDS) by its name, and its splits."""
+
+import difflib
+import os
+import re
+
+import tensorflow_datasets as tfds
+
+from agave_tf.data.source import Notes
+from agave_tf.errors import InputError, first_line
+from agave_tf.settings.data import DataConfig
+
+_HELD_OUT = ("test", "val", "valid", "validation")
+
+
+def find_builder(config: DataConfig) -> tfds.core.DatasetBuilder:
+    """Finds the data set `dataset`, by NAME[/CONFIGURATION][:VERSION].
+
+    Raises:
+      InputError: there is none, or not in this version or configuration.
+    """
+    arguments = {"data_dir": config.data_dir} if config.data_dir else {}
+    try:
+        return tfds.builder(config.dataset, **arguments)
+    except Exception as error:  # Each mistake in a name has its own kind.
+        name = re.split("[:/]", config.dataset)[0]
+        prepared = os.path.join(config.data_dir, name)
+        if config.data_dir and name and os.path.isdir(prepared):
+            there = f"{prepared} has {', '.join(sorted(os.listdir(prepared)))}"
+        elif name in tfds.list_builders(with_community_datasets=False):
+            # The message begins with the arguments.
+            says = first_line(error).rpartition('}": ')[2]
+            there = f"TFDS says: {says}{_configurations(name)}"
+        else:
+            raise _unknown(config.dataset, name) from error
+        raise InputError(
+            "`dataset` must be a version and a configuration that TFDS has, such as "
+            f"cifar10:3.0.2; got {config.dataset!r}; {there}"
+        ) from error
+
+
+def choose_splits(
+    splits: tfds.core.splits.SplitDict, config: DataConfig, notes: Notes
+) -> dict[str, str]:
+    """Chooses the splits, or expressions of them, of "train" and, if any, of "test".
+
+    Args:
+      splits: all splits of the data set.
+      config: `train_split` and `test_split` are taken, if set.
+      notes: the splits that are not used are counted there.
+
+    Raises:
+      InputError: no split `train`, no such split, or one without images.
+    """
+    by_lower_name = {name.lower(): name for name in sorted(splits)}
+    train = config.train_split or by_lower_name.get("train")
+    if train is None:
+        raise InputError(
+            f"`train_split` must name the split of {config.dataset} to train on, where "
+            f"none is called train; it has {', '.join(sorted(splits)) or 'none'}."
+        )
+    chosen = {"train": train}
+    # Images that are trained on must not be held out by default.
+    test = config.test_split or next(
+        (
+            by_lower_name[name]
+            for name in _HELD_OUT
+            if name in by_lower_name
+            and splits[by_lower_name[name]].num_examples
+            and not _is_part_of(by_lower_name[name], train)
+        ),
+        None,
+    )
+    if test is not None:
+        chosen["test"] = test
+    for part, split in chosen.items():
+        _check_split(split, f"{part}_split", splits, config.dataset)
+    for name in sorted(splits):
+        if not any(_is_part_of(name, split) for split in chosen.values()):
+            notes.add(f"images of split {name} left out", splits[name].num_examples)
+    return chosen
+
+
+def _is_part_of(name: str, expression: str) -> bool:
+    """Tells if an expression, such as train[:90%]+extra, takes images of a split."""
+    terms = {term.partition("[")[0].strip() for term in expression.split("+")}
+    return name in terms or "all" in terms
+
+
+def _check_split(
+    split: str, setting: str, splits: tfds.core.splits.SplitDict, dataset: str
+) -> None:
+    try:
+        count = splits[split].num_examples
+    except Exception as error:  # TFDS parses it, with errors of several kinds.
+        raise InputError(
+            f"`{setting}` must be a split of {dataset}, such as train or train[:90%]; "
+            f"got {split!r}; it has {', '.join(sorted(splits))}."
+        ) from error
+    if not count:
+        raise InputError(
+            f"`{setting}` must have images; {split!r} of {dataset} has none."
+        )
+
+
+def _configurations(name: str) -> str:
+    """Lists the configurations of a data set, if it has several."""
+    names = list(tfds.builder_cls(name).builder_configs)
+    return f" It has {', '.join(names[:10])}." if names else ""
+
+
+def _unknown(dataset: str, name: str) -> InputError:
+    names = tfds.list_builders(with_community_datasets=False)
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    if os.path.isdir(dataset):
+        close = [f"folder:{dataset}"]
+    elif os.path.exists(dataset):
+        close = [f"npz:{dataset}"]
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return InputError(
+        "`dataset` must be a TFDS name, folder:PATH, npz:PATH or dead_leaves; got "
+        f"{dataset!r}.{hint}"
+    )

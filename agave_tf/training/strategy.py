@@ -1,11 +1,13 @@
 """The devices that a run uses, as a strategy of tf.distribute."""
 
-import json
+import contextlib
 import os
+from collections.abc import Iterator
 
 import tensorflow as tf
 
 from agave_tf.errors import InputError
+from agave_tf.training.cluster import Cluster, malformed, read_cluster
 
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 
@@ -16,8 +18,9 @@ def make_strategy(name: str, num_logical_cpus: int = 0) -> tf.distribute.Strateg
     Args:
       name: "one": one device. "mirrored": all GPUs of the machine, or
         `num_logical_cpus` parts of the CPU. "multi_worker": all processes that
-        TF_CONFIG lists, on one machine or several. "auto": multi_worker if TF_CONFIG is
-        set, else mirrored if there are several GPUs, else one.
+        TF_CONFIG lists, on one machine or several. "auto": multi_worker if TF_CONFIG
+        lists several processes, else mirrored if there are several GPUs, else one.
+        With a single process in TF_CONFIG, "multi_worker" is "auto".
       num_logical_cpus: number of devices to split the CPU into, for trying out replicas
         without a GPU; 0: the CPU is not split.
 
@@ -31,12 +34,17 @@ def make_strategy(name: str, num_logical_cpus: int = 0) -> tf.distribute.Strateg
         )
     if num_logical_cpus:
         return _mirrored_cpus(name, num_logical_cpus)
-    if name == "multi_worker" or (name == "auto" and os.environ.get("TF_CONFIG")):
-        _check_tf_config()
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    num_gpus = len(tf.config.list_physical_devices("GPU"))
-    if name == "mirrored" or (name == "auto" and num_gpus > 1):
-        return tf.distribute.MirroredStrategy()
+    if name in ("auto", "multi_worker"):
+        cluster = read_cluster()
+        if name == "multi_worker" and not cluster.num_processes:
+            raise malformed("list the processes for --strategy=multi_worker")
+        if cluster.num_processes > 1:
+            return tf.distribute.MultiWorkerMirroredStrategy(_Resolver(cluster))
+        several = len(tf.config.list_physical_devices("GPU")) > 1
+        name = "mirrored" if several else "one"
+    if name == "mirrored":
+        with _hidden_tf_config():
+            return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
 
 
@@ -94,26 +102,34 @@ def _mirrored_cpus(name: str, num_logical_cpus: int) -> tf.distribute.Strategy:
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * num_logical_cpus
     )
-    return tf.distribute.MirroredStrategy(
-        [f"CPU:{i}" for i in range(num_logical_cpus)],
-        cross_device_ops=tf.distribute.ReductionToOneDevice(),
-    )
-
-
-def _check_tf_config() -> None:
-    """Raises InputError unless TF_CONFIG names workers and which of them this is."""
-    text = os.environ.get("TF_CONFIG", "")
-    try:
-        content = json.loads(text)
-        workers = content["cluster"]["worker"]
-        index = content["task"]["index"]
-        usable = content["task"]["type"] == "worker" and 0 <= index < len(workers)
-    except (ValueError, KeyError, TypeError):
-        usable = False
-    if not usable:
-        raise InputError(
-            "`TF_CONFIG` must be set for --strategy=multi_worker, to "
-            '{"cluster": {"worker": ["HOST:PORT", ...]}, '
-            '"task": {"type": "worker", "index": N}}; '
-            f"got {text or 'nothing'}."
+    with _hidden_tf_config():
+        return tf.distribute.MirroredStrategy(
+            [f"CPU:{i}" for i in range(num_logical_cpus)],
+            cross_device_ops=tf.distribute.ReductionToOneDevice(),
         )
+
+
+class _Resolver(tf.distribute.cluster_resolver.TFConfigClusterResolver):
+    """Tells TensorFlow the cluster as we understand it, not as TF_CONFIG words it."""
+
+    def __init__(self, cluster: Cluster):
+        super().__init__(cluster.task_type, cluster.task_index)
+        self._cluster = cluster
+
+    def cluster_spec(self) -> tf.train.ClusterSpec:
+        return tf.train.ClusterSpec(dict(self._cluster.addresses))
+
+
+@contextlib.contextmanager
+def _hidden_tf_config() -> Iterator[None]:
+    """A context without TF_CONFIG.
+
+    MirroredStrategy parses it, only to say that it does not use it, and fails on one
+    that is not JSON.
+    """
+    text = os.environ.pop("TF_CONFIG", None)
+    try:
+        yield
+    finally:
+        if text is not None:
+            os.environ["TF_CONFIG"] = text

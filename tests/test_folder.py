@@ -76,12 +76,16 @@ def test_pictures_are_read_in_the_order_of_their_names(tmp_path):
     assert source.name == f"folder:{tmp_path}"
 
 
-def test_many_pictures_come_in_chunks(tmp_path):
-    write(tmp_path, numbered("train/", 300) + numbered("test/", 2), (4, 4, 1))
-    source = opened(tmp_path)
+def test_many_pictures_come_in_chunks_with_their_labels(tmp_path):
+    names = numbered("train/a/", 150) + numbered("train/b/", 150)
+    write(tmp_path, [*names, "test/b/1.png"], (4, 4, 1))
+    (tmp_path / "train" / "a" / "broken.png").touch()
+    source = opened(tmp_path, corrupt_images="skip")
     sizes = [len(chunk.image) for chunk in source.parts["train"].chunks()]
     assert sum(sizes) == 300 and len(sizes) == 2
-    assert levels(source, "train") == expected_levels(numbered("train/", 300))
+    image, label = read(source, "train")
+    assert image[:, 0, 0, 0].tolist() == expected_levels(names)
+    assert label.tolist() == [0] * 150 + [1] * 150
 
 
 @pytest.mark.parametrize(

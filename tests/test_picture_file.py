@@ -521,6 +521,7 @@ UNREADABLE = {
     "wrong checksum": wrong_checksum(),
     "bomb": bomb(),
     "no pixels": b"P5 0 0 255 ",
+    "of a kind that is not used": bytes_of("pcx"),
     "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n",
 }
 

@@ -9,7 +9,7 @@ from absl import flags
 
 from agave_tf.commands.flags import define_run_dir
 from agave_tf.commands.running import run_command
-from agave_tf.interop.saved_model import check_new_directory, export_model
+from agave_tf.interop.saved_model import check_output_dir, export_model
 from agave_tf.runs.run_directory import open_run
 
 
@@ -34,7 +34,7 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def run(values: flags.FlagValues) -> None:
     """Writes --output_dir."""
-    check_new_directory("output_dir", values.output_dir)
+    check_output_dir(values.output_dir)
     source = open_run(values.run_dir)
     about = {"stage": source.stage.name, "step": source.step}
     model = source.load_model()

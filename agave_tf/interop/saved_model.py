@@ -5,15 +5,34 @@ import json
 import os
 
 import tensorflow as tf
+from absl import logging
 
 import agave_tf
+from agave_tf.errors import InputError
 from agave_tf.interop.input_checks import checking
 from agave_tf.interop.signatures import ExportedModel
 from agave_tf.models.agave import AGAVE
+from agave_tf.runs.checkpoint_paths import is_pattern, is_utf8
 from agave_tf.whole_file import check_new_directory, new_directory, write_text
 
 # Inside the SavedModel; TensorFlow leaves the directory assets.extra to the user.
 DESCRIPTION_FILE = os.path.join("assets.extra", "agave_tf.json")
+
+
+def check_output_dir(output_dir: str) -> None:
+    """Checks that a SavedModel can be made in `output_dir` and loaded from there.
+
+    Raises:
+      InputError: `output_dir` exists, the directory it is to be made in does not, or
+        TensorFlow could not load a model from it because of its path.
+    """
+    check_new_directory("output_dir", output_dir)
+    if is_pattern(output_dir) or not is_utf8(output_dir):
+        raise InputError(
+            "`output_dir` must have no brackets and no backslash in its path, and be "
+            "UTF-8: from another path TensorFlow cannot load a model. Got "
+            f"{output_dir!r}."
+        )
 
 
 def export_model(
@@ -28,9 +47,15 @@ def export_model(
       sampling_batch_size: as `ExportedModel` takes it.
 
     Raises:
-      InputError: `output_dir` exists, or the directory it is to be made in does not.
+      InputError: as `check_output_dir`.
     """
-    check_new_directory("output_dir", output_dir)
+    check_output_dir(output_dir)
+    if is_pattern(os.path.abspath(output_dir)):
+        logging.warning(
+            "TensorFlow can load this model by the relative path %s, but not by %s.",
+            output_dir,
+            os.path.abspath(output_dir),
+        )
     module = ExportedModel(model, sampling_batch_size)
     description = json.dumps(_description(model, about), indent=2)
     functions = _concrete_functions(module, model.num_classes)

@@ -1,5 +1,7 @@
 """The checkpoints of a run: written whole, verified when read, the newest few kept."""
 
+import contextlib
+import errno
 import os
 import re
 import shutil
@@ -8,6 +10,7 @@ import tensorflow as tf
 from absl import logging
 
 from agave_tf.errors import InputError, first_line
+from agave_tf.runs.checkpoint_paths import is_utf8, readable_prefix
 
 # step-12.index, step-12.data-00000-of-00001, and what an interrupted write leaves.
 _FILE = re.compile(
@@ -17,6 +20,15 @@ _UNFINISHED = "unfinished-"
 # The errors that TensorFlow raises for a file that is cut short, a checksum that does
 # not fit, and a missing tensor.
 _DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError)
+# Those that say nothing about the files: another time the same read may succeed.
+_PASSING = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.ResourceExhaustedError,
+    tf.errors.UnavailableError,
+)
 
 
 class Checkpoints:
@@ -31,9 +43,14 @@ class Checkpoints:
       directory: where they are; made at the first save.
       checkpoint: the variables to keep.
       keep: how many of the newest checkpoints stay.
+
+    Raises:
+      InputError: the name of the directory is not UTF-8, which TensorFlow needs.
     """
 
     def __init__(self, directory: str, checkpoint: tf.train.Checkpoint, keep: int):
+        if not is_utf8(directory):
+            raise InputError(f"`run_dir` must be a name in UTF-8; got {directory!r}.")
         self.directory, self.checkpoint, self.keep = directory, checkpoint, keep
 
     def save(self, step: int) -> None:
@@ -54,31 +71,66 @@ class Checkpoints:
     def restore(self) -> int | None:
         """Restores the newest checkpoint that can be read; returns its step, or None.
 
-        TensorFlow compares every tensor with its checksum. A damaged checkpoint is
-        passed over with a warning.
+        TensorFlow compares every tensor with its checksum. A checkpoint that is damaged
+        or incomplete is passed over with a warning.
 
         Raises:
-          InputError: there are checkpoints, and all are damaged.
+          InputError: there are checkpoints, and none can be used; or the newest cannot
+            be read for a reason that may pass, such as too little memory.
+          OSError: this user may not read the newest one.
         """
         steps = checkpoint_steps(self.directory)
+        problems = []
         for step in reversed(steps):
-            try:
-                self.checkpoint.read(self._prefix(step)).assert_consumed()
+            problem = self._restore(step)
+            if problem is None:
                 return step
-            except _DAMAGE as error:
-                logging.warning(
-                    "The checkpoint of step %d in %s is damaged and passed over (%s).",
-                    step,
-                    self.directory,
-                    first_line(error),
-                )
+            problems.append(problem)
         if steps:
+            which = " or ".join(sorted(set(problems)))
             raise InputError(
                 f"`run_dir` must have a checkpoint that can be read; all "
-                f"{len(steps)} in {self.directory} are damaged. Without that directory "
+                f"{len(steps)} in {self.directory} are {which}. Without that directory "
                 "the run would start anew."
             )
         return None
+
+    def _restore(self, step: int) -> str | None:
+        """Restores a checkpoint; returns what is wrong with it, or None."""
+        with readable_prefix(self._prefix(step)) as prefix:
+            try:
+                self._open_all(step)
+                self.checkpoint.read(prefix).assert_consumed()
+                return None
+            except _PASSING as error:
+                # Passed over, it would be removed at the next save.
+                raise InputError(
+                    "`run_dir` must have a checkpoint that can be read; the one of "
+                    f"step {step} in {self.directory} cannot at present "
+                    f"({first_line(error)})."
+                ) from error
+            except _DAMAGE as error:
+                problem = "incomplete" if _is_missing(error) else "damaged"
+                logging.warning(
+                    "The checkpoint of step %d in %s is %s and passed over (%s).",
+                    step,
+                    self.directory,
+                    problem,
+                    first_line(error).replace(prefix, self._prefix(step)),
+                )
+                return problem
+
+    def _open_all(self, step: int) -> None:
+        """Opens the checkpoint's files: an OSError tells why one may not be read.
+
+        From TensorFlow it could be the same class of error as for a damaged file.
+        """
+        for name in os.listdir(self.directory):
+            match = _FILE.fullmatch(name)
+            if match and int(match[1]) == step and "temp" not in match[2]:
+                # TensorFlow tells best what a missing file is needed for.
+                with contextlib.suppress(FileNotFoundError):
+                    open(os.path.join(self.directory, name), "rb").close()
 
     def _write(self, step: int) -> None:
         """Writes a checkpoint under another name, then gives it its own."""
@@ -123,3 +175,12 @@ def checkpoint_steps(directory: str) -> list[int]:
         for m in matches
         if m and m[2] == ".index" and not m[0].startswith(_UNFINISHED)
     )
+
+
+def _is_missing(error: Exception) -> bool:
+    """Returns whether an error of TensorFlow says that a file or a tensor is missing.
+
+    For a file it may be of the class NotFoundError, or of none in particular.
+    """
+    is_not_found = isinstance(error, tf.errors.NotFoundError)
+    return is_not_found or os.strerror(errno.ENOENT) in str(error)

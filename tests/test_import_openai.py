@@ -1,6 +1,7 @@
 """Checkpoints of the original code become runs of ours."""
 
 import math
+import os
 import shutil
 
 import golden_file
@@ -170,6 +171,130 @@ def test_what_does_not_fit_is_named(tmp_path, change, message):
 
 def averaged(name):
     return (name, f"{name}/ExponentialMovingAverage")
+
+
+def copied_to(directory, prefix, name):
+    """Copies a checkpoint's files under another prefix, which is returned."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for file in prefix.parent.glob(f"{prefix.name}.*"):
+        shutil.copy(file, directory / file.name.replace(prefix.name, name))
+    return directory / name
+
+
+def write_list(directory, newest, *others):
+    """Writes the file `checkpoint` as TensorFlow 1 does, with paths as they are."""
+    state = tf.compat.v1.train.generate_checkpoint_state_proto("/", "x")
+    del state.all_model_checkpoint_paths[:]
+    state.model_checkpoint_path = newest
+    state.all_model_checkpoint_paths.extend([*others, newest])
+    (directory / "checkpoint").write_text(str(state))
+    return directory
+
+
+@pytest.mark.parametrize("ending", ["", ".", ".index", ".meta", ".data-00000-of-00001"])
+@pytest.mark.parametrize("name", ["a.ckpt", "exp [lr=0.1] \\ü.index", "[a]*-40"])
+def test_any_file_of_a_checkpoint_names_it_in_any_directory(tmp_path, name, ending):
+    prefix = copied_to(tmp_path / name, PIXEL_CNN, name)
+    prefix.with_name(f"{name}.meta").write_bytes(b"a graph")
+    run = imported("pixel_cnn", f"{prefix}{ending}", tmp_path / "run")
+    assert run.origin == str(prefix)
+    assert_weights_of(run, PIXEL_CNN)
+
+
+def assert_weights_of(run, prefix):
+    expected = imported("pixel_cnn", prefix, f"{run.path}_expected").read_weights()
+    for name, value in run.read_weights().items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "new.ckpt-2",
+        "./new.ckpt-2",
+        "{directory}/new.ckpt-2",
+        "/moved/from here/new.ckpt-2",
+        "logs/train/new.ckpt-2",
+        "C:\\logs\\new.ckpt-2",
+    ],
+)
+@pytest.mark.parametrize("ending", ["", "/", "/checkpoint"])
+def test_a_directory_means_the_newest_checkpoint_its_list_names(
+    tmp_path, named, ending
+):
+    directory = tmp_path / "logs [1] ü"
+    prefix = copied_to(directory, PIXEL_CNN, "new.ckpt-2")
+    copied_to(directory, IAF_VAE, "old.ckpt-1")
+    write_list(directory, named.format(directory=directory), "old.ckpt-1")
+    run = imported("pixel_cnn", f"{directory}{ending}", tmp_path / "run")
+    assert os.path.samefile(f"{run.origin}.index", f"{prefix}.index")
+
+
+def test_the_working_directory_can_be_named(tmp_path, monkeypatch):
+    copied_to(tmp_path, PIXEL_CNN, "new.ckpt-2")
+    write_list(tmp_path, "new.ckpt-2")
+    monkeypatch.chdir(tmp_path)
+    for number, path in enumerate((".", "checkpoint", "new.ckpt-2.index")):
+        imported("pixel_cnn", path, f"run{number}")
+
+
+def test_a_checkpoint_in_one_file_of_an_old_version_is_read_as_before(tmp_path):
+    arrays = tensors_of(PIXEL_CNN)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tensors = {name: tf.constant(value) for name, value in arrays.items()}
+        old = tmp_path / "old [1].ckpt"
+        session.run(
+            tf.raw_ops.Save(
+                filename=str(old),
+                tensor_names=list(tensors),
+                data=list(tensors.values()),
+            )
+        )
+    assert [path.name for path in tmp_path.iterdir()] == [old.name]
+    (tmp_path / "old [1].ckpt.meta").write_bytes(b"a graph")
+    write_list(tmp_path, "/elsewhere/old [1].ckpt")
+    for number, path in enumerate((old, f"{old}.meta", tmp_path)):
+        run = imported("pixel_cnn", path, tmp_path / f"run{number}")
+        assert run.origin == str(old)
+    assert_weights_of(run, PIXEL_CNN)
+
+
+def test_what_is_no_checkpoint_is_refused_in_one_line(tmp_path):
+    def refusal(path):
+        with pytest.raises(InputError) as refused:
+            imported("pixel_cnn", path, tmp_path / "run")
+        line = str(refused.value)
+        assert (
+            line.startswith("`checkpoint` must be the prefix of") and "\n" not in line
+        )
+        assert "damaged" not in line
+        return line.split("`checkpoint` names one; ")[1]
+
+    missing = tmp_path / "missing.ckpt"
+    assert refusal(missing) == f"there is no {missing}.index."
+    assert refusal(f"{missing}.index") == f"there is no {missing}.index."
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert refusal(empty) == f"there is no {empty}/checkpoint."
+    copied_to(empty, PIXEL_CNN, "a.ckpt")
+    copied_to(empty, PIXEL_CNN, "b.ckpt")
+    assert refusal(empty).endswith("It has a.ckpt, b.ckpt.")
+    write_list(empty, "/x/c.ckpt", "a.ckpt")
+    told = refusal(empty)
+    assert "names /x/c.ckpt, which is not there. It has a.ckpt, b.ckpt." in told
+    for content in (b"", b"no list", b"\xff\xfe", b'all_model_checkpoint_paths: "a"'):
+        (empty / "checkpoint").write_bytes(content)
+        assert f"{empty}/checkpoint names none. It has" in refusal(empty)
+    alone = tmp_path / "alone.ckpt.data-00000-of-00001"
+    alone.write_bytes(b"half")
+    assert f"beside {alone} there is no {tmp_path}/alone.ckpt.index" in refusal(alone)
+    odd = copied_to(tmp_path / "[odd]", PIXEL_CNN, "c.ckpt")
+    data = odd.with_name("c.ckpt.data-00000-of-00001")
+    data.unlink()
+    assert f"{odd} cannot be read ({data}; No such file" in refusal(odd)
+    text = tmp_path / "[odd]" / "text.ckpt"
+    text.write_text("nothing of the kind")
+    assert f"{text} cannot be read (" in refusal(text)
 
 
 def test_a_truncated_or_foreign_checkpoint_is_refused(tmp_path):

@@ -35,7 +35,9 @@ def define_flags(values: flags.FlagValues) -> None:
         "checkpoint",
         None,
         "Checkpoint to read: the common part of its files' names, before .index and "
-        ".data-..., or the one file that old versions of TensorFlow wrote.",
+        ".data-..., or one of these files; a directory with the file `checkpoint`, "
+        "for the newest one in it; or the one file that old versions of TensorFlow "
+        "wrote.",
         required=True,
         flag_values=values,
     )

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.errors import InputError, first_line
+from agave_tf.interop.checkpoint_prefix import REQUIRED, find_prefix
 from agave_tf.interop.openai_names import (
     assign_originals,
     iaf_vae_variables,
@@ -19,6 +20,7 @@ from agave_tf.interop.openai_names import (
 )
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.named_weights import named_weights
+from agave_tf.runs.checkpoint_paths import readable_prefix
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.stages import STAGES
 from agave_tf.settings.config import (
@@ -70,16 +72,17 @@ class OpenAICheckpoint:
         return sum(1 for name in self.weights if re.fullmatch(pattern, name))
 
 
-def read_openai_checkpoint(prefix: str) -> OpenAICheckpoint:
+def read_openai_checkpoint(path: str) -> OpenAICheckpoint:
     """Reads the averaged weights, or the weights if there are no averages.
 
     Args:
-      prefix: the common beginning of the checkpoint's files.
+      path: of the checkpoint, as `find_prefix` takes it.
 
     Raises:
       InputError: the checkpoint is missing or damaged, or lacks the averages of some
         weights.
     """
+    prefix = find_prefix(path)
     tensors = _read_tensors(prefix)
     step = int(tensors.pop(_STEP, 0))
     averages = {
@@ -98,29 +101,29 @@ def read_openai_checkpoint(prefix: str) -> OpenAICheckpoint:
 
 def _read_tensors(prefix: str) -> dict[str, np.ndarray]:
     """Reads the network's variables and averages, and the step."""
-    try:
-        reader = tf.train.load_checkpoint(prefix)
-        return {
-            name: reader.get_tensor(name)
-            for name in reader.get_variable_to_shape_map()
-            if name.startswith("model/") and not _SLOT.fullmatch(name)
-        }
-    except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
-        raise InputError(
-            "`checkpoint` must be the prefix of a TensorFlow checkpoint, with files "
-            f"PREFIX.index and PREFIX.data-...; {prefix} cannot be read "
-            f"({first_line(error)})."
-        ) from error
+    with readable_prefix(prefix) as readable:
+        try:
+            reader = tf.train.load_checkpoint(readable)
+            return {
+                name: reader.get_tensor(name)
+                for name in reader.get_variable_to_shape_map()
+                if name.startswith("model/") and not _SLOT.fullmatch(name)
+            }
+        except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
+            reason = first_line(error).replace(readable, prefix)
+            raise InputError(f"{REQUIRED}; {prefix} cannot be read ({reason}).") from (
+                error
+            )
 
 
 def import_openai(
-    kind: str, prefix: str, run_dir: str, nonlinearity: str, data: DataConfig
+    kind: str, path: str, run_dir: str, nonlinearity: str, data: DataConfig
 ) -> RunDirectory:
     """Makes a run directory from a checkpoint, whole or not at all.
 
     Args:
       kind: a key of KINDS.
-      prefix: the common beginning of the checkpoint's files.
+      path: of the checkpoint, as `find_prefix` takes it.
       run_dir: the directory to make.
       nonlinearity: elu or relu, if the shapes leave the choice; empty: concat_elu.
       data: the data set to evaluate the run on; its image_size is the run's (empty: 32,
@@ -131,7 +134,7 @@ def import_openai(
         variables is missing, unknown or of another shape.
     """
     check_new_directory("run_dir", run_dir)
-    checkpoint = read_openai_checkpoint(prefix)
+    checkpoint = read_openai_checkpoint(path)
     stage = STAGES[KINDS[kind]]
     if stage.has_vae:
         config, channels = _vae_config(checkpoint)
@@ -139,7 +142,8 @@ def import_openai(
         config, channels = _pixel_cnn_config(checkpoint, nonlinearity)
     config = dataclasses.replace(config, data=data)
     size = parse_image_size(data.image_size) or (32, 32)
-    run = RunDirectory(run_dir, stage, config, (*size, channels), origin=prefix)
+    origin = checkpoint.prefix
+    run = RunDirectory(run_dir, stage, config, (*size, channels), origin)
     model: AGAVE = run.make_model()
     if stage.has_vae:
         named = iaf_vae_variables(model.vae)

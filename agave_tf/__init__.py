@@ -50,12 +50,15 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # Imported at first use: most of them import TensorFlow, which takes seconds.
 _HOMES = {
+    "STAGES": "agave_tf.runs.stages",
     "Config": "agave_tf.settings.config",
     "Sampler": "agave_tf.pictures.rows",
     "SamplingSettings": "agave_tf.sampling.draw_images",
     "open_run": "agave_tf.runs.run_directory",
+    "read_images": "agave_tf.data.in_python",
+    "train_stage": "agave_tf.training.train_stage",
 }
-__all__ = ["Config", "Sampler", "SamplingSettings", "__version__", "open_run"]
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

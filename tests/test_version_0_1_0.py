@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agave_tf.data.load import load_images
 from agave_tf.evaluation.evaluator import Evaluator
+from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import open_run
 from agave_tf.training.train_stage import train_stage
 
@@ -33,7 +33,7 @@ def old(tmp_path_factory):
 def test_its_scores_are_what_they_were(old):
     run = open_run(str(old / "run"))
     assert (run.step, run.sources, run.versions) == (4, None, {})
-    images = load_images(run.config.data, "test", run.config.train.seed)
+    images = load_run_data(run, run.config.data, ["test"]).test
     scores = Evaluator(run.load_model(), 16).scores(images.first(16), 4)
     with np.load(old / "scores.npz") as stored:
         # The noise of z is another, so means over 4 samples differ a little.

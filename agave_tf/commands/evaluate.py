@@ -17,11 +17,11 @@ from agave_tf.commands.flags import (
 )
 from agave_tf.commands.output_file import check_optional_file
 from agave_tf.commands.running import run_command
-from agave_tf.data.load import load_images
 from agave_tf.pictures.bits_map import bits_map_rows
 from agave_tf.pictures.grid import write_png
 from agave_tf.pictures.picture_row import rows_grid
 from agave_tf.runs.evaluate_run import RunScores, evaluate_run
+from agave_tf.runs.run_data import load_run_data, on_images
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.training.strategy import make_local_strategy
@@ -66,12 +66,13 @@ def run(values: flags.FlagValues) -> None:
     settings = settings_from_flags(EvaluationSettings, values)
     check_optional_file("per_image", values.per_image, ".npz")
     check_optional_file("bits_map", values.bits_map, ".png")
-    evaluated = open_run(values.run_dir)
+    run_to_score = open_run(values.run_dir)
     strategy = make_local_strategy(values.strategy, values.num_logical_cpus)
-    evaluated = evaluated.with_config(with_flags(evaluated.config, "data", values))
-    config = evaluated.config
-    images = load_images(config.data, settings.split, config.train.seed)
-    evaluated.check_images(images)
+    config = with_flags(run_to_score.config, "data", values)
+    data = load_run_data(run_to_score, config.data, [settings.split])
+    images = data.part(settings.split)
+    run_to_score.check_images(images)
+    evaluated = on_images(run_to_score, config, data.record)
     with strategy.scope() if strategy else contextlib.nullcontext():
         model = evaluated.load_model()
     scores = evaluate_run(evaluated, model, images, settings, strategy)
@@ -93,7 +94,7 @@ def _print(
         shown = f"{count} of {num_images} {split} images, a random choice"
     print(f"{evaluated.path}, step {evaluated.step}: {shown}")
     for score in scores.summary:
-        error = f"+- {score.standard_error:.4f}"
+        error = f"+- {score.standard_error:.4f}" if count > 1 else ""
         print(f"  {score.name:<28}{score.mean:9.4f} {error} bits/dim")
     for probed in scores.probe:
         name = f"probe of {probed.features}"

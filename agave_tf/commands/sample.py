@@ -14,10 +14,10 @@ from agave_tf.commands.flags import (
 )
 from agave_tf.commands.output_file import check_optional_file, check_output_file
 from agave_tf.commands.running import run_command
-from agave_tf.data.load import load_images
 from agave_tf.pictures.draw_rows import draw_rows
 from agave_tf.pictures.grid import write_png
 from agave_tf.pictures.picture_row import rows_grid
+from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import open_run
 from agave_tf.settings.pictures import PictureSettings
 from agave_tf.whole_file import write_npz
@@ -63,7 +63,7 @@ def run(values: flags.FlagValues) -> None:
     images = None
     if settings.shows_images or model.num_classes:
         data = with_flags(source.config, "data", values).data
-        images = load_images(data, settings.split, source.config.train.seed)
+        images = load_run_data(source, data, [settings.split]).part(settings.split)
         source.check_images(images)
         images = images.some(settings.first_image, settings.num_images)
     rows = draw_rows(model, settings, images)

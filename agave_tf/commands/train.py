@@ -17,6 +17,7 @@ from agave_tf.commands.flags import (
 )
 from agave_tf.commands.running import run_command
 from agave_tf.errors import InputError
+from agave_tf.runs.run_data import check_same_dataset
 from agave_tf.runs.run_directory import check_same_run
 from agave_tf.runs.stages import STAGES, TRAINING_STAGES
 from agave_tf.settings.config import Config
@@ -92,7 +93,9 @@ def _check_all(config: Config, run_dir: str, sources: dict[str, str]) -> None:
                 f"got {source!r}."
             )
     for name, directory in _directories(run_dir).items():
-        check_same_run(directory, STAGES[name], config)
+        existing = check_same_run(directory, STAGES[name], config)
+        if existing:
+            check_same_dataset(existing, config.data)
 
 
 def main() -> None:

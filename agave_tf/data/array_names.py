@@ -6,11 +6,10 @@ from typing import NamedTuple
 from absl import logging
 
 from agave_tf.data.array_file import StoredArray
-from agave_tf.data.source import Notes
+from agave_tf.data.source import HELD_OUT_NAMES, Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
-_HELD_OUT = ("test", "val", "valid", "validation")
 # Names of arrays in any case of letters; {} stands for the part, such as train.
 _IMAGES = ("{}_images", "x_{}", "{}_x", "{}")
 _LABELS = ("{}_labels", "{}_label", "y_{}", "{}_y")
@@ -43,7 +42,7 @@ def find_parts(arrays: Arrays, config: DataConfig, path: str) -> dict[str, PartA
         test = _images_of(config.test_split, arrays, config, path)
     else:
         free = {name: array for name, array in arrays.items() if name != train}
-        candidates = (_images_of(name, free, config, path) for name in _HELD_OUT)
+        candidates = (_images_of(name, free, config, path) for name in HELD_OUT_NAMES)
         test = next((name for name in candidates if name is not None), None)
     _check_settings(train, test, arrays, config, path)
     has_parts = train is not None
@@ -66,7 +65,7 @@ def note_left_out(
 ) -> None:
     """Notes the images of other parts, and the arrays that are not used."""
     unused = set(arrays) - {name for part in parts.values() for name in part}
-    for prefix in ("train", *_HELD_OUT):
+    for prefix in ("train", *HELD_OUT_NAMES):
         for name in _like_images(
             {n: arrays[n] for n in _named(_IMAGES, prefix, unused)}
         ):

@@ -5,15 +5,50 @@ density r**-3, each covering what lies below it, have the scale-invariant statis
 photographs.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from agave_tf.data.source import Chunk, Part, Source, fingerprint_of
 from agave_tf.randomness import dead_leaf_generator
+from agave_tf.settings.data import DataConfig
+from agave_tf.settings.image_size import parse_image_size
 
+# Enough pictures for quickstart to learn from, drawn in seconds.
+_NUM_TRAIN, _NUM_TEST = 2_000, 500
+_DRAWN_AT_ONCE = 100
 _SUPERSAMPLING = 2
 _LEAVES_PER_IMAGE = 120
 # Radii as shares of the shorter side; between them the density is r**-3.
 _MIN_RADIUS, _MAX_RADIUS = 0.04, 0.6
 _NOISE = 2.0  # levels, like a camera's
+
+
+def open_dead_leaves(config: DataConfig, seed: int) -> Source:
+    """Describes the embedded data set; its pictures are drawn when they are read.
+
+    Args:
+      config: gives the size, 32x32 if it has none, and the channels, 3 if it has none.
+      seed: of the pictures.
+    """
+    height, width = parse_image_size(config.image_size) or (32, 32)
+    channels = config.image_channels or 3
+
+    # The two parts are different stretches of one endless sequence.
+    def part(first: int, count: int) -> Part:
+        def chunks() -> Iterator[Chunk]:
+            for start in range(first, first + count, _DRAWN_AT_ONCE):
+                size = (height, width, channels)
+                yield Chunk(draw_dead_leaves(_DRAWN_AT_ONCE, *size, seed, start), None)
+
+        return Part(count, chunks)
+
+    return Source(
+        name="dead_leaves",
+        fingerprint=fingerprint_of("dead_leaves", height, width, channels, seed),
+        parts={"train": part(0, _NUM_TRAIN), "test": part(_NUM_TRAIN, _NUM_TEST)},
+        held_out="other pictures of the same kind",
+    )
 
 
 def draw_dead_leaves(

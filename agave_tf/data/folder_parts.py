@@ -12,12 +12,11 @@ from agave_tf.data.folder_tree import (
     list_pictures_of_version_0_1,
 )
 from agave_tf.data.hold_out import is_held_out, is_held_out_in_version_0_1
-from agave_tf.data.source import PARTS, Notes
+from agave_tf.data.source import HELD_OUT_NAMES, PARTS, Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
 Parts = dict[str, list[PictureFile]]
-_HELD_OUT = ("test", "val", "valid", "validation")  # in order of preference
 
 
 def find_parts(root: str, config: DataConfig, notes: Notes) -> tuple[Parts, str]:
@@ -150,7 +149,7 @@ def _directory_named(
 
 
 def _first_held_out(directories: Collection[str]) -> str:
-    for wanted in _HELD_OUT:
+    for wanted in HELD_OUT_NAMES:
         for name in directories:
             if name.lower() == wanted:
                 return name
@@ -161,7 +160,7 @@ def _note_others(groups: Parts, train: str, test: str, notes: Notes) -> None:
     """Counts the pictures that are in neither part."""
     used = f"{train}/ and {test}/" if test else f"{train}/"
     for name, files in groups.items():
-        if name.lower() in _HELD_OUT and name not in (train, test):
+        if name.lower() in HELD_OUT_NAMES and name not in (train, test):
             notes.add(f"pictures of split {name}/ left out", len(files))
         elif name not in (train, test):
             notes.add(f"pictures outside {used} left out", len(files))

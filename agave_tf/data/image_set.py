@@ -1,4 +1,4 @@
-"""Images with their labels, in host memory."""
+"""Images with their labels, in memory or mapped from a file."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,10 @@ from agave_tf.randomness import choice_generator
 
 
 class Images(NamedTuple):
-    """N images in host memory, with their labels."""
+    """N images with their labels.
+
+    `image` may be mapped from a file of the cache: an index reads what it takes.
+    """
 
     image: np.ndarray  # uint8 [N,H,W,C]
     label: np.ndarray | None  # int32 [N], None where the data set has none

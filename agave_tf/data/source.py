@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 PARTS = ("train", "test")
+# The usual names of the part that is held out, in order of preference.
+HELD_OUT_NAMES = ("test", "val", "valid", "validation")
 
 
 class Chunk(NamedTuple):

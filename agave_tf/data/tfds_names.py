@@ -6,11 +6,9 @@ import re
 
 import tensorflow_datasets as tfds
 
-from agave_tf.data.source import Notes
+from agave_tf.data.source import HELD_OUT_NAMES, Notes
 from agave_tf.errors import InputError, first_line
 from agave_tf.settings.data import DataConfig
-
-_HELD_OUT = ("test", "val", "valid", "validation")
 
 
 def find_builder(config: DataConfig) -> tfds.core.DatasetBuilder:
@@ -64,7 +62,7 @@ def choose_splits(
     test = config.test_split or next(
         (
             by_lower_name[name]
-            for name in _HELD_OUT
+            for name in HELD_OUT_NAMES
             if name in by_lower_name
             and splits[by_lower_name[name]].num_examples
             and not _is_part_of(by_lower_name[name], train)

@@ -44,7 +44,7 @@ class Score(NamedTuple):
 
     name: str
     mean: float
-    standard_error: float
+    standard_error: float  # NaN for one image, of which it cannot be estimated
 
 
 class Evaluator:

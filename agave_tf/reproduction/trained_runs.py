@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from agave_tf.data.image_set import Images
-from agave_tf.data.load import load_images
 from agave_tf.pictures.rows import Sampler
 from agave_tf.reproduction.event_curves import Curve, read_curve
 from agave_tf.reproduction.planned_runs import PROBED
 from agave_tf.reproduction.scales import Scale
 from agave_tf.runs.evaluate_run import evaluate_run, stored_scores
+from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.sampling.draw_images import SamplingSettings
 from agave_tf.settings.evaluation import EvaluationSettings
@@ -55,8 +55,8 @@ class TrainedRuns:
     def held_out(self, name: str) -> Images:
         """Returns the held-out images of a run, which are the same for all runs."""
         if self._held_out is None:
-            config = self.open(name).config
-            self._held_out = load_images(config.data, "test", config.train.seed)
+            run = self.open(name)
+            self._held_out = load_run_data(run, run.config.data, ["test"]).test
         return self._held_out
 
     def scores(self, name: str) -> Scores:

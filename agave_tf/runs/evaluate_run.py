@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import re
 from typing import Any, NamedTuple
@@ -9,17 +10,24 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from agave_tf.data.image_set import Images
-from agave_tf.data.load import load_images
 from agave_tf.evaluation.evaluator import Evaluator, ImageScores, Score, summarize
 from agave_tf.evaluation.linear_probe import ProbeScore, probe
 from agave_tf.models.agave import AGAVE
+from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory, library_versions, open_run
-from agave_tf.settings.config import DataConfig
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.whole_file import write_text
 
-# The settings of the data that say which images, and not where they lie.
-_WHICH_IMAGES = ("dataset", "image_size", "image_channels", "corrupt_images")
+# The settings of the data that say which images, and not where they are kept.
+_WHICH_IMAGES = (
+    "dataset",
+    "train_split",
+    "test_split",
+    "image_size",
+    "image_channels",
+    "white_level",
+    "corrupt_images",
+)
 
 
 class RunScores(NamedTuple):
@@ -40,7 +48,8 @@ def evaluate_run(
     """Scores a run, and writes the scores to its directory (`scores_file`).
 
     Args:
-      run: the run; its config names the data, also those of the probe.
+      run: the run; its config and its `data` are those of the images, also of the
+        probe's.
       model: the run's model.
       images: all images of the split.
       settings: how to evaluate.
@@ -65,7 +74,12 @@ def evaluate_run(
         "num_images_in_split": len(images.image),
         "num_importance_samples": settings.num_importance_samples,
         "scores": {score.name: score.mean for score in summary},
-        "standard_errors": {score.name: score.standard_error for score in summary},
+        # null for one image, of which no error can be estimated.
+        "standard_errors": {
+            score.name: None if math.isnan(error) else error
+            for score in summary
+            for error in [score.standard_error]
+        },
     }
     if probed:
         result["probe"] = {score.features: score.accuracy for score in probed}
@@ -102,10 +116,13 @@ def scores_file(run: RunDirectory, settings: EvaluationSettings) -> str:
 
     Scores on other data go to a file of their own, evaluation_SPLIT_on_NAME.json.
     """
-    ours, own = _which_images(run.config.data), open_run(run.path).config.data
+    ours, own = _which_images(run), _which_images(open_run(run.path))
+    if ours["fingerprint"] and own["fingerprint"]:
+        own["dataset"] = ours["dataset"]  # The same images may lie elsewhere.
     name = f"evaluation_{settings.split}"
-    if ours != _which_images(own):
-        name += "_on_" + re.sub(r"\W+", "_", "_".join(map(str, ours.values())))
+    if ours != own:
+        values = [str(value) for value in ours.values() if value]
+        name += "_on_" + re.sub(r"\W+", "_", "_".join(values))
     return os.path.join(run.path, f"{name}.json")
 
 
@@ -114,20 +131,22 @@ def _provenance(run: RunDirectory, settings: EvaluationSettings) -> dict[str, An
     return {
         "step": run.step,
         "weights": run.fingerprint(),
-        "data": _which_images(run.config.data),
+        "data": _which_images(run),
         "evaluation": dataclasses.asdict(settings),
     }
 
 
-def _which_images(data: DataConfig) -> dict[str, Any]:
-    return {name: getattr(data, name) for name in _WHICH_IMAGES}
+def _which_images(run: RunDirectory) -> dict[str, Any]:
+    settings = {name: getattr(run.config.data, name) for name in _WHICH_IMAGES}
+    # None for a run of version 0.1, which does not say.
+    return settings | {"fingerprint": run.data.fingerprint if run.data else None}
 
 
 def _probe(
     run: RunDirectory, model: AGAVE, images: Images, settings: EvaluationSettings
 ) -> list[ProbeScore]:
     """The probe's accuracies on the images that are scored."""
-    train = load_images(run.config.data, "train", run.config.train.seed)
+    train = load_run_data(open_run(run.path), run.config.data, ["train"]).train
     return probe(
         model,
         train.take(train.choose(settings.probe_images)),

@@ -1,6 +1,6 @@
 """A run directory: the settings and sources of a run, its progress and its weights.
 
-config.json            settings, stage, image shape, sources, versions: written first
+config.json            settings, stage, images, sources, versions: written first
 averaged_weights.npz   averaged weights by name: read by the later commands
 checkpoints/           everything that a resumed run needs
 progress.json          the step of the weights
@@ -22,6 +22,7 @@ import tensorflow_probability as tfp
 
 import agave_tf
 from agave_tf.data.image_set import Images
+from agave_tf.data.read_source import DataRecord
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.named_weights import assign_weights, read_weights
@@ -62,6 +63,8 @@ class RunDirectory:
     versions: of the libraries, when the run was last started; empty for a new run.
     sources: the runs that gave it its first weights, by flag; None: not known, for a
       run of version 0.1.
+    data: the images that it was started with; None: not known, for a run of version 0.1
+      and for imported weights.
     """
 
     path: str
@@ -71,10 +74,16 @@ class RunDirectory:
     origin: str = ""
     versions: dict[str, str] = dataclasses.field(default_factory=lambda: {})
     sources: dict[str, Source] | None = dataclasses.field(default_factory=dict)
+    data: DataRecord | None = None
 
     def with_config(self, config: Config) -> "RunDirectory":
-        """This run with other settings, in memory alone."""
-        return dataclasses.replace(self, config=config)
+        """This run with other settings, in memory alone.
+
+        Of a data set of another name it does not say which images it has.
+        """
+        is_same = config.data.dataset == self.config.data.dataset
+        data = self.data if is_same else None
+        return dataclasses.replace(self, config=config, data=data)
 
     def file(self, name: str) -> str:
         """The path of a file in the directory."""
@@ -107,6 +116,8 @@ class RunDirectory:
         if self.sources is not None:
             sources = {flag: s._asdict() for flag, s in self.sources.items()}
             content["sources"] = sources
+        if self.data is not None:
+            content["data"] = self.data._asdict()
         write_text(self.file(_CONFIG), json.dumps(content, indent=2) + "\n")
 
     def write_weights(self, weights: dict[str, np.ndarray], step: int) -> None:
@@ -182,6 +193,7 @@ def open_run(path: str) -> RunDirectory:
             content.get("origin", ""),
             content.get("versions", {}),
             _read_sources(content),
+            DataRecord(**content["data"]) if "data" in content else None,
         )
     except (InputError, ValueError, KeyError, TypeError) as error:
         raise InputError(

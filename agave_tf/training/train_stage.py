@@ -1,12 +1,20 @@
 """Everything between a command line and the training loop of one stage."""
 
+import dataclasses
+from collections.abc import Mapping
 from contextlib import nullcontext
 
 import tensorflow as tf
 from absl import logging
 
-from agave_tf.data.load import load_images
+from agave_tf.data.read_source import Data
 from agave_tf.errors import InputError
+from agave_tf.runs.run_data import (
+    check_same_data,
+    check_same_dataset,
+    load_run_data,
+    say_other_data,
+)
 from agave_tf.runs.run_directory import RunDirectory, check_same_run, library_versions
 from agave_tf.runs.run_lock import run_lock
 from agave_tf.runs.sources import check_same_sources, describe, open_sources
@@ -21,8 +29,9 @@ def train_stage(
     stage: Stage,
     config: Config,
     run_dir: str,
-    sources: dict[str, str],
-    strategy: tf.distribute.Strategy,
+    sources: Mapping[str, str] | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+    data: Data | None = None,
 ) -> RunDirectory:
     """Trains `stage` in `run_dir` to its last step; returns the run.
 
@@ -34,34 +43,43 @@ def train_stage(
       config: the settings; those of a run that exists must agree with them.
       run_dir: a new or empty directory, or a run directory of this stage.
       sources: run directories to start from, by flag; "" where the flag is not set.
-      strategy: the devices.
+      strategy: the devices; None: TensorFlow's present strategy.
+      data: the images, as `agave_tf.read_images` gives them, with their settings; None:
+        those that `config` names.
 
     Raises:
       InputError: something the user gave cannot be used.
     """
+    sources = sources or {}
+    strategy = strategy or tf.distribute.get_strategy()
+    if data is not None:
+        config = dataclasses.replace(config, data=data.config)
     stage.check_sources(sources)
     existing = check_same_run(run_dir, stage, config)
     if existing:
         check_same_sources(existing, sources)
+        if data is None:
+            check_same_dataset(existing, config.data)
         _say_other_versions(existing)
         if existing.step >= stage.num_steps(config):
             logging.info("%s has made its %d steps.", run_dir, existing.step)
             return existing
     check_batch(config, strategy)
-    images = load_images(config.data, "train", config.train.seed)
-    held_out = load_images(config.data, "test", config.train.seed)
-    for part in (images, held_out):
+    data = data or load_run_data(existing, config.data)
+    for part in (data.train, data.test):
         part.check_labels(config.pixel_cnn.num_classes if stage.has_pixel_cnn else 0)
-    run = RunDirectory(
-        run_dir,
-        stage,
-        config,
-        images.shape,
-        sources=existing.sources if existing else describe(open_sources(sources)),
-    )
+    run = RunDirectory(run_dir, stage, config, data.train.shape)
+    if existing:
+        check_same_data(existing, data.record)
+        # A run of version 0.1 stays one, with the images that it held out.
+        run = dataclasses.replace(run, sources=existing.sources, data=existing.data)
+    else:
+        opened = open_sources(sources)
+        say_other_data(opened, data.record)
+        run = dataclasses.replace(run, sources=describe(opened), data=data.record)
     skip_graph_optimizer_on_cpu()
     with strategy.scope(), run_lock(run_dir) if is_chief() else nullcontext():
-        trainer = Trainer(run, images, held_out, sources)
+        trainer = Trainer(run, data.train, data.test, sources)
         if is_chief():
             run.write_config()
         trainer.train()

@@ -1,0 +1,208 @@
+"""Reads the images of a data set: small ones into memory, large ones into the cache."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tqdm
+from absl import logging
+
+from agave_tf.data.cache import Cached, cache_path, open_cache, write_cache
+from agave_tf.data.image_set import Images
+from agave_tf.data.source import PARTS, Chunk, Source
+from agave_tf.errors import InputError
+from agave_tf.settings.data import DataConfig
+from agave_tf.settings.image_size import check_image_sides
+
+# Larger sets go to the cache by themselves.
+_MOST_IN_MEMORY = 2**30
+_MOST_NAMES = 10  # of classes, on the screen
+
+
+class DataRecord(NamedTuple):
+    """Tells the images of a run from others; a run keeps it in config.json."""
+
+    fingerprint: str  # equal for the same images, wherever they lie
+    num_train: int
+    num_test: int
+    held_out: str  # says which images are held out
+
+    def __str__(self) -> str:
+        return (
+            f"{self.num_train} training and {self.num_test} held-out images with "
+            f"fingerprint {self.fingerprint}"
+        )
+
+
+class Data(NamedTuple):
+    """The images of a data set."""
+
+    config: DataConfig  # the settings that name and prepare them
+    train: Images | None  # to train on; None if they were not asked for
+    test: Images | None  # held out; None if they were not asked for
+    record: DataRecord
+
+    def part(self, name: str) -> Images:
+        """The part "train" or "test"."""
+        return {"train": self.train, "test": self.test}[name]
+
+
+def read_source(
+    source: Source, config: DataConfig, parts: Sequence[str] = PARTS
+) -> Data:
+    """Reads the images of a source, or finds them in the cache; says what was loaded.
+
+    Args:
+      source: the data set.
+      config: the settings that its images are prepared by.
+      parts: "train", "test" or both.
+
+    Raises:
+      InputError: there are images that cannot be used.
+    """
+    path = cache_path(source, config)
+    cached = open_cache(path)
+    if cached is None:
+        begun = _begin(source, PARTS if config.cache_dir else parts)
+        num_bytes = sum(part.num_bytes for part in begun.values())
+        if config.cache_dir or num_bytes > _MOST_IN_MEMORY:
+            # The rest of the data set belongs into the cache too.
+            missing = [name for name in PARTS if name not in begun]
+            begun |= _begin(source, missing)
+            _check(source.name, {name: part.shape for name, part in begun.items()})
+            cached = _fill_cache(source, path, begun)
+    if cached is None:
+        images = {name: _in_memory(part) for name, part in begun.items()}
+        notes, where = source.notes.sentences(), "in memory"
+    else:
+        images, notes = cached.parts, cached.about["notes"]
+        where = f"mapped from {path}"
+    _check(source.name, {name: part.shape for name, part in images.items()})
+    record = _record(source, images)
+    _say(source, images, record, [where, *notes])
+    asked_for = [images[name] if name in parts else None for name in PARTS]
+    return Data(config, *asked_for, record)
+
+
+class _Begun(NamedTuple):
+    """A part whose first images have been read, to learn their shape."""
+
+    count: int  # images; fewer may come
+    shape: tuple[int, ...]  # of an image
+    chunks: Iterator[Chunk]  # all of them, with those read already
+
+    @property
+    def num_bytes(self) -> int:
+        return self.count * math.prod(self.shape)
+
+
+def _begin(source: Source, names: Sequence[str]) -> dict[str, _Begun]:
+    begun = {}
+    for name in names:
+        part = source.parts[name]
+        chunks = part.chunks()
+        first = next(chunks, None)
+        if first is None:
+            raise InputError(
+                "`dataset` must have images to train on and images to hold out; "
+                f"{source.name} has no {name} images."
+            )
+        chunks = _with_progress(itertools.chain([first], chunks), name, part.count)
+        begun[name] = _Begun(part.count, first.image.shape[1:], chunks)
+    return begun
+
+
+def _with_progress(chunks: Iterator[Chunk], name: str, count: int) -> Iterator[Chunk]:
+    bar = tqdm.tqdm(
+        desc=f"Reading {name} images",
+        total=count,
+        unit="image",
+        disable=None,
+        leave=False,
+    )
+    with bar:
+        for chunk in chunks:
+            yield chunk
+            bar.update(len(chunk.image))
+
+
+def _in_memory(part: _Begun) -> Images:
+    image = np.empty([part.count, *part.shape], np.uint8)
+    labels, count = [], 0
+    for chunk in part.chunks:
+        image[count : count + len(chunk.image)] = chunk.image
+        count += len(chunk.image)
+        labels.append(chunk.label)
+    has_labels = all(label is not None for label in labels)
+    return Images(image[:count], np.concatenate(labels) if has_labels else None)
+
+
+def _fill_cache(source: Source, path: str, parts: dict[str, _Begun]) -> Cached:
+    num_bytes = sum(part.num_bytes for part in parts.values())
+    logging.info(
+        "%s: decoding %d images, %.2f GB, into %s",
+        source.name,
+        sum(part.count for part in parts.values()),
+        num_bytes / 1e9,
+        path,
+    )
+    return write_cache(
+        path,
+        {name: part.chunks for name, part in parts.items()},
+        num_bytes,
+        lambda: {
+            "fingerprint": source.fingerprint,
+            "held_out": source.held_out,
+            "classes": source.classes,
+            "notes": source.notes.sentences(),
+        },
+    )
+
+
+def _check(name: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Raises InputError unless all parts have one shape that the networks take."""
+    for height, width, _ in shapes.values():
+        check_image_sides(height, width, of="dataset")
+    if len(set(shapes.values())) > 1:
+        raise InputError(
+            "`dataset` must have images of one shape in both parts, or --image_size "
+            f"and --image_channels be set; {name} has {shapes['train']} to train on, "
+            f"{shapes['test']} held out."
+        )
+
+
+def _record(source: Source, images: dict[str, Images]) -> DataRecord:
+    counts = [
+        len(images[name].image) if name in images else source.parts[name].count
+        for name in PARTS
+    ]
+    return DataRecord(source.fingerprint, *counts, source.held_out)
+
+
+def _say(
+    source: Source, images: dict[str, Images], record: DataRecord, notes: list[str]
+) -> None:
+    """Logs what was loaded, in one line, and what was left out or converted."""
+    part = next(iter(images.values()))
+    height, width, channels = part.shape
+    classes = "no labels"
+    if part.label is not None:
+        classes = f"labels {part.label.min()} to {part.label.max()}"
+    if source.classes:
+        names = ", ".join(source.classes[:_MOST_NAMES])
+        more = ", ..." if len(source.classes) > _MOST_NAMES else ""
+        classes = f"{len(source.classes)} classes ({names}{more})"
+    logging.info(
+        "Images of %s: %d to train on, %d held out (%s); %dx%dx%d, %s; %s",
+        source.name,
+        record.num_train,
+        record.num_test,
+        record.held_out,
+        height,
+        width,
+        channels,
+        classes,
+        "; ".join(notes),
+    )

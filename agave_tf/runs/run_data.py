@@ -1,0 +1,125 @@
+"""The images of a run: they stay the same when it goes on, and are compared."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from absl import logging
+
+from agave_tf.data.load import load_data, open_source
+from agave_tf.data.read_source import Data, DataRecord
+from agave_tf.data.source import PARTS
+from agave_tf.errors import InputError
+from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.sources import SourceRun
+from agave_tf.settings.config import Config
+from agave_tf.settings.data import DataConfig
+
+
+def load_run_data(
+    run: RunDirectory | None, config: DataConfig, parts: Sequence[str] = PARTS
+) -> Data:
+    """Loads images for a run, with the hold-out of the version that started it.
+
+    Args:
+      run: a run that exists, as it is stored; None for a new one.
+      config: the settings of the images, which may be others than the run's own.
+      parts: "train", "test" or both.
+
+    Raises:
+      InputError: the images cannot be used.
+    """
+    return load_data(config, parts, _version_0_1_seed(run, config))
+
+
+def _version_0_1_seed(run: RunDirectory | None, config: DataConfig) -> int | None:
+    """The seed that chose the images of a run of version 0.1; None for other runs."""
+    if run is None or run.data is not None or run.origin:
+        return None
+    return run.config.train.seed if config.dataset == run.config.data.dataset else None
+
+
+def on_images(run: RunDirectory, config: Config, record: DataRecord) -> RunDirectory:
+    """The run as it is evaluated: with other settings or other images, in memory alone.
+
+    Args:
+      run: the run, as it is stored.
+      config: its settings, with those of the images that were loaded.
+      record: of these images; others than the run's own are said.
+    """
+    if run.data is None:
+        return run.with_config(config)
+    if run.data.fingerprint != record.fingerprint:
+        logging.warning(
+            "%s was trained on other images, %s: %s.",
+            run.path,
+            run.config.data.dataset,
+            run.data,
+        )
+    return dataclasses.replace(run, config=config, data=record)
+
+
+def check_same_dataset(run: RunDirectory, config: DataConfig) -> None:
+    """Checks a run against the name of a data set, before its images are read.
+
+    Another name, such as another path, must be of the same images.
+
+    Args:
+      run: a run that exists.
+      config: the settings it is to go on with.
+
+    Raises:
+      InputError: the name differs, and so do the images.
+    """
+    ours = run.config.data.dataset
+    if config.dataset == ours:
+        return
+    if run.data is None or open_source(config).fingerprint != run.data.fingerprint:
+        raise InputError(
+            f"`dataset` must be {ours!r}, or the same images elsewhere, to go on with "
+            f"the run in {run.path}; got {config.dataset!r}. Another --run_dir starts "
+            "a new run."
+        )
+
+
+def check_same_data(run: RunDirectory, record: DataRecord) -> None:
+    """Checks that images are those that a run was started with.
+
+    Args:
+      run: a run that exists; one of version 0.1 does not say which images it has.
+      record: of the images it is to go on with.
+
+    Raises:
+      InputError: they are others.
+    """
+    if run.data is None:
+        logging.info("%s does not say which images it was trained on.", run.path)
+    elif run.data.fingerprint != record.fingerprint:
+        raise InputError(
+            f"`dataset` must have the images that the run in {run.path} was started "
+            f"with, {run.data}; got {record}. Another --run_dir, with --init_from and "
+            "the like, starts a new run from its weights."
+        )
+
+
+def say_other_data(sources: Sequence[SourceRun], record: DataRecord) -> None:
+    """Warns of runs to start from that were trained on other images.
+
+    Images that are held out now may be among those that they were trained on.
+
+    Args:
+      sources: the runs.
+      record: of the images of the run that starts.
+    """
+    for flag, run in sources:
+        if run.data is None:
+            logging.info("--%s=%s does not say which images it has.", flag, run.path)
+        elif run.data.fingerprint != record.fingerprint:
+            logging.warning(
+                "--%s=%s was trained on other images: %s, %s; now %s. Images that are "
+                "held out now may be among them.",
+                flag,
+                run.path,
+                run.config.data.dataset,
+                run.data,
+                record,
+            )

@@ -1,0 +1,284 @@
+"""Sets that are larger than memory: decoded once, then mapped from files."""
+
+import json
+import os
+import shutil
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agave_tf.data import read_source as reading
+from agave_tf.data.batches import evaluation_batches, training_batches
+from agave_tf.data.cache import cache_path, open_cache
+from agave_tf.data.read_source import read_source
+from agave_tf.data.source import Chunk, Notes, Part, Source
+from agave_tf.errors import InputError
+from agave_tf.settings.data import DataConfig
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (50, 8, 4, 3), np.uint8)
+LABEL = np.arange(50, dtype=np.int32) % 7
+
+
+class Reads:
+    """A source of IMAGE and LABEL, 40 to train on; counts how often it is read."""
+
+    def __init__(self, test_shape=(8, 4, 3), skipped=0, has_labels=True, **facts):
+        self.count, self.notes = 0, Notes()
+        self.label = LABEL if has_labels else None
+        test = np.resize(IMAGE[40:], (10, *test_shape))
+        self.source = Source(
+            **{
+                "name": "folder:/somewhere/birds",
+                "fingerprint": "0123",
+                "parts": {
+                    "train": Part(40 + skipped, lambda: self.read(IMAGE[:40], 0)),
+                    "test": Part(10, lambda: self.read(test, 40)),
+                },
+                "held_out": "the split test/",
+                "classes": tuple("abcdefg"),
+                "notes": self.notes,
+                **facts,
+            }
+        )
+
+    def read(self, image, first):
+        self.count += 1
+        self.notes.add("pictures turned", 2)
+        for start in range(0, len(image), 16):
+            rows = slice(start, start + 16)
+            label = None
+            if self.label is not None:
+                label = self.label[first:][: len(image)][rows]
+            yield Chunk(image[rows], label)
+
+
+def config(path, **settings):
+    return DataConfig(
+        dataset="folder:/somewhere/birds", cache_dir=str(path), **settings
+    )
+
+
+def check(data):
+    for part, rows in ((data.train, slice(40)), (data.test, slice(40, 50))):
+        np.testing.assert_array_equal(part.image, IMAGE[rows])
+        np.testing.assert_array_equal(part.label, LABEL[rows])
+        assert part.label.dtype == np.int32 and part.image.dtype == np.uint8
+
+
+def test_images_are_decoded_once_and_then_mapped_with_all_that_was_said(
+    tmp_path, caplog
+):
+    reads = Reads()
+    caplog.set_level("INFO", logger="absl")
+    data = read_source(reads.source, config(tmp_path / "caches"))
+    check(data)
+    assert reads.count == 2
+    assert "decoding 50 images, 0.00 GB, into" in caplog.text
+    caplog.clear()
+    moved = Reads(name="folder:/elsewhere/owls")
+    again = read_source(moved.source, config(tmp_path / "caches"))
+    check(again)
+    assert moved.count == 0 and again.record == data.record
+    for said in (
+        "40 to train on, 10 held out (the split test/); 8x4x3, 7 classes (a, b, ",
+        f"mapped from {tmp_path}/caches/",
+        "pictures turned: 4",
+    ):
+        assert said in caplog.text
+
+
+def test_the_files_of_a_cache_are_arrays_that_anyone_can_read(tmp_path):
+    source, settings = Reads().source, config(tmp_path)
+    read_source(source, settings)
+    path = cache_path(source, settings)
+    np.testing.assert_array_equal(np.load(f"{path}/train.npy"), IMAGE[:40])
+    np.testing.assert_array_equal(np.load(f"{path}/test_labels.npy"), LABEL[40:])
+
+
+def test_mapped_images_are_read_only_and_not_held_in_memory(tmp_path):
+    image = read_source(Reads().source, config(tmp_path)).train.image
+    assert not image.flags.writeable and not image.flags.owndata
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image_size": "4"},
+        {"image_channels": 1},
+        {"white_level": 4095},
+        {"corrupt_images": "skip"},
+        {"test_split": "val"},
+    ],
+)
+def test_images_prepared_in_another_way_have_another_cache(tmp_path, change):
+    source = Reads().source
+    ours = cache_path(source, config(tmp_path))
+    assert cache_path(source, config(tmp_path, **change)) != ours
+    assert cache_path(Reads(fingerprint="4567").source, config(tmp_path)) != ours
+
+
+def test_small_sets_stay_in_memory_and_large_ones_go_to_the_users_cache(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    check(read_source(Reads().source, config("")))
+    assert not os.listdir(tmp_path)
+    monkeypatch.setattr(reading, "_MOST_IN_MEMORY", IMAGE.nbytes - 1)
+    check(read_source(Reads().source, config("")))
+    (name,) = os.listdir(tmp_path / "agave_tf")
+    assert name.startswith("folder_somewhere_birds-")
+
+
+def test_one_part_of_a_small_set_is_read_alone(tmp_path):
+    reads = Reads()
+    data = read_source(reads.source, config(""), ["test"])
+    assert reads.count == 1 and data.train is None
+    np.testing.assert_array_equal(data.part("test").image, IMAGE[40:])
+    assert (data.record.num_train, data.record.num_test) == (40, 10)
+
+
+@pytest.mark.parametrize("path", ["", "caches"])
+def test_skipped_images_and_missing_labels_are_counted(tmp_path, path):
+    settings = config(tmp_path / path if path else "")
+    data = read_source(Reads(skipped=3, has_labels=False).source, settings)
+    assert (data.record.num_train, data.train.label, data.test.label) == (
+        40,
+        None,
+        None,
+    )
+    np.testing.assert_array_equal(data.train.image, IMAGE[:40])
+
+
+def test_a_failure_leaves_nothing_and_hides_no_error(tmp_path):
+    reads = Reads()
+
+    def read():
+        yield Chunk(IMAGE[:16], LABEL[:16])
+        raise InputError("`dataset` must have readable files")
+
+    reads.source.parts["train"] = Part(40, read)
+    with pytest.raises(InputError, match="readable files"):
+        read_source(reads.source, config(tmp_path))
+    assert os.listdir(tmp_path) == []
+
+
+def test_parts_of_two_shapes_are_refused_before_anything_is_written(tmp_path):
+    for path in ("", tmp_path):
+        with pytest.raises(InputError, match=r"one shape in both.*\(8, 12, 3\) held"):
+            read_source(Reads(test_shape=(8, 12, 3)).source, config(path))
+    with pytest.raises(InputError, match="multiples of 4; got 6x4"):
+        read_source(Reads(test_shape=(6, 4, 3)).source, config(tmp_path))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_part_without_images_is_refused(tmp_path):
+    reads = Reads()
+    reads.source.parts["test"] = Part(3, lambda: iter(()))
+    with pytest.raises(InputError, match="has no test images"):
+        read_source(reads.source, config(tmp_path))
+
+
+def test_a_full_disk_is_said_before_anything_is_written(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 100))
+    reads = Reads()
+    with pytest.raises(InputError, match="`cache_dir` must have 0.0 GB free.*has 0.0"):
+        read_source(reads.source, config(tmp_path))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_cache_directory_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="`cache_dir` must be a directory to write to"):
+        read_source(Reads().source, config(tmp_path / "file"))
+
+
+def test_a_damaged_cache_is_refused_with_the_remedy(tmp_path):
+    source, settings = Reads().source, config(tmp_path)
+    read_source(source, settings)
+    path = cache_path(source, settings)
+    with open(f"{path}/train.npy", "r+b") as file:
+        file.truncate(600)
+    with pytest.raises(InputError, match="is damaged.*can be removed"):
+        read_source(Reads().source, settings)
+    shutil.rmtree(path)
+    check(read_source(Reads().source, settings))
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    remains = tmp_path / ".birds-0.999999999-0123abcd.partial"  # No such process.
+    remains.mkdir()
+    read_source(Reads().source, config(tmp_path))
+    assert not remains.exists()
+
+
+def test_a_cache_that_another_process_makes_at_the_same_time_is_used(tmp_path):
+    reads, settings = Reads(), config(tmp_path)
+    path = cache_path(reads.source, settings)
+
+    def read():
+        if open_cache(path) is None:  # Makes it while the first is at work.
+            read_source(Reads().source, settings)
+        return Reads().read(IMAGE[:40], 0)
+
+    reads.source.parts["train"] = Part(40, read)
+    check(read_source(reads.source, settings))
+    assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []
+
+
+def steps_of(images, context=None):
+    return [
+        [array.numpy() for array in batch]
+        for batch in training_batches(images, 8, 3, 5, 4, context)
+    ]
+
+
+def test_mapped_images_give_the_batches_of_images_in_memory(tmp_path):
+    in_memory = read_source(Reads().source, config("")).train
+    mapped = read_source(Reads().source, config(tmp_path)).train
+    for ours, theirs in zip(steps_of(mapped), steps_of(in_memory), strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
+    index = mapped.choose(10)
+    for ours, theirs in zip(
+        evaluation_batches(mapped, 4, index), evaluation_batches(in_memory, 4, index)
+    ):
+        np.testing.assert_array_equal(ours.image, theirs.image)
+
+
+@pytest.mark.parametrize("workers,replicas", [(2, 2), (1, 2), (2, 4)])
+def test_workers_and_replicas_read_one_global_batch_from_the_cache(
+    tmp_path, workers, replicas
+):
+    whole = steps_of(read_source(Reads().source, config(tmp_path)).train)
+    shares = [
+        steps_of(
+            # As in another process: found in the cache.
+            read_source(Reads().source, config(tmp_path)).train,
+            tf.distribute.InputContext(workers, worker, replicas),
+        )
+        for worker in range(workers)
+    ]
+    per_worker = replicas // workers
+    for step, (image, label, row) in enumerate(whole):
+        of_step = [
+            share[step * per_worker + i] for share in shares for i in range(per_worker)
+        ]
+        for ours, theirs in zip((image, label, row), zip(*of_step)):
+            np.testing.assert_array_equal(ours, np.concatenate(theirs))
+
+
+def test_about_json_names_what_the_cache_was_made_from(tmp_path):
+    source, settings = Reads().source, config(tmp_path)
+    read_source(source, settings)
+    with open(f"{cache_path(source, settings)}/about.json") as file:
+        about = json.load(file)
+    assert about == {
+        "counts": {"train": 40, "test": 10},
+        "fingerprint": "0123",
+        "held_out": "the split test/",
+        "classes": list("abcdefg"),
+        "notes": ["pictures turned: 4"],
+    }

@@ -67,6 +67,10 @@ def run(values: flags.FlagValues) -> None:
     samples = _numbers("samples", values)
     models = _choices("models", MODELS, values)
     computes = {name: COMPUTES[name] for name in _choices("computed", COMPUTES, values)}
+    if values.what in ("train", "evaluate") and len(sizes) > 1:
+        raise InputError(
+            f"`sizes` must be one size for --what={values.what}; got {sizes}."
+        )
     measure = {
         "train": lambda: (
             training_cost.TRAINING_COLUMNS,
@@ -78,7 +82,11 @@ def run(values: flags.FlagValues) -> None:
         ),
         "input": lambda: (
             input_cost.INPUT_COLUMNS,
-            input_cost.input_costs(sizes[0], batches, repeats),
+            [
+                cost
+                for size in sizes
+                for cost in input_cost.input_costs(size, batches, repeats)
+            ],
         ),
         "sample": lambda: (
             sampling_cost.SAMPLING_COLUMNS,

@@ -59,12 +59,13 @@ class Images(NamedTuple):
         order = choice_generator().permutation(total)
         return np.sort(order[:count]).astype(np.int32)
 
-    def check_labels(self, num_classes: int) -> None:
+    def check_labels(self, num_classes: int, name: str = "the data set") -> None:
         """Checks that every image has a label that a class-conditional model knows.
 
         Args:
           num_classes: of the model, whose labels are 0..num_classes-1; 0 for a model
             that takes no labels, which any images suit.
+          name: what to call the images in errors.
 
         Raises:
           InputError: there are no labels, or one is out of range.
@@ -73,12 +74,11 @@ class Images(NamedTuple):
             return
         if self.label is None:
             raise InputError(
-                "`num_classes` must be 0 for a data set without labels; got "
-                f"{num_classes}."
+                f"`num_classes` must be 0 where {name} has no labels; got {num_classes}."
             )
         if self.label.min() < 0 or self.label.max() >= num_classes:
             raise InputError(
-                "`num_classes` must exceed every label of the data set, "
+                f"`num_classes` must exceed every label of {name}, "
                 f"{self.label.min()}..{self.label.max()}, and no label be negative; "
                 f"got {num_classes}."
             )

@@ -185,15 +185,7 @@ def _say(
     source: Source, images: dict[str, Images], record: DataRecord, notes: list[str]
 ) -> None:
     """Logs what was loaded, in one line, and what was left out or converted."""
-    part = next(iter(images.values()))
-    height, width, channels = part.shape
-    classes = "no labels"
-    if part.label is not None:
-        classes = f"labels {part.label.min()} to {part.label.max()}"
-    if source.classes:
-        names = ", ".join(source.classes[:_MOST_NAMES])
-        more = ", ..." if len(source.classes) > _MOST_NAMES else ""
-        classes = f"{len(source.classes)} classes ({names}{more})"
+    height, width, channels = next(iter(images.values())).shape
     logging.info(
         "Images of %s: %d to train on, %d held out (%s); %dx%dx%d, %s; %s",
         source.name,
@@ -203,6 +195,21 @@ def _say(
         height,
         width,
         channels,
-        classes,
+        _describe_labels(source, images),
         "; ".join(notes),
     )
+
+
+def _describe_labels(source: Source, images: dict[str, Images]) -> str:
+    labelled = {name: part for name, part in images.items() if part.label is not None}
+    if not labelled:
+        return "no labels"
+    if source.classes:
+        names = ", ".join(source.classes[:_MOST_NAMES])
+        more = ", ..." if len(source.classes) > _MOST_NAMES else ""
+        return f"{len(source.classes)} classes ({names}{more})"
+    labels = np.concatenate([part.label for part in labelled.values()])
+    only = (
+        "" if len(labelled) == len(images) else f" in the part {next(iter(labelled))}"
+    )
+    return f"labels {labels.min()} to {labels.max()}{only}"

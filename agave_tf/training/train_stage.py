@@ -66,8 +66,9 @@ def train_stage(
             return existing
     check_batch(config, strategy)
     data = data or load_run_data(existing, config.data)
-    for part in (data.train, data.test):
-        part.check_labels(config.pixel_cnn.num_classes if stage.has_pixel_cnn else 0)
+    num_classes = config.pixel_cnn.num_classes if stage.has_pixel_cnn else 0
+    data.train.check_labels(num_classes, "the training part")
+    data.test.check_labels(num_classes, "the held-out part")
     run = RunDirectory(run_dir, stage, config, data.train.shape)
     if existing:
         check_same_data(existing, data.record)

@@ -20,8 +20,9 @@ those before it:
 
 The walk of an image through them, from a data set to a picture:
 
-    data/load -> data/batches -> models/auxiliary_image -> models/iaf_vae ->
-    models/conditional_pixel_cnn -> models/agave -> models/objective ->
+    data/load -> data/prepare -> data/read_source -> data/batches ->
+    models/auxiliary_image -> models/iaf_vae -> models/conditional_pixel_cnn ->
+    models/agave -> models/objective ->
     training/gradient -> training/train_step -> training/train_loop ->
     runs/run_directory -> evaluation/evaluator -> sampling/cached ->
     sampling/draw_images -> pictures/rows -> pictures/grid

@@ -74,7 +74,8 @@ class Images(NamedTuple):
             return
         if self.label is None:
             raise InputError(
-                f"`num_classes` must be 0 where {name} has no labels; got {num_classes}."
+                f"`num_classes` must be 0 where {name} has no labels; "
+                f"got {num_classes}."
             )
         if self.label.min() < 0 or self.label.max() >= num_classes:
             raise InputError(

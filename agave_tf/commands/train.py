@@ -53,7 +53,8 @@ def define_flags(values: flags.FlagValues) -> None:
         STRATEGIES,
         "Devices to train on. one: one GPU, or the CPU; mirrored: all GPUs of the "
         "machine; multi_worker: all processes that TF_CONFIG lists; auto: multi_worker "
-        "if TF_CONFIG lists several, else mirrored if there are several GPUs, else one.",
+        "if TF_CONFIG lists several, else mirrored if there are several GPUs, else "
+        "one.",
         flag_values=values,
     )
     define_num_logical_cpus(values)

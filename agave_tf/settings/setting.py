@@ -84,6 +84,7 @@ def setting(
     help_text: str,
     *constraints: Constraint,
     may_change: bool = False,
+    may_change_midway: bool = False,
     may_differ: bool = False,
 ) -> Any:
     """Returns a field of a subclass of `Settings`.
@@ -95,6 +96,8 @@ def setting(
       *constraints: all must be met.
       may_change: a run may be resumed with another value, because the setting does
         not affect what a training step computes.
+      may_change_midway: a run that is not finished may be resumed with another value,
+        to recover from a training that fails; the run records the step of the change.
       may_differ: a stage may have another value than the run that it starts from,
         because weights of one value can be used with another.
     """
@@ -102,6 +105,7 @@ def setting(
         "help": help_text,
         "constraints": constraints,
         "may_change": may_change,
+        "may_change_midway": may_change_midway,
         "may_differ": may_differ,
     }
     return dataclasses.field(default=default, metadata=metadata)

@@ -64,7 +64,10 @@ class TrainConfig(Settings):
         16, "Images in a training step, on all devices together.", at_least(1)
     )
     learning_rate: float = setting(
-        0.002, "Learning rate of the optimizer, Adamax.", POSITIVE
+        0.002,
+        "Learning rate of the optimizer, Adamax.",
+        POSITIVE,
+        may_change_midway=True,
     )
     warmup_steps: int = setting(
         100,
@@ -73,6 +76,7 @@ class TrainConfig(Settings):
         "the whole learning rate, however small its gradient, which can damage a "
         "pretrained network.",
         at_least(0),
+        may_change_midway=True,
     )
     average_decay: float = setting(
         0.9995,
@@ -112,6 +116,7 @@ class TrainConfig(Settings):
         "geometric mean of earlier norms. Updates that are not finite are always "
         "skipped. 0: skip only those. Ours.",
         either(one_of(0), above(1)),
+        may_change_midway=True,
     )
     max_skipped: int = setting(
         20,

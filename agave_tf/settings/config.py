@@ -12,6 +12,7 @@ from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.networks import AuxiliaryConfig, IAFVAEConfig, PixelCNNConfig
 from agave_tf.settings.setting import Settings, require
+from agave_tf.settings.suggestion import did_you_mean
 from agave_tf.settings.training import ComputeConfig, TrainConfig
 
 __all__ = [
@@ -75,7 +76,9 @@ def config_from_settings(settings: dict[str, Any]) -> Config:
             **{name: remaining.pop(name) for name in names if name in remaining}
         )
     if remaining:
-        raise InputError(f"No such setting: `{sorted(remaining)[0]}`.")
+        wrong = sorted(remaining)[0]
+        names = [f.name for part in PARTS.values() for f in dataclasses.fields(part)]
+        raise InputError(f"No such setting: `{wrong}`.{did_you_mean(wrong, names)}")
     return Config(**parts)
 
 

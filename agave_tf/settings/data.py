@@ -1,25 +1,32 @@
 """Settings of the images that a run is trained and evaluated on."""
 
 import dataclasses
+from typing import ClassVar
 
 from agave_tf.settings.image_size import parse_image_size
 from agave_tf.settings.setting import Constraint, Settings, between, one_of, setting
+from agave_tf.settings.user_path import expand_dataset, expand_path
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig(Settings):
     """The data set, and how its images are brought to one shape."""
 
+    title: ClassVar[str] = "Images"
+
     dataset: str = setting(
         "dead_leaves",
-        "Images to use: the name of a data set of TensorFlow Datasets (TFDS), such as "
-        "cifar10, cifar10:3.0.2, mnist or downsampled_imagenet/32x32; folder:PATH, a "
-        "directory of picture files; npz:PATH, an .npz or .npy file with uint8 arrays "
-        "[N,H,W,C] or [N,H,W]; dead_leaves, pictures that the program draws itself, "
-        "which need no download. docs/data.md says how each is read. A run may be "
-        "resumed with another path to the same images.",
+        "Images to use: cifar10 or another data set of TensorFlow Datasets (TFDS), "
+        "folder:PATH, npz:PATH, or dead_leaves. TFDS: cifar10:3.0.2, mnist, "
+        "downsampled_imagenet/32x32 and so on; folder:PATH: a directory of picture "
+        "files; npz:PATH: an .npz or .npy file with uint8 arrays [N,H,W,C] or [N,H,W]; "
+        "dead_leaves: pictures that the program draws itself, which need no download. "
+        "docs/data.md says how each is read. A run may be resumed with another path to "
+        "the same images.",
         Constraint("be a data set's name", bool),
         may_change=True,  # runs/run_data.py compares the images themselves.
+        main=True,
+        expand=expand_dataset,
     )
     train_split: str = setting(
         "",
@@ -37,6 +44,8 @@ class DataConfig(Settings):
         "",
         "Directory in which TFDS keeps its data sets; empty: the default of TFDS.",
         may_change=True,
+        main=True,
+        expand=expand_path,
     )
     cache_dir: str = setting(
         "",
@@ -45,12 +54,14 @@ class DataConfig(Settings):
         "batches alone. Empty: sets of more than 1 GiB are kept in agave_tf below "
         "$XDG_CACHE_HOME or ~/.cache, smaller ones in memory.",
         may_change=True,
+        expand=expand_path,
     )
     image_size: str = setting(
         "",
         "Crop images around their centre and resize them to this size: 32, or "
         "HEIGHTxWIDTH such as 24x32. Both sides must be multiples of 4. Empty: keep "
         "their size (dead_leaves: 32).",
+        main=True,
     )
     image_channels: int = setting(
         0,

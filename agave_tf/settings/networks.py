@@ -1,6 +1,7 @@
 """Settings of the networks: the auxiliary image, the VAE and the PixelCNN++."""
 
 import dataclasses
+from typing import ClassVar
 
 from agave_tf.settings.setting import (
     Settings,
@@ -15,6 +16,8 @@ from agave_tf.settings.setting import (
 @dataclasses.dataclass(frozen=True)
 class AuxiliaryConfig(Settings):
     """The auxiliary image y that f(z) must reconstruct (paper section 3, Eq. 10)."""
+
+    title: ClassVar[str] = "Auxiliary image"
 
     auxiliary_downsampling: int = setting(
         1,
@@ -50,6 +53,8 @@ class IAFVAEConfig(Settings):
     channels, 32 latent channels).
     """
 
+    title: ClassVar[str] = "VAE"
+
     hidden_channels: int = setting(
         160, "Channels of the VAE's deterministic features (h_size).", at_least(1)
     )
@@ -63,7 +68,10 @@ class IAFVAEConfig(Settings):
         at_least(1),
     )
     num_layers_per_resolution: int = setting(
-        20, "Levels of latent variables at each resolution.", at_least(1)
+        20,
+        "Levels of latent variables at each resolution.",
+        at_least(1),
+        main=True,
     )
     use_iaf: bool = setting(
         True,
@@ -83,6 +91,8 @@ class IAFVAEConfig(Settings):
 class PixelCNNConfig(Settings):
     """The PixelCNN++ (Salimans et al. 2017); defaults of openai/pixel-cnn train.py."""
 
+    title: ClassVar[str] = "PixelCNN++"
+
     num_resnets: int = setting(
         5, "Gated resnets in each stage of the PixelCNN++.", at_least(1)
     )
@@ -94,7 +104,10 @@ class PixelCNNConfig(Settings):
         one_of(1, 2, 3),
     )
     num_filters: int = setting(
-        160, "Filters of every layer of the PixelCNN++.", at_least(1)
+        160,
+        "Filters of every layer of the PixelCNN++.",
+        at_least(1),
+        main=True,
     )
     num_mixtures: int = setting(
         10, "Logistic distributions in the mixture of each pixel.", at_least(1)

@@ -1,6 +1,7 @@
 """Settings of pictures drawn from a model; each field is a flag of agave-sample."""
 
 import dataclasses
+from typing import ClassVar
 
 from agave_tf.settings.setting import (
     SEED,
@@ -10,6 +11,7 @@ from agave_tf.settings.setting import (
     one_of,
     setting,
 )
+from agave_tf.settings.user_path import expand_path
 
 # The kinds of pictures, and their help.
 MODES = {
@@ -26,22 +28,27 @@ MODES = {
 class PictureSettings(Settings):
     """The kind of picture, the images it starts from, and how pixels are drawn."""
 
+    title: ClassVar[str] = "Pictures"
+
     mode: str = setting(
         "prior",
         "Kind of picture. "
         + "; ".join(f"{name}: {text}" for name, text in MODES.items())
         + ".",
         one_of(*MODES),
+        main=True,
     )
     num_images: int = setting(
         16,
         "Columns of the picture. With --mode=interpolate: images, two for each pair.",
         at_least(1),
+        main=True,
     )
     num_samples: int = setting(
         0,
         "Finished images in each column. 0: 1, or 10 with --mode=condition.",
         at_least(0),
+        main=True,
     )
     num_steps: int = setting(
         8,
@@ -52,9 +59,13 @@ class PictureSettings(Settings):
         "test",
         "Images to start from. test: held-out images; train: training images.",
         one_of("test", "train"),
+        main=True,
     )
     first_image: int = setting(
-        0, "Index in the split of the first image to use.", at_least(0)
+        0,
+        "Index in the split of the first image to use.",
+        at_least(0),
+        main=True,
     )
     keep_top: float = setting(
         0.5,
@@ -65,6 +76,7 @@ class PictureSettings(Settings):
         "",
         "With --mode=complete, instead of --keep_top: a PNG of the images' size that "
         "is white at the pixels to keep.",
+        expand=expand_path,
     )
     z_from: str = setting(
         "image",
@@ -85,12 +97,16 @@ class PictureSettings(Settings):
         between(0, 10),
     )
     seed: int = setting(
-        0, "Seed of all random numbers. The same seed gives the same pictures.", SEED
+        0,
+        "Seed of all random numbers. The same seed gives the same pictures.",
+        SEED,
+        main=True,
     )
     sampling_batch_size: int = setting(
         16,
         "Images drawn at a time; affects memory and speed, not the pictures.",
         at_least(1),
+        main=True,
     )
 
     @property

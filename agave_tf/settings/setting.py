@@ -11,10 +11,12 @@ agave_tf/commands/flags.py makes the flag of the same name from the field.
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from agave_tf.errors import InputError
+from agave_tf.settings.suggestion import did_you_mean
 
 
 class Constraint(NamedTuple):
@@ -86,6 +88,8 @@ def setting(
     may_change: bool = False,
     may_change_midway: bool = False,
     may_differ: bool = False,
+    main: bool = False,
+    expand: Callable[[str, str], str] | None = None,
 ) -> Any:
     """Returns a field of a subclass of `Settings`.
 
@@ -100,6 +104,10 @@ def setting(
         to recover from a training that fails; the run records the step of the change.
       may_differ: a stage may have another value than the run that it starts from,
         because weights of one value can be used with another.
+      main: --help shows the setting to somebody who meets the command for the first
+        time; --helpfull shows every setting.
+      expand: makes the value from what is given and the setting's name; such as
+        `expand_path`, for a setting that is a path.
     """
     metadata = {
         "help": help_text,
@@ -107,6 +115,8 @@ def setting(
         "may_change": may_change,
         "may_change_midway": may_change_midway,
         "may_differ": may_differ,
+        "main": main,
+        "expand": expand,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -118,11 +128,22 @@ class Settings:
     Raises:
       InputError: a value has the wrong type (an int is accepted for a float, which
         must be finite), does not meet a constraint, or does not go with another.
+
+    A setting that is a path may be given as a `pathlib.Path`, and may begin with ~.
     """
+
+    # The heading of these settings in --help.
+    title: ClassVar[str] = "Settings"
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            _check(field, getattr(self, field.name))
+            expand = field.metadata["expand"]
+            value = getattr(self, field.name)
+            if expand and isinstance(value, os.PathLike):
+                value = os.fspath(value)
+            _check(field, value)
+            if expand:
+                object.__setattr__(self, field.name, expand(value, field.name))
         self.check_together()
 
     def check_together(self) -> None:
@@ -174,4 +195,7 @@ def _check(field: dataclasses.Field, value: Any) -> None:
     if field.type is float:
         require(math.isfinite(value), field.name, "a finite number", value)
     if not all(c.is_met(value) for c in field.metadata["constraints"]):
-        raise InputError(f"`{field.name}` must {requirement_of(field)}; got {value!r}.")
+        hint = did_you_mean(value, choices_of(field))
+        raise InputError(
+            f"`{field.name}` must {requirement_of(field)}; got {value!r}.{hint}"
+        )

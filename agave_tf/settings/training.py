@@ -1,6 +1,7 @@
 """Settings of training: the objective, the optimizer, the schedule, the devices."""
 
 import dataclasses
+from typing import ClassVar
 
 from agave_tf.settings.setting import (
     POSITIVE,
@@ -24,11 +25,14 @@ class TrainConfig(Settings):
     other defaults are ours where their help names no source.
     """
 
+    title: ClassVar[str] = "Objective and length of training"
+
     kl_weight: float = setting(
         1.0,
         "lambda in Eq. 7: the weight of the KL in the objective of the joint stage. "
         "The other stages use 1.",
         at_least(0),
+        main=True,
     )
     auxiliary_weight: float = setting(
         1.0,
@@ -47,27 +51,37 @@ class TrainConfig(Settings):
         "Training steps of the stage pretrain_vae.",
         at_least(0),
         may_change=True,
+        main=True,
     )
     pretrain_pixel_cnn_steps: int = setting(
         10_000,
         "Training steps of the stage pretrain_pixel_cnn.",
         at_least(0),
         may_change=True,
+        main=True,
     )
     joint_steps: int = setting(
-        10_000, "Training steps of the stage joint.", at_least(0), may_change=True
+        10_000,
+        "Training steps of the stage joint.",
+        at_least(0),
+        may_change=True,
+        main=True,
     )
     ablation_steps: int = setting(
         2_000, "Training steps of the stage ablation.", at_least(0), may_change=True
     )
     batch_size: int = setting(
-        16, "Images in a training step, on all devices together.", at_least(1)
+        16,
+        "Images in a training step, on all devices together.",
+        at_least(1),
+        main=True,
     )
     learning_rate: float = setting(
         0.002,
         "Learning rate of the optimizer, Adamax.",
         POSITIVE,
         may_change_midway=True,
+        main=True,
     )
     warmup_steps: int = setting(
         100,
@@ -86,7 +100,10 @@ class TrainConfig(Settings):
         below(1),
     )
     seed: int = setting(
-        0, "Seed of all random numbers of a run. The same seed repeats the run.", SEED
+        0,
+        "Seed of all random numbers of a run. The same seed repeats the run.",
+        SEED,
+        main=True,
     )
     num_initialization_images: int = setting(
         64,
@@ -160,6 +177,8 @@ def _step_range(text: str) -> tuple[int, int]:
 class ComputeConfig(Settings):
     """How a training step is computed: precision, compilation, memory. Ours."""
 
+    title: ClassVar[str] = "Precision, speed and memory"
+
     compute_dtype: str = setting(
         "float32",
         "Precision of the features. bfloat16 takes half the memory, and is fast on "
@@ -185,6 +204,7 @@ class ComputeConfig(Settings):
         "step (gradient accumulation): the same result with less memory.",
         at_least(1),
         may_change=True,
+        main=True,
     )
     recompute: bool = setting(
         False,

@@ -1,0 +1,73 @@
+"""Paths as people write them: ~ and ~user at the start stand for home directories.
+
+A shell does not expand the ~ in --run_dir=~/runs, so flags and settings do. Variables
+such as $SCRATCH are left to the shell.
+"""
+
+import os
+
+from agave_tf.errors import InputError
+
+# Kinds of data sets whose name goes on with a path: folder:PATH.
+_KINDS_WITH_PATH = ("folder", "npz")
+
+
+def expand_path(path: str | os.PathLike[str], name: str) -> str:
+    """Replaces ~ or ~user at the start of a path by the home directory.
+
+    A file or directory whose own name begins with ~ is written as ./~name.
+
+    Args:
+      path: the path.
+      name: the setting or argument that gives it, for the error.
+
+    Raises:
+      InputError: there is no such user, or no home directory.
+    """
+    path = os.fspath(path)
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
+        user = path.partition("/")[0]
+        raise InputError(
+            f"`{name}` must begin with a home directory that exists, but {user} is "
+            f"none; got {path!r}. ./{path} is a path of this name."
+        )
+    return expanded
+
+
+def expand_dataset(dataset: str, name: str) -> str:
+    """As `expand_path`, for the path in folder:PATH and npz:PATH.
+
+    Args:
+      dataset: the name of a data set, of any kind.
+      name: the setting that gives it, for the error.
+
+    Raises:
+      InputError: as `expand_path`.
+    """
+    kind, colon, path = dataset.partition(":")
+    if kind not in _KINDS_WITH_PATH or not colon:
+        return dataset
+    return f"{kind}:{expand_path(path, name)}"
+
+
+def refuse_both(path: str, name: str) -> None:
+    """Refuses a path with ~ if only a directory that is called ~ has it.
+
+    Version 0.1 did not expand ~: what it wrote to ~/runs is in ./~/runs. A command must
+    not start anew in the home directory, as if there were no run.
+
+    Args:
+      path: the path, not expanded.
+      name: the flag that gives it, for the error.
+
+    Raises:
+      InputError: the path exists as it is written, and not in the home directory.
+    """
+    expanded = os.path.expanduser(path)
+    is_literal = path.startswith("~") and os.path.lexists(path)
+    if is_literal and not os.path.lexists(expanded):
+        raise InputError(
+            f"`{name}` must say which path it is, ./{path}, which exists, or "
+            f"{expanded}, which is new; got {path!r}."
+        )

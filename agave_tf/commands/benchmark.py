@@ -16,47 +16,50 @@ from agave_tf.benchmarks import evaluation_cost as evaluation
 from agave_tf.benchmarks import input_cost, sampling_cost, training_cost
 from agave_tf.benchmarks.networks import COMPUTES, MODELS, PIXEL_CNNS
 from agave_tf.benchmarks.table import print_table
+from agave_tf.commands.flags import flag_group
 from agave_tf.commands.running import run_command
 from agave_tf.errors import InputError
+from agave_tf.settings.suggestion import did_you_mean
 
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of the command."""
-    flags.DEFINE_enum(
-        "what",
-        "train",
-        ["train", "evaluate", "input", "sample"],
-        "Task to measure. train: training steps; evaluate: the importance-weighted "
-        "bound; input: reading batches; sample: drawing images, cached and not.",
-        flag_values=values,
-    )
-    flags.DEFINE_enum(
-        "network",
-        "small",
-        [*PIXEL_CNNS],
-        "Size of the PixelCNN++, for sample.",
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "repeats",
-        3,
-        "Measurements of each row, taken in turns.",
-        lower_bound=1,
-        flag_values=values,
-    )
-    for name, default, help_text in (
-        ("models", ["small"], f"Models, for train and evaluate: {_words(MODELS)}."),
-        (
-            "computed",
-            ["float32"],
-            f"Ways of computing, for train and evaluate: {_words(COMPUTES)}.",
-        ),
-        ("samples", ["2", "16"], "Importance samples of z, for evaluate."),
-        ("sizes", ["32"], "Sides of the square images; multiples of 4."),
-        ("batches", ["1", "16", "64"], "Images at a time, for sample and input."),
-    ):
-        help_text = f"{help_text} Several are separated by commas."
-        flags.DEFINE_list(name, default, help_text, flag_values=values)
+    with flag_group("Measurement", values, main=True):
+        flags.DEFINE_enum(
+            "what",
+            "train",
+            ["train", "evaluate", "input", "sample"],
+            "Task to measure. train: training steps; evaluate: the importance-weighted "
+            "bound; input: reading batches; sample: drawing images, cached and not.",
+            flag_values=values,
+        )
+        flags.DEFINE_enum(
+            "network",
+            "small",
+            [*PIXEL_CNNS],
+            "Size of the PixelCNN++, for sample.",
+            flag_values=values,
+        )
+        flags.DEFINE_integer(
+            "repeats",
+            3,
+            "Measurements of each row, taken in turns.",
+            lower_bound=1,
+            flag_values=values,
+        )
+        for name, default, help_text in (
+            ("models", ["small"], f"Models, for train and evaluate: {_words(MODELS)}."),
+            (
+                "computed",
+                ["float32"],
+                f"Ways of computing, for train and evaluate: {_words(COMPUTES)}.",
+            ),
+            ("samples", ["2", "16"], "Importance samples of z, for evaluate."),
+            ("sizes", ["32"], "Sides of the square images; multiples of 4."),
+            ("batches", ["1", "16", "64"], "Images at a time, for sample and input."),
+        ):
+            help_text = f"{help_text} Several are separated by commas."
+            flags.DEFINE_list(name, default, help_text, flag_values=values)
 
 
 def run(values: flags.FlagValues) -> None:
@@ -115,7 +118,7 @@ def _choices(name: str, choices: Iterable[str], values: flags.FlagValues) -> lis
         if word not in choices:
             raise InputError(
                 f"`{name}` must be of {_words(choices)}, separated by commas; "
-                f"got {word}."
+                f"got {word}.{did_you_mean(word, choices)}"
             )
     return values[name].value
 

@@ -9,9 +9,11 @@ from absl import flags
 
 from agave_tf.commands.flags import (
     define_num_logical_cpus,
+    define_path,
     define_run_dir,
     define_settings_of,
     define_settings_of_run,
+    flag_group,
     settings_from_flags,
     with_flags,
 )
@@ -32,33 +34,37 @@ _NUM_MAPS = 8
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of the command."""
-    define_settings_of_run("data", values)
+    with flag_group("Run", values, main=True):
+        define_run_dir("Run directory of the model to evaluate.", values)
     define_settings_of(EvaluationSettings, values)
-    define_run_dir("Run directory of the model to evaluate.", values)
-    flags.DEFINE_string(
-        "per_image",
-        "",
-        "File ending in .npz to write the scores of every image to, in nats; empty: "
-        "none.",
-        flag_values=values,
-    )
-    flags.DEFINE_enum(
-        "strategy",
-        "auto",
-        ["auto", "one", "mirrored"],
-        "Devices that share the images; they do not change the scores. one: one GPU, "
-        "or the CPU; mirrored: all GPUs of the machine; auto: mirrored if there are "
-        "several GPUs, else one.",
-        flag_values=values,
-    )
-    define_num_logical_cpus(values)
-    flags.DEFINE_string(
-        "bits_map",
-        "",
-        f"File ending in .png to draw {_NUM_MAPS} of the images to, with the bits "
-        "that each pixel costs; empty: none.",
-        flag_values=values,
-    )
+    with flag_group("Files to write", values, main=True):
+        define_path(
+            "per_image",
+            "",
+            "File ending in .npz to write the scores of every image to, in nats; "
+            "empty: none.",
+            values,
+        )
+        define_path(
+            "bits_map",
+            "",
+            f"File ending in .png to draw {_NUM_MAPS} of the images to, with the bits "
+            "that each pixel costs; empty: none.",
+            values,
+        )
+    define_settings_of_run("data", values)
+    with flag_group("Devices", values, main=True):
+        flags.DEFINE_enum(
+            "strategy",
+            "auto",
+            ["auto", "one", "mirrored"],
+            "Devices that share the images; they do not change the scores. one: one "
+            "GPU, or the CPU; mirrored: all GPUs of the machine; auto: mirrored if "
+            "there are several GPUs, else one.",
+            flag_values=values,
+        )
+    with flag_group("Devices", values):
+        define_num_logical_cpus(values)
 
 
 def run(values: flags.FlagValues) -> None:

@@ -4,13 +4,18 @@ No module outside agave_tf/commands defines or reads flags. Functions take the f
 values, `absl.flags.FlagValues`: those of the process, or others in a test.
 """
 
+import contextlib
 import dataclasses
-from typing import Any, TypeVar
+import re
+import weakref
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TypeVar
 
 from absl import flags
 
 from agave_tf.settings.config import PARTS, Config, config_from_settings
 from agave_tf.settings.setting import Settings, choices_of, help_of
+from agave_tf.settings.user_path import expand_path, refuse_both
 
 _Settings = TypeVar("_Settings", bound=Settings)
 
@@ -22,6 +27,50 @@ _DEFINE = {
 }
 
 
+class About(NamedTuple):
+    """What the help of a command says of a flag, besides its name."""
+
+    group: str  # the heading above it
+    is_main: bool  # --help shows it, not only --helpfull
+    help: str
+    no_default: str  # stands for the default of a flag that has none
+
+
+_ABOUT: weakref.WeakKeyDictionary[flags.Flag, About] = weakref.WeakKeyDictionary()
+
+
+def about(flag: flags.Flag) -> About | None:
+    """Returns what the help says of a flag; None for one of absl's own."""
+    return _ABOUT.get(flag)
+
+
+@contextlib.contextmanager
+def flag_group(
+    title: str,
+    values: flags.FlagValues,
+    *,
+    main: bool = False,
+    no_default: str = "required",
+) -> Iterator[None]:
+    """Puts the flags that are defined inside under a heading of the help.
+
+    Flags that another group inside has are left to it.
+
+    Args:
+      title: the heading.
+      values: where the flags are defined.
+      main: --help shows the flags; --helpfull shows all flags.
+      no_default: stands for the default of flags that have none.
+    """
+    before = set(values)
+    yield
+    for name in values:
+        if name not in before and values[name] not in _ABOUT:
+            # absl puts the choices before the help.
+            text = re.sub(r"^<[^>]*>: ", "", values[name].help)
+            _ABOUT[values[name]] = About(title, main, text, no_default)
+
+
 def define_settings(values: flags.FlagValues, *part_names: str) -> None:
     """Defines a flag for every setting of the named parts of Config (none: all)."""
     for name in part_names or PARTS:
@@ -31,13 +80,17 @@ def define_settings(values: flags.FlagValues, *part_names: str) -> None:
 def define_settings_of(settings: type[Settings], values: flags.FlagValues) -> None:
     """Defines a flag for every field of a class of settings."""
     for field in dataclasses.fields(settings):
-        _define(field, field.default, "", values)
+        with flag_group(settings.title, values, main=field.metadata["main"]):
+            _define(field, field.default, "", values)
 
 
 def define_settings_of_run(part_name: str, values: flags.FlagValues) -> None:
     """Defines flags that replace settings of a run, by `with_flags`, if given."""
-    for field in dataclasses.fields(PARTS[part_name]):
-        _define(field, None, " Default: as in the run.", values)
+    part, note = PARTS[part_name], "as in the run"
+    for field in dataclasses.fields(part):
+        main = field.metadata["main"]
+        with flag_group(part.title, values, main=main, no_default=note):
+            _define(field, None, f" Default: {note}.", values)
 
 
 def _define(
@@ -49,14 +102,44 @@ def _define(
         # absl shows the choices before the help.
         help_text = field.metadata["help"] + note
         flags.DEFINE_enum(field.name, default, choices, help_text, flag_values=values)
+    elif field.metadata["expand"] is expand_path:
+        define_path(field.name, default, help_of(field) + note, values)
     else:
         help_text = help_of(field) + note
         _DEFINE[field.type](field.name, default, help_text, flag_values=values)
 
 
+class _PathParser(flags.ArgumentParser[str]):
+    """Parses a path, in which ~ and ~user are expanded."""
+
+    syntactic_help = "a path"
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def parse(self, argument: str) -> str:
+        refuse_both(argument, self._name)
+        return expand_path(argument, self._name)
+
+    def flag_type(self) -> str:
+        return "string"
+
+
+def define_path(
+    name: str,
+    default: str | None,
+    help_text: str,
+    values: flags.FlagValues,
+    *,
+    required: bool = False,
+) -> None:
+    """Defines a flag that is a path, in which ~ and ~user are expanded."""
+    flags.DEFINE(_PathParser(name), name, default, help_text, values, required=required)
+
+
 def define_run_dir(help_text: str, values: flags.FlagValues) -> None:
     """Defines --run_dir, which must be given."""
-    flags.DEFINE_string("run_dir", None, help_text, required=True, flag_values=values)
+    define_path("run_dir", None, help_text, values, required=True)
 
 
 def settings_from_flags(

@@ -8,8 +8,10 @@ The run can be evaluated, sampled and exported, and a joint stage can start from
 from absl import flags
 
 from agave_tf.commands.flags import (
+    define_path,
     define_run_dir,
     define_settings,
+    flag_group,
     settings_from_flags,
 )
 from agave_tf.commands.running import run_command
@@ -20,35 +22,36 @@ from agave_tf.settings.config import DataConfig
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of the command."""
+    with flag_group("Import", values, main=True):
+        define_run_dir("Run directory to make; it must be new or empty.", values)
+        flags.DEFINE_enum(
+            "kind",
+            None,
+            [*KINDS],
+            "Network of the checkpoint. pixel_cnn: of openai/pixel-cnn; iaf_vae: of "
+            "openai/iaf.",
+            required=True,
+            flag_values=values,
+        )
+        define_path(
+            "checkpoint",
+            None,
+            "Checkpoint to read: the common part of its files' names, before .index "
+            "and .data-..., or one of these files; a directory with the file "
+            "`checkpoint`, for the newest one in it; or the one file that old versions "
+            "of TensorFlow wrote.",
+            values,
+            required=True,
+        )
+        flags.DEFINE_enum(
+            "nonlinearity",
+            "",
+            ["", "concat_elu", "elu", "relu"],
+            "Activation function of the PixelCNN++, needed where the shapes of its "
+            "weights fit elu and relu alike; empty: as the shapes tell.",
+            flag_values=values,
+        )
     define_settings(values, "data")
-    define_run_dir("Run directory to make; it must be new or empty.", values)
-    flags.DEFINE_enum(
-        "kind",
-        None,
-        [*KINDS],
-        "Network of the checkpoint. pixel_cnn: of openai/pixel-cnn; iaf_vae: of "
-        "openai/iaf.",
-        required=True,
-        flag_values=values,
-    )
-    flags.DEFINE_string(
-        "checkpoint",
-        None,
-        "Checkpoint to read: the common part of its files' names, before .index and "
-        ".data-..., or one of these files; a directory with the file `checkpoint`, "
-        "for the newest one in it; or the one file that old versions of TensorFlow "
-        "wrote.",
-        required=True,
-        flag_values=values,
-    )
-    flags.DEFINE_enum(
-        "nonlinearity",
-        "",
-        ["", "concat_elu", "elu", "relu"],
-        "Activation function of the PixelCNN++, needed where the shapes of its weights "
-        "fit elu and relu alike; empty: as the shapes tell.",
-        flag_values=values,
-    )
     values.set_default("dataset", "cifar10")
 
 

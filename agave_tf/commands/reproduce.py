@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from absl import flags
 
+from agave_tf.commands.flags import define_path, flag_group
 from agave_tf.commands.running import run_command
 from agave_tf.reproduction.artifacts import ARTIFACTS
 from agave_tf.reproduction.scales import SCALES
@@ -19,41 +20,43 @@ from agave_tf.reproduction.workspace import Workspace
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of the command."""
-    flags.DEFINE_enum(
-        "artifact",
-        None,
-        [*ARTIFACTS, "all"],
-        "Table or figure of the paper to reproduce.",
-        required=True,
-        flag_values=values,
-    )
-    flags.DEFINE_enum(
-        "scale",
-        "small",
-        [*SCALES],
-        "Size of networks and images, and length of training. paper: as in the paper; "
-        "small: hours on two CPU cores; toy: only shows that everything runs.",
-        flag_values=values,
-    )
-    help_text = "Directory for the runs and the results."
-    flags.DEFINE_string(
-        "output_dir", None, help_text, required=True, flag_values=values
-    )
-    help_text = "Directory in which TFDS keeps its data sets; empty: TFDS's default."
-    flags.DEFINE_string("data_dir", "", help_text, flag_values=values)
-    flags.DEFINE_integer(
-        "runs_at_once",
-        1,
-        "Runs to train at the same time; 2 suits two CPU cores.",
-        lower_bound=1,
-        flag_values=values,
-    )
-    flags.DEFINE_boolean(
-        "dry_run",
-        False,
-        "Only print the commands of the runs, and estimates of their times.",
-        flag_values=values,
-    )
+    with flag_group("Reproduction", values, main=True):
+        flags.DEFINE_enum(
+            "artifact",
+            None,
+            [*ARTIFACTS, "all"],
+            "Table or figure of the paper to reproduce.",
+            required=True,
+            flag_values=values,
+        )
+        flags.DEFINE_enum(
+            "scale",
+            "small",
+            [*SCALES],
+            "Size of networks and images, and length of training. paper: as in the "
+            "paper; small: hours on two CPU cores; toy: only shows that everything "
+            "runs.",
+            flag_values=values,
+        )
+        help_text = "Directory for the runs and the results."
+        define_path("output_dir", None, help_text, values, required=True)
+        help_text = (
+            "Directory in which TFDS keeps its data sets; empty: TFDS's default."
+        )
+        define_path("data_dir", "", help_text, values)
+        flags.DEFINE_integer(
+            "runs_at_once",
+            1,
+            "Runs to train at the same time; 2 suits two CPU cores.",
+            lower_bound=1,
+            flag_values=values,
+        )
+        flags.DEFINE_boolean(
+            "dry_run",
+            False,
+            "Only print the commands of the runs, and estimates of their times.",
+            flag_values=values,
+        )
 
 
 def run(values: flags.FlagValues) -> None:

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import tensorflow as tf
 from absl import app, flags, logging
 
+from agave_tf.commands.arguments import check_arguments, required_flag_error
+from agave_tf.commands.help import full_help, short_help
 from agave_tf.errors import InputError, first_line
 from agave_tf.settings.flag_files import expand_flag_files
 
@@ -66,8 +68,6 @@ def run_command(
 
     def guarded(arguments: list[str]) -> None:
         logging.use_absl_handler()
-        if len(arguments) > 1:
-            _exit(Failure(f"Arguments must be --flags; got {arguments[1]!r}.", 2))
         try:
             run(flags.FLAGS)
         except (Exception, KeyboardInterrupt) as error:
@@ -105,11 +105,33 @@ def _define(define_flags: Callable[[flags.FlagValues], None]) -> None:
 
 
 def _parse(arguments: list[str]) -> list[str]:
-    """Parses as absl does, but with our flag files and errors of one line."""
+    """Parses as absl does, but with our help, flag files and errors of one line."""
     try:
-        return flags.FLAGS(expand_flag_files(arguments))
-    except (flags.Error, InputError) as error:
+        program, *expanded = expand_flag_files(arguments)
+        _show_help(expanded)
+        check_arguments(expanded, flags.FLAGS)
+        return flags.FLAGS([program, *expanded])
+    except flags.Error as error:
+        _exit(Failure(str(required_flag_error(error)), 2))
+    except InputError as error:
         _exit(Failure(str(error), 2))
+
+
+def _show_help(arguments: list[str]) -> None:
+    """Prints the help that the arguments ask for, if they do, and exits."""
+    description = sys.modules["__main__"].__doc__
+    texts = {
+        "help": short_help,
+        "h": short_help,
+        "?": short_help,
+        "helpfull": full_help,
+        "helpshort": lambda *_: f"{description}\n{flags.FLAGS.main_module_help()}",
+    }
+    for argument in arguments:
+        name = argument.removeprefix("-").removeprefix("-")
+        if name in texts and argument != name:
+            print(texts[name](description, flags.FLAGS))
+            sys.exit(0)
 
 
 def _is_shown(record: std_logging.LogRecord) -> bool:

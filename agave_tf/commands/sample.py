@@ -3,54 +3,60 @@
 bin/sample.py --run_dir=runs/cifar10/joint --mode=prior --output=samples.png
 """
 
-from absl import flags
+from absl import flags, logging
 
 from agave_tf.commands.flags import (
+    define_path,
     define_run_dir,
     define_settings_of,
     define_settings_of_run,
+    flag_group,
     settings_from_flags,
     with_flags,
 )
 from agave_tf.commands.output_file import check_optional_file, check_output_file
 from agave_tf.commands.running import run_command
-from agave_tf.pictures.draw_rows import draw_rows
-from agave_tf.pictures.grid import write_png
-from agave_tf.pictures.picture_row import rows_grid
+from agave_tf.data.image_set import Images
+from agave_tf.models.agave import AGAVE
+from agave_tf.pictures.draw_rows import check_label, draw_rows
+from agave_tf.pictures.picture_row import write_rows
 from agave_tf.runs.run_data import load_run_data
-from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.settings.pictures import PictureSettings
 from agave_tf.whole_file import write_npz
 
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of the command."""
-    define_settings_of_run("data", values)
+    with flag_group("Run", values, main=True):
+        define_run_dir("Run directory of the model to draw from.", values)
+    with flag_group("Files to write", values, main=True):
+        define_path(
+            "output",
+            None,
+            "File ending in .png to write the picture to.",
+            values,
+            required=True,
+        )
+        define_path(
+            "save_npz",
+            "",
+            "File ending in .npz to write the images of every row to; empty: none.",
+            values,
+        )
     define_settings_of(PictureSettings, values)
-    define_run_dir("Run directory of the model to draw from.", values)
-    flags.DEFINE_string(
-        "output",
-        None,
-        "File ending in .png to write the picture to.",
-        required=True,
-        flag_values=values,
-    )
-    flags.DEFINE_string(
-        "save_npz",
-        "",
-        "File ending in .npz to write the images of every row to; empty: none.",
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "scale",
-        3,
-        "Factor by which the images are enlarged in the picture.",
-        lower_bound=1,
-        flag_values=values,
-    )
-    flags.DEFINE_boolean(
-        "captions", True, "Write a caption beside every row.", flag_values=values
-    )
+    with flag_group("Layout of the picture", values):
+        flags.DEFINE_integer(
+            "scale",
+            3,
+            "Factor by which the images are enlarged in the picture.",
+            lower_bound=1,
+            flag_values=values,
+        )
+        flags.DEFINE_boolean(
+            "captions", True, "Write a caption beside every row.", flag_values=values
+        )
+    define_settings_of_run("data", values)
 
 
 def run(values: flags.FlagValues) -> None:
@@ -60,18 +66,42 @@ def run(values: flags.FlagValues) -> None:
     check_optional_file("save_npz", values.save_npz, ".npz")
     source = open_run(values.run_dir)
     model = source.load_model()
+    check_label(model, settings)
+    _say_what_has_no_effect(settings, model)
     images = None
-    if settings.shows_images or model.num_classes:
-        data = with_flags(source.config, "data", values).data
-        images = load_run_data(source, data, [settings.split]).part(settings.split)
-        source.check_images(images)
-        images = images.some(settings.first_image, settings.num_images)
+    if settings.reads_images(model.num_classes):
+        images = _images(source, settings, values)
     rows = draw_rows(model, settings, images)
-    write_png(values.output, rows_grid(rows, values.scale, values.captions))
+    write_rows(values.output, rows, values.scale, values.captions)
     if values.save_npz:
         names = [f"{i:02d} {row.caption}" for i, row in enumerate(rows)]
         write_npz(values.save_npz, dict(zip(names, [row.images for row in rows])))
     print(values.output)
+
+
+def _images(
+    source: RunDirectory, settings: PictureSettings, values: flags.FlagValues
+) -> Images:
+    """The images to start from, or whose labels to draw for."""
+    data = with_flags(source.config, "data", values).data
+    images = load_run_data(source, data, [settings.split]).part(settings.split)
+    source.check_images(images)
+    first, count = settings.first_image, settings.num_images
+    if not settings.shows_images:
+        # Labels repeat, so fewer images than columns will do.
+        count = max(1, min(count, len(images.image) - first))
+    return images.some(first, count, 2 if settings.mode == "interpolate" else 1)
+
+
+def _say_what_has_no_effect(settings: PictureSettings, model: AGAVE) -> None:
+    has_vae, has_pixel_cnn = model.vae is not None, model.pixel_cnn is not None
+    names = settings.without_effect(has_vae, has_pixel_cnn, model.num_classes)
+    if names:
+        logging.warning(
+            "No effect on --mode=%s of this run: %s.",
+            settings.mode,
+            ", ".join(f"--{name}" for name in names),
+        )
 
 
 def main() -> None:

@@ -8,9 +8,16 @@ import os
 from collections.abc import Iterable
 
 from agave_tf.errors import InputError, first_line
+from agave_tf.settings.suggestion import did_you_mean
 
 _PACKAGED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "flags")
 _ENDING = ".flags"
+
+
+class FlagLine(str):
+    """A flag that was read from a file; an error about it can say where it stands."""
+
+    place: str  # such as "small.flags, line 12"
 
 
 def find_flag_file(name: str, directory: str = "") -> str:
@@ -34,9 +41,13 @@ def find_flag_file(name: str, directory: str = "") -> str:
         for file in (place, place + _ENDING):
             if os.path.isfile(file):
                 return file
+    packaged = packaged_flag_files()
+    hint = did_you_mean(
+        os.path.basename(path).removesuffix(_ENDING) + _ENDING, packaged
+    )
     raise InputError(
         "`flagfile` must be a file, or one of this package's: "
-        f"{', '.join(packaged_flag_files())}; got {name!r}."
+        f"{', '.join(packaged)}; got {name!r}.{hint}"
     )
 
 
@@ -62,6 +73,8 @@ def read_flag_file(name: str) -> list[str]:
 def expand_flag_files(arguments: Iterable[str]) -> list[str]:
     """Replaces each --flagfile in command-line arguments by the flags of the file.
 
+    Each flag from a file is a `FlagLine`.
+
     Raises:
       InputError: as `read_flag_file`, or --flagfile has no value.
     """
@@ -86,18 +99,28 @@ def _named_file(flag: str) -> str | None:
 
 def _read(path: str, readers: tuple[str, ...]) -> list[str]:
     """The flags of a file that was named by the files `readers`."""
-    path = os.path.realpath(path)
+    shown, path = path, os.path.realpath(path)
     if path in readers:
         raise InputError(f"`flagfile` must not name itself; {path} does.")
     flags = []
-    for line in _lines(path):
+    for number, line in enumerate(_lines(path), start=1):
         name = _named_file(line)
         if name is not None:
-            nested = find_flag_file(name, os.path.dirname(path))
+            nested = _nested(name, path, f"{shown}, line {number}")
             flags += _read(nested, (*readers, path))
         elif line and not line.startswith(("#", "//")):
-            flags.append(line)
+            flag = FlagLine(line)
+            flag.place = f"{shown}, line {number}"
+            flags.append(flag)
     return flags
+
+
+def _nested(name: str, path: str, place: str) -> str:
+    """The path of the flag file that the file at `path` names."""
+    try:
+        return find_flag_file(name, os.path.dirname(path))
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
 
 
 def _lines(path: str) -> list[str]:

@@ -1,13 +1,22 @@
 """Errors end a command in one line with an exit code; flags can be parsed twice."""
 
 import errno
+import io
 
 import pytest
 import tensorflow as tf
 from absl import flags
 
 from agave_tf import errors
-from agave_tf.commands import evaluate, export, import_openai, reproduce, sample, train
+from agave_tf.commands import (
+    _shown_on,
+    evaluate,
+    export,
+    import_openai,
+    reproduce,
+    sample,
+    train,
+)
 from agave_tf.commands.running import Failure, failure_of
 
 
@@ -69,3 +78,12 @@ def test_a_command_runs_in_process_with_flags_of_its_own(tmp_path):
     values(["evaluate", f"--run_dir={tmp_path}/none", "--num_importance_samples=0"])
     with pytest.raises(errors.InputError, match="`num_importance_samples` must be at"):
         evaluate.run(values)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_only_a_terminal_shows_what_is_waited_for_and_then_erases_it(is_terminal):
+    stream = io.StringIO()
+    stream.isatty = lambda: is_terminal
+    with _shown_on(stream, "Loading"):
+        assert stream.getvalue() == ("Loading" if is_terminal else "")
+    assert stream.getvalue() == ("Loading\r\033[K" if is_terminal else "")

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.xdist_group("wheel")
 
 COMMANDS = ["train", "evaluate", "sample", "export"]
 OTHER_COMMANDS = ["import-openai", "reproduce", "benchmark"]
+# Taken for patterns, for ends of words, and for letters of more than one byte.
+ODD = "größe [lr=0.1] a"
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 
 
@@ -55,13 +57,26 @@ def site(wheel, tmp_path_factory):
 
 @pytest.fixture
 def started(site, tmp_path):
-    """Runs a command line with the installed package, outside the checkout."""
+    """Runs a command line with the installed package, outside the checkout.
+
+    The working directory has an odd name, and HOME cannot be written to.
+    """
+
+    # Nothing can be made below a file, so nobody, not even root, can write to HOME.
+    (tmp_path / "file").touch()
+    environment = os.environ | {
+        "PYTHONPATH": str(site),
+        "HOME": str(tmp_path / "file" / "home"),
+    }
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "KERAS_HOME", "MPLCONFIGDIR"):
+        environment.pop(name, None)
+    (tmp_path / ODD).mkdir()
 
     def run(*line: object) -> subprocess.CompletedProcess:
         return subprocess.run(
             [str(word) for word in line],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(site)},
+            cwd=tmp_path / ODD,
+            env=environment,
             capture_output=True,
             text=True,
         )
@@ -77,7 +92,7 @@ def test_a_wheel_contains_every_module_and_every_flag_file(wheel):
     assert found == {str(path.relative_to(ROOT)) for path in expected}
 
 
-def test_an_installed_wheel_trains_evaluates_samples_and_exports(
+def test_an_installed_wheel_does_all_in_odd_directories_without_a_home(
     site, started, tmp_path
 ):
     def output(*line: object) -> str:
@@ -89,17 +104,22 @@ def test_an_installed_wheel_trains_evaluates_samples_and_exports(
     found = output(sys.executable, "-c", script).strip()
     assert pathlib.Path(found) == site / "agave_tf" / "__init__.py"
     train, evaluate, sample, export = (site / "bin" / f"agave-{c}" for c in COMMANDS)
-    output(
+    steps = (
         *(train, "--flagfile=smoke.flags", "--stage=joint", "--run_dir=run"),
-        *("--joint_steps=2", "--evaluate_images=0"),
+        *("--checkpoint_every=1", "--evaluate_images=0"),
     )
+    output(*steps, "--joint_steps=1")
+    resumed = started(*steps, "--joint_steps=2")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Going on from step 1 in run" in resumed.stderr
     scores = output(
         evaluate, "--run_dir=run", "--max_images=2", "--num_importance_samples=1"
     )
     assert "run, step 2: 2 of 500 test images, a random choice" in scores
     output(sample, "--run_dir=run", "--num_images=1", "--output=picture.png")
-    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
-    output(export, "--run_dir=run", "--output_dir=exported")
+    assert (tmp_path / ODD / "picture.png").read_bytes().startswith(b"\x89PNG")
+    # TensorFlow cannot load a SavedModel below a directory with brackets.
+    output(export, "--run_dir=run", f"--output_dir={tmp_path}/exported")
     assert (tmp_path / "exported" / "saved_model.pb").exists()
 
 
@@ -110,5 +130,7 @@ def test_an_installed_command_names_itself_in_errors_and_help(site, started):
     refused = started(train, "--flagfile=nothing")
     assert refused.returncode == 2
     assert refused.stderr.startswith("agave-train: `flagfile` must be a file, or one")
-    shown = started(train, "--helpshort").stdout
-    assert "\nagave-train --flagfile=small.flags --stage=all" in shown
+    for flag in ("--helpshort", "--help"):
+        shown = started(train, flag)
+        assert "\nagave-train --flagfile=small.flags --stage=all" in shown.stdout
+        assert (shown.returncode, shown.stderr) == (0, "")

@@ -8,6 +8,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 
 @contextlib.contextmanager
@@ -24,10 +25,23 @@ def _without_messages() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextlib.contextmanager
+def _shown_on(stream: TextIO, text: str) -> Iterator[None]:
+    """Shows a text while something lasts, if somebody looks."""
+    is_looked_at = stream.isatty()
+    if is_looked_at:
+        stream.write(text)
+        stream.flush()
+    yield
+    if is_looked_at:
+        stream.write("\r\033[K")  # Erases the line.
+        stream.flush()
+
+
 # TensorFlow prints a dozen lines when it is imported, which would bury an error of one
 # line and which no setting suppresses completely. This package is imported before the
 # modules of the commands, whatever the order of their imports.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _without_messages():
+with _shown_on(sys.stderr, "Loading TensorFlow ..."), _without_messages():
     # It imports everything else that prints.
     import agave_tf.training.train_loop  # noqa: F401

@@ -10,7 +10,7 @@ Times are medians. Run it on a machine that does nothing else.
 
 from collections.abc import Iterable
 
-from absl import flags
+from absl import flags, logging
 
 from agave_tf.benchmarks import evaluation_cost as evaluation
 from agave_tf.benchmarks import input_cost, sampling_cost, training_cost
@@ -96,6 +96,11 @@ def run(values: flags.FlagValues) -> None:
             sampling_cost.sampling_costs(values.network, sizes, batches, repeats),
         ),
     }
+    logging.info(
+        "Measuring %s %d times; each is compiled first, the table comes at the end",
+        values.what,
+        repeats,
+    )
     print_table(*measure[values.what]())
 
 

@@ -5,7 +5,7 @@ bin/evaluate.py --run_dir=runs/cifar10/joint --num_importance_samples=150
 
 import contextlib
 
-from absl import flags
+from absl import flags, logging
 
 from agave_tf.commands.flags import (
     define_num_logical_cpus,
@@ -79,13 +79,16 @@ def run(values: flags.FlagValues) -> None:
     images = data.part(settings.split)
     run_to_score.check_images(images)
     evaluated = on_images(run_to_score, config, data.record)
+    logging.info("Reading the weights of %s", evaluated.path)
     with strategy.scope() if strategy else contextlib.nullcontext():
         model = evaluated.load_model()
+    logging.info("Compiling the evaluation, for which the first images wait")
     scores = evaluate_run(evaluated, model, images, settings, strategy)
     _print(evaluated, settings.split, len(images.image), scores)
     if values.per_image:
         write_npz(values.per_image, scores.of_images._asdict())
     if values.bits_map:
+        logging.info("Drawing %s", values.bits_map)
         shown = images.take(images.choose(_NUM_MAPS))
         rows = bits_map_rows(model, shown, settings.evaluation_seed)
         write_png(values.bits_map, rows_grid(rows, scale=3))

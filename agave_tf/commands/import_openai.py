@@ -5,7 +5,7 @@ bin/import_openai.py --kind=pixel_cnn --checkpoint=params_cifar.ckpt --run_dir=r
 The run can be evaluated, sampled and exported, and a joint stage can start from it.
 """
 
-from absl import flags
+from absl import flags, logging
 
 from agave_tf.commands.flags import (
     define_path,
@@ -59,6 +59,7 @@ def run(values: flags.FlagValues) -> None:
     """Makes --run_dir."""
     check_new_directory("run_dir", values.run_dir)
     data = settings_from_flags(DataConfig, values)
+    logging.info("Reading %s, and building its network", values.checkpoint)
     imported = import_openai(
         values.kind, values.checkpoint, values.run_dir, values.nonlinearity, data
     )

@@ -9,7 +9,7 @@ import os
 import shlex
 from collections.abc import Iterable
 
-from absl import flags
+from absl import flags, logging
 
 from agave_tf.commands.flags import define_path, flag_group
 from agave_tf.commands.running import run_command
@@ -70,6 +70,7 @@ def run(values: flags.FlagValues) -> None:
     results = os.path.join(values.output_dir, "results")
     for name in names:
         workspace.train(ARTIFACTS[name].runs, values.runs_at_once)
+        logging.info("%s: its runs are trained; evaluating and drawing", name)
         report = ARTIFACTS[name].make(workspace)
         report.write(results, name)
         print(report.markdown())

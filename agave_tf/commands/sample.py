@@ -65,12 +65,14 @@ def run(values: flags.FlagValues) -> None:
     check_output_file("output", values.output, ".png")
     check_optional_file("save_npz", values.save_npz, ".npz")
     source = open_run(values.run_dir)
+    logging.info("Reading the weights of %s", source.path)
     model = source.load_model()
     check_label(model, settings)
     _say_what_has_no_effect(settings, model)
     images = None
     if settings.reads_images(model.num_classes):
         images = _images(source, settings, values)
+    logging.info("Compiling the sampler, for which the first images wait")
     rows = draw_rows(model, settings, images)
     write_rows(values.output, rows, values.scale, values.captions)
     if values.save_npz:

@@ -13,9 +13,12 @@ from agave_tf.commands import evaluate, sample, train
 from agave_tf.commands.flags import config_from_flags, settings_from_flags, with_flags
 from agave_tf.data.load import open_source
 from agave_tf.errors import InputError
+from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.stages import STAGES
 from agave_tf.settings.config import Config, DataConfig, config_to_json
 from agave_tf.settings.flag_files import read_flag_file
 from agave_tf.settings.pictures import PictureSettings
+from agave_tf.training.train_stage import train_stage
 
 PATH_FLAGS = [
     *("run_dir", "init_vae_from", "init_pixel_cnn_from", "init_from", "checkpoint"),
@@ -127,3 +130,20 @@ def test_a_run_in_a_directory_called_tilde_is_not_started_anew(home):
     values = values_of(train)
     values(["train", "--run_dir=~/runs/x", "--stage=joint"])
     assert values.run_dir == f"{home}/runs/x"
+
+
+def test_a_run_below_the_home_directory_is_opened_in_python(home):
+    stage, config = STAGES["pretrain_vae"], Config()
+    for path in ("~/runs/x", pathlib.Path("~/runs/x")):
+        RunDirectory(path, stage, config, (8, 8, 3)).write_config()
+        assert (home / "runs" / "x" / "config.json").exists()
+        assert open_run(path).path == f"{home}/runs/x"
+
+
+def test_training_in_python_finds_runs_below_the_home_directory(home):
+    (home / "x").mkdir()
+    (home / "x" / "file").touch()
+    with pytest.raises(InputError, match=f"{home}/x has none"):
+        train_stage(STAGES["pretrain_vae"], Config(), "~/x")
+    with pytest.raises(InputError, match=f"there is no directory {home}/source"):
+        train_stage(STAGES["ablation"], Config(), "y", {"init_from": "~/source"})

@@ -38,6 +38,7 @@ In Python, a trained run is used like this:
 
 import importlib
 import os
+import sys
 from typing import Any
 
 from agave_tf.moved import explain_moved_modules
@@ -48,6 +49,14 @@ __version__ = "0.2.0"
 # on CPUs with AVX512-VNNI, BF16 or AMX, though with AVX2 alone too they train 2 to 3
 # times as fast as its own (BUILD_NOTES, Training speed). The user's own setting wins.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+# Keras reads it when it is imported; otherwise the user's keras.json would choose.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorflow":
+    raise ImportError(
+        "agave_tf needs Keras's TensorFlow backend; Keras was imported before with "
+        f"{sys.modules['keras'].config.backend()}. Import agave_tf first."
+    )
 
 # Imported at first use: most of them import TensorFlow, which takes seconds.
 _HOMES = {

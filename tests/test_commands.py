@@ -203,8 +203,9 @@ def test_flags_that_contradict_each_other_are_refused(runs, tmp_path):
     new = f"--run_dir={tmp_path}/run"
     source = f"{runs}/pretrain_vae"
     refused(
-        "`--init_vae_from` cannot go with --stage=pretrain_vae",
-        *("train", SMOKE, new, "--stage=pretrain_vae", f"--init_vae_from={source}"),
+        "`--init_pixel_cnn_from` cannot go with --stage=pretrain_vae",
+        *("train", SMOKE, new, "--stage=pretrain_vae"),
+        f"--init_pixel_cnn_from={source}",
     )
     refused(
         "`--init_from` gives all weights",

@@ -9,7 +9,8 @@ from tiny import KL_ROUNDING_BITS, tiny_config, tiny_images, tiny_trainer
 from agave_tf.errors import InputError, NonFiniteError
 from agave_tf.layers.weights_as_argument import weights_of as weights_of_network
 from agave_tf.models.objective import AGAVETerms, elbo, objective
-from agave_tf.runs.run_directory import check_same_run, open_run
+from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.same_run import check_same_run
 from agave_tf.runs.stages import STAGES
 from agave_tf.training.moving_average import MovingAverage
 

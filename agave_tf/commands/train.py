@@ -12,52 +12,60 @@ from absl import flags
 from agave_tf.commands.flags import (
     config_from_flags,
     define_num_logical_cpus,
+    define_path,
     define_run_dir,
     define_settings,
+    flag_group,
 )
 from agave_tf.commands.running import run_command
 from agave_tf.errors import InputError
 from agave_tf.runs.run_data import check_same_dataset
-from agave_tf.runs.run_directory import check_same_run
+from agave_tf.runs.same_run import check_same_run
 from agave_tf.runs.stages import STAGES, TRAINING_STAGES
 from agave_tf.settings.config import Config
 from agave_tf.training.strategy import STRATEGIES, make_strategy
 from agave_tf.training.train_stage import train_stage
 
 _SOURCES = {
-    "init_vae_from": "Run directory; the stage joint starts from its VAE.",
-    "init_pixel_cnn_from": "Run directory; the stage joint starts from its PixelCNN++.",
-    "init_from": "Run directory of a stage joint; the stage ablation, or another stage "
-    "joint, starts from all its weights.",
+    "init_vae_from": "Run directory; joint or pretrain_vae starts from its VAE.",
+    "init_pixel_cnn_from": "Run directory; joint or pretrain_pixel_cnn starts from its "
+    "PixelCNN++.",
+    "init_from": "Run directory; the stage starts from all weights of its own that the "
+    "run has: ablation and joint from a joint stage, the pretraining stages from any "
+    "run with their part, such as an imported or an earlier one.",
 }
 
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of the command."""
+    with flag_group("Run", values, main=True):
+        define_run_dir("Directory of the run; a run that was stopped goes on.", values)
+        flags.DEFINE_enum(
+            "stage",
+            None,
+            [*STAGES, "all"],
+            "Stage to train; all: pretrain_vae, pretrain_pixel_cnn and joint, one "
+            "after another, each in a directory of its name below --run_dir.",
+            required=True,
+            flag_values=values,
+        )
+    with flag_group("Runs to start from", values):
+        for name, help_text in _SOURCES.items():
+            define_path(name, "", help_text, values)
     define_settings(values)
-    define_run_dir("Directory of the run; a run that was stopped goes on.", values)
-    flags.DEFINE_enum(
-        "stage",
-        None,
-        [*STAGES, "all"],
-        "Stage to train; all: pretrain_vae, pretrain_pixel_cnn and joint, one after "
-        "another, each in a directory of its name below --run_dir.",
-        required=True,
-        flag_values=values,
-    )
-    for name, help_text in _SOURCES.items():
-        flags.DEFINE_string(name, "", help_text, flag_values=values)
-    flags.DEFINE_enum(
-        "strategy",
-        "auto",
-        STRATEGIES,
-        "Devices to train on. one: one GPU, or the CPU; mirrored: all GPUs of the "
-        "machine; multi_worker: all processes that TF_CONFIG lists; auto: multi_worker "
-        "if TF_CONFIG lists several, else mirrored if there are several GPUs, else "
-        "one.",
-        flag_values=values,
-    )
-    define_num_logical_cpus(values)
+    with flag_group("Devices", values, main=True):
+        flags.DEFINE_enum(
+            "strategy",
+            "auto",
+            STRATEGIES,
+            "Devices to train on. one: one GPU, or the CPU; mirrored: all GPUs of the "
+            "machine; multi_worker: all processes that TF_CONFIG lists; auto: "
+            "multi_worker if TF_CONFIG lists several, else mirrored if there are "
+            "several GPUs, else one.",
+            flag_values=values,
+        )
+    with flag_group("Devices", values):
+        define_num_logical_cpus(values)
 
 
 def run(values: flags.FlagValues) -> None:

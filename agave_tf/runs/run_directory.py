@@ -26,9 +26,10 @@ from agave_tf.data.read_source import DataRecord
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.named_weights import assign_weights, read_weights
-from agave_tf.runs.run_lock import LOCK_FILE
+from agave_tf.runs.changes import Change
 from agave_tf.runs.stages import STAGES, Stage
-from agave_tf.settings.config import PARTS, Config, config_from_json
+from agave_tf.settings.config import Config, config_from_json
+from agave_tf.settings.user_path import expand_path
 from agave_tf.whole_file import write_npz, write_text
 
 _CONFIG, _WEIGHTS, _PROGRESS = "config.json", "averaged_weights.npz", "progress.json"
@@ -65,6 +66,7 @@ class RunDirectory:
       run of version 0.1.
     data: the images that it was started with; None: not known, for a run of version 0.1
       and for imported weights.
+    changes: the settings that were changed midway; config has the last values.
     """
 
     path: str
@@ -75,6 +77,10 @@ class RunDirectory:
     versions: dict[str, str] = dataclasses.field(default_factory=lambda: {})
     sources: dict[str, Source] | None = dataclasses.field(default_factory=dict)
     data: DataRecord | None = None
+    changes: tuple[Change, ...] = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "path", expand_path(self.path, "run_dir"))
 
     def with_config(self, config: Config) -> "RunDirectory":
         """This run with other settings, in memory alone.
@@ -103,6 +109,19 @@ class RunDirectory:
         """Optimizer steps that the run is to make."""
         return self.stage.num_steps(self.config)
 
+    def first_value(self, setting: str) -> int | float:
+        """The value with which the run was started of a setting of training."""
+        before = [c.before for c in self.changes if c.setting == setting]
+        return before[0] if before else getattr(self.config.train, setting)
+
+    def with_changes_at(self, step: int) -> "RunDirectory":
+        """This run, the step of whose last changes is now known."""
+        changes = tuple(
+            change._replace(step=step) if change.step is None else change
+            for change in self.changes
+        )
+        return dataclasses.replace(self, changes=changes)
+
     def write_config(self) -> None:
         """Makes the directory a run directory."""
         os.makedirs(self.path, exist_ok=True)
@@ -118,6 +137,8 @@ class RunDirectory:
             content["sources"] = sources
         if self.data is not None:
             content["data"] = self.data._asdict()
+        if self.changes:
+            content["changes"] = [change._asdict() for change in self.changes]
         write_text(self.file(_CONFIG), json.dumps(content, indent=2) + "\n")
 
     def write_weights(self, weights: dict[str, np.ndarray], step: int) -> None:
@@ -170,6 +191,7 @@ def open_run(path: str) -> RunDirectory:
     Raises:
       InputError: no directory, not a run directory, or one of a later version.
     """
+    path = expand_path(path, "run_dir")
     if not os.path.isdir(path):
         raise InputError(
             f"`run_dir` must be a run directory; there is no directory {path}."
@@ -194,6 +216,7 @@ def open_run(path: str) -> RunDirectory:
             content.get("versions", {}),
             _read_sources(content),
             DataRecord(**content["data"]) if "data" in content else None,
+            tuple(Change(**change) for change in content.get("changes", ())),
         )
     except (InputError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -207,51 +230,3 @@ def _read_sources(content: dict[str, Any]) -> dict[str, Source] | None:
     if sources is None:
         return None
     return {flag: Source(**source) for flag, source in sources.items()}
-
-
-def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | None:
-    """The run at `path` if there is one, after checking that it is this run.
-
-    Settings that the stage does not use may differ, and those that may change when a
-    run is resumed.
-
-    Raises:
-      InputError: the directory holds something else, or a run with other settings.
-    """
-    if os.path.isfile(path):
-        raise InputError(f"`run_dir` must be a directory; {path} is a file.")
-    if not os.path.isdir(path) or not set(os.listdir(path)) - {LOCK_FILE}:
-        return None
-    old = open_run(path)
-    if old.stage != stage:
-        raise InputError(
-            f"`stage` must be {old.stage.name} to go on with the run in {path}; got "
-            f"{stage.name}. Another --run_dir starts a new run."
-        )
-    if old.origin:
-        raise InputError(
-            f"`run_dir` must be another directory; {path} holds weights imported from "
-            f"{old.origin}. --stage=joint can start from it, by --init_vae_from or "
-            "--init_pixel_cnn_from."
-        )
-    old_settings = fixed_settings(old.config, stage)
-    for name, value in fixed_settings(config, stage).items():
-        if old_settings[name] != value:
-            raise InputError(
-                f"`{name}` must be {old_settings[name]!r} to go on with the run in "
-                f"{path}; got {value!r}. Another --run_dir starts a new run."
-            )
-    return old
-
-
-def fixed_settings(config: Config, stage: Stage) -> dict[str, bool | int | float | str]:
-    """The settings that affect what a training step of the stage computes, by name.
-
-    Two runs of a stage with the same values are the same run.
-    """
-    return {
-        field.name: getattr(getattr(config, part), field.name)
-        for part, cls in PARTS.items()
-        for field in dataclasses.fields(cls)
-        if stage.uses(part, field.name) and not field.metadata["may_change"]
-    }

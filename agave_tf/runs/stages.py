@@ -82,8 +82,20 @@ class Stage(NamedTuple):
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("pretrain_vae", True, False, has_auxiliary_loss=True),
-        Stage("pretrain_pixel_cnn", False, True, has_auxiliary_loss=False),
+        Stage(
+            "pretrain_vae",
+            True,
+            False,
+            has_auxiliary_loss=True,
+            sources=("init_vae_from", "init_from"),
+        ),
+        Stage(
+            "pretrain_pixel_cnn",
+            False,
+            True,
+            has_auxiliary_loss=False,
+            sources=("init_pixel_cnn_from", "init_from"),
+        ),
         Stage(
             "joint",
             True,

@@ -22,10 +22,11 @@ def initialize(
 ) -> None:
     """Sets every weight of a new run; eagerly, once, before the first step.
 
-    A part that a source gives takes that run's averaged weights. Other parts are
-    initialised on `num_initialization_images` images, as `Images.choose` takes them. A
-    new condition stream is initialised on the f(z) of those images and injects nothing
-    at first.
+    A part that a source gives takes that run's averaged weights. A stage that trains
+    one part alone can start from any run that has it, such as an imported one. Other
+    parts are initialised on `num_initialization_images` images, as `Images.choose`
+    takes them. A new condition stream is initialised on the f(z) of those images and
+    injects nothing at first.
 
     Args:
       model: the model, with weights as first drawn.
@@ -36,9 +37,12 @@ def initialize(
     Raises:
       InputError: a source is missing or its network differs.
     """
-    if sources.get("init_from"):
-        run = _open_source(sources["init_from"], "init_from", model, config)
-        assign_weights(model, run.read_weights(), source=run.path)
+    if model.vae is not None and model.pixel_cnn is not None:
+        if sources.get("init_from"):
+            run = _open_source(sources["init_from"], "init_from", model, config)
+            assign_weights(model, run.read_weights(), source=run.path)
+            return
+    elif _take_only_part(model, config, sources):
         return
     batch = images.take(images.choose(config.train.num_initialization_images))
     count = len(batch.image)
@@ -53,6 +57,25 @@ def initialize(
     if model.pixel_cnn is not None:
         source = sources.get("init_pixel_cnn_from")
         _initialize_pixel_cnn(model, batch, draws, config, source)
+
+
+def _take_only_part(model: AGAVE, config: Config, sources: Mapping[str, str]) -> bool:
+    """Gives a model of one part the weights of that part of a run; False: no source."""
+    part = "vae" if model.vae is not None else "pixel_cnn"
+    for flag in (f"init_{part}_from", "init_from"):
+        if sources.get(flag):
+            run = _open_source(sources[flag], flag, model, config)
+            weights = under(run.read_weights(), part)
+            own = {k: v for k, v in weights.items() if "condition" not in k.split("/")}
+            if len(own) < len(weights):
+                logging.warning(
+                    "The PixelCNN++ of %s is taken without its condition on f(z), with "
+                    "which it was trained.",
+                    run.path,
+                )
+            assign_weights(getattr(model, part), own, source=run.path)
+            return True
+    return False
 
 
 def _initialize_vae(
@@ -87,8 +110,8 @@ def _initialize_pixel_cnn(
 def _open_source(path: str, flag: str, model: AGAVE, config: Config) -> RunDirectory:
     """Opens the run that `flag` names, and checks that its network is this one's."""
     run = open_run(path)
-    needs_vae = flag != "init_pixel_cnn_from"
-    needs_pixel_cnn = flag != "init_vae_from"
+    needs_vae = model.vae is not None and flag != "init_pixel_cnn_from"
+    needs_pixel_cnn = model.pixel_cnn is not None and flag != "init_vae_from"
     if (needs_vae and not run.stage.has_vae) or (
         needs_pixel_cnn and not run.stage.has_pixel_cnn
     ):

@@ -17,7 +17,8 @@ from agave_tf.models.agave import AGAVE
 from agave_tf.models.objective import AGAVETerms
 from agave_tf.pictures.picture_row import rows_grid
 from agave_tf.pictures.rows import Sampler
-from agave_tf.runs.run_directory import RunDirectory, fixed_settings
+from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.same_run import fixed_settings
 from agave_tf.sampling.draw_images import SamplingSettings
 from agave_tf.settings.config import config_to_json
 
@@ -109,6 +110,8 @@ def _write_configuration(run: RunDirectory) -> None:
     """The text tab, the columns of the HParams tab, and the stacked curves."""
     settings = f"```\n{config_to_json(run.config)}\n```"
     tf.summary.text("configuration", f"{run.stage.name}\n\n{settings}")
+    for change in run.changes:
+        tf.summary.text("changes", str(change), step=change.step)
     values = {"stage": run.stage.name} | fixed_settings(run.config, run.stage)
     shown = {"bits_per_dim": "bits/dim", "kl": "KL, bits/dim"}
     metrics = [

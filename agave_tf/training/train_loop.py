@@ -60,14 +60,27 @@ class Trainer:
                 logging.info("%s: making the first weights", run.stage.name)
                 network = run.make_model()
                 initialize(network, images, run.config, sources or {})
-            self.state = TrainState(network, run.config)
+            self.state = TrainState(
+                network, run.config, run.first_value("warmup_steps") == 0
+            )
         self.checkpoints = Checkpoints(
             directory, self.state.checkpoint(), self.settings.keep_checkpoints
         )
         if self.checkpoints.restore() is not None:
             logging.info("Going on from step %d in %s", self.step, run.path)
+        self._recover()
         batch = min(self.settings.batch_size, self.settings.evaluate_images or 1)
         self.evaluator = Evaluator(self.state.network, batch)
+
+    def _recover(self) -> None:
+        """Applies the settings that were changed midway, from this step on."""
+        num_before = sum(change.step is not None for change in self.run.changes)
+        self.run = self.run.with_changes_at(self.step)
+        for change in self.run.changes[num_before:]:
+            logging.info("%s: %s", self.run.path, change)
+            # The next updates are judged anew, and their number in a row too.
+            self.state.skipped_in_a_row.assign(0)
+        self.state.set_constant_rate(self.settings)
 
     @property
     def step(self) -> int:
@@ -198,6 +211,7 @@ class Trainer:
             "images_per_second": speed,
             "gradient_norm": float(report.gradient_norm),
             "skipped_updates": float(self.state.skipped.numpy()),
+            "learning_rate": self.state.learning_rate(),
         }
         shown = f"{scalars['bits_per_dim']:.3f} bits/dim, {speed:.1f} images/s"
         bar.set_postfix_str(shown)

@@ -9,17 +9,20 @@ from absl import logging
 
 from agave_tf.data.read_source import Data
 from agave_tf.errors import InputError
+from agave_tf.runs.changes import changed_midway
 from agave_tf.runs.run_data import (
     check_same_data,
     check_same_dataset,
     load_run_data,
     say_other_data,
 )
-from agave_tf.runs.run_directory import RunDirectory, check_same_run, library_versions
+from agave_tf.runs.run_directory import RunDirectory, library_versions
 from agave_tf.runs.run_lock import run_lock
+from agave_tf.runs.same_run import check_same_run
 from agave_tf.runs.sources import check_same_sources, describe, open_sources
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config
+from agave_tf.settings.user_path import expand_path
 from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu
 from agave_tf.training.strategy import is_chief
 from agave_tf.training.train_loop import Trainer
@@ -50,7 +53,8 @@ def train_stage(
     Raises:
       InputError: something the user gave cannot be used.
     """
-    sources = sources or {}
+    run_dir = expand_path(run_dir, "run_dir")
+    sources = {flag: expand_path(p, flag) for flag, p in (sources or {}).items()}
     strategy = strategy or tf.distribute.get_strategy()
     if data is not None:
         config = dataclasses.replace(config, data=data.config)
@@ -72,8 +76,13 @@ def train_stage(
     run = RunDirectory(run_dir, stage, config, data.train.shape)
     if existing:
         check_same_data(existing, data.record)
-        # A run of version 0.1 stays one, with the images that it held out.
-        run = dataclasses.replace(run, sources=existing.sources, data=existing.data)
+        run = dataclasses.replace(
+            run,
+            sources=existing.sources,
+            # A run of version 0.1 stays one, with the images that it held out.
+            data=existing.data,
+            changes=existing.changes + changed_midway(existing.config, config),
+        )
     else:
         opened = open_sources(sources)
         say_other_data(opened, data.record)
@@ -82,9 +91,9 @@ def train_stage(
     with strategy.scope(), run_lock(run_dir) if is_chief() else nullcontext():
         trainer = Trainer(run, data.train, data.test, sources)
         if is_chief():
-            run.write_config()
+            trainer.run.write_config()
         trainer.train()
-    return run
+    return trainer.run
 
 
 def check_batch(config: Config, strategy: tf.distribute.Strategy) -> None:

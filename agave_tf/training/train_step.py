@@ -15,7 +15,7 @@ from agave_tf.models.architecture import skeleton_of
 from agave_tf.models.named_weights import named_weights
 from agave_tf.models.objective import AGAVETerms
 from agave_tf.runs.stages import Stage
-from agave_tf.settings.config import Config
+from agave_tf.settings.config import Config, TrainConfig
 from agave_tf.training.flat_weights import WeightLayout
 from agave_tf.training.gradient import make_gradient, no_terms
 from agave_tf.training.moving_average import MovingAverage
@@ -46,9 +46,11 @@ class TrainState(tf.Module):
       network: a network with the initial weights, or a skeleton: then they are zero,
         and a checkpoint must be restored.
       config: the settings of optimizer and averages.
+      stores_rate: whether checkpoints have a place for a constant learning rate, as
+        they do for runs that were started without warm-up.
     """
 
-    def __init__(self, network: AGAVE, config: Config):
+    def __init__(self, network: AGAVE, config: Config, stores_rate: bool = False):
         super().__init__(name="train_state")
         self.network = skeleton_of(network)
         self.layout = WeightLayout(network)
@@ -56,21 +58,35 @@ class TrainState(tf.Module):
         if network is not self.network:
             named = named_weights(network)
             initial = self.layout.vector({k: v.numpy() for k, v in named.items()})
-        self.vector = keras.Variable(initial, name="weights")
+        self.vector = keras.Variable(initial, dtype="float32", name="weights")
         self.optimizer = keras.optimizers.Adamax(_learning_rate(config))
         self.optimizer.build([self.vector])
+        self._stored_rate = _counter("stored_rate", tf.float32) if stores_rate else None
         self.average = MovingAverage(self.vector.value, config.train.average_decay)
         self.step = _counter("step")  # Also those whose update was skipped.
         self.skipped = _counter("skipped")
         self.skipped_in_a_row = _counter("skipped_in_a_row")
         self.mean_log_norm = _counter("mean_log_norm", tf.float32)
 
+    def set_constant_rate(self, settings: TrainConfig) -> None:
+        """Sets the learning rate, if it is constant, to that of the settings."""
+        if settings.warmup_steps == 0:
+            self.optimizer.learning_rate = settings.learning_rate
+
+    def learning_rate(self) -> float:
+        """The learning rate of the next update."""
+        return float(self.optimizer.learning_rate)
+
     def checkpoint(self) -> tf.train.Checkpoint:
         """Everything that a resumed run needs."""
-        slots = self.optimizer.variables
+        # The number of updates, then perhaps the rate, then the two moments.
+        iterations, *_, first, second = self.optimizer.variables
+        slots = [iterations.value, first.value, second.value]
+        if self._stored_rate is not None:
+            slots.insert(1, self._stored_rate)
         return tf.train.Checkpoint(
             weights=self.vector.value,
-            optimizer={f"{i}": slot.value for i, slot in enumerate(slots)},
+            optimizer={f"{i}": slot for i, slot in enumerate(slots)},
             average=self.average.average,
             step=self.step,
             skipped=self.skipped,

@@ -1,0 +1,63 @@
+"""Which run directory a command may go on with, and which settings must be its own."""
+
+import dataclasses
+import os
+
+from agave_tf.errors import InputError
+from agave_tf.runs.changes import changed_midway
+from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.run_lock import LOCK_FILE
+from agave_tf.runs.stages import Stage
+from agave_tf.settings.config import PARTS, Config
+
+
+def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | None:
+    """The run at `path` if there is one, after checking that it is this run.
+
+    Settings that the stage does not use may differ, and those that may change when a
+    run is resumed; `changed_midway` gives those that must be recorded.
+
+    Raises:
+      InputError: the directory holds something else, or a run with other settings.
+    """
+    if os.path.isfile(path):
+        raise InputError(f"`run_dir` must be a directory; {path} is a file.")
+    if not os.path.isdir(path) or not set(os.listdir(path)) - {LOCK_FILE}:
+        return None
+    old = open_run(path)
+    if old.stage != stage:
+        raise InputError(
+            f"`stage` must be {old.stage.name} to go on with the run in {path}; got "
+            f"{stage.name}. Another --run_dir starts a new run."
+        )
+    if old.origin:
+        raise InputError(
+            f"`run_dir` must be another directory; {path} holds weights imported from "
+            f"{old.origin}. --stage=joint can start from it, by --init_vae_from or "
+            "--init_pixel_cnn_from."
+        )
+    changes = changed_midway(old.config, config)
+    is_finished = old.step >= stage.num_steps(config)
+    may_change = () if is_finished else [change.setting for change in changes]
+    old_settings = fixed_settings(old.config, stage)
+    for name, value in fixed_settings(config, stage).items():
+        if old_settings[name] != value and name not in may_change:
+            finished = ", which is finished" if is_finished and changes else ""
+            raise InputError(
+                f"`{name}` must be {old_settings[name]!r} to go on with the run in "
+                f"{path}{finished}; got {value!r}. Another --run_dir starts a new run."
+            )
+    return old
+
+
+def fixed_settings(config: Config, stage: Stage) -> dict[str, bool | int | float | str]:
+    """The settings that affect what a training step of the stage computes, by name.
+
+    Two runs of a stage with the same values are the same run.
+    """
+    return {
+        field.name: getattr(getattr(config, part), field.name)
+        for part, cls in PARTS.items()
+        for field in dataclasses.fields(cls)
+        if stage.uses(part, field.name) and not field.metadata["may_change"]
+    }

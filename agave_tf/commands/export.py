@@ -5,39 +5,42 @@ bin/export.py --run_dir=runs/cifar10/joint --output_dir=exported/cifar10
 docs/export.md lists the signatures.
 """
 
-from absl import flags
+from absl import flags, logging
 
-from agave_tf.commands.flags import define_run_dir
+from agave_tf.commands.flags import define_path, define_run_dir, flag_group
 from agave_tf.commands.running import run_command
+from agave_tf.interop.provenance import about_run
 from agave_tf.interop.saved_model import check_output_dir, export_model
 from agave_tf.runs.run_directory import open_run
 
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of the command."""
-    define_run_dir("Run directory of the model to export.", values)
-    flags.DEFINE_string(
-        "output_dir",
-        None,
-        "Directory to write the SavedModel to; it must be new or empty.",
-        required=True,
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "sampling_batch_size",
-        16,
-        "Images that the signatures for sampling draw at a time.",
-        lower_bound=1,
-        flag_values=values,
-    )
+    with flag_group("Export", values, main=True):
+        define_run_dir("Run directory of the model to export.", values)
+        define_path(
+            "output_dir",
+            None,
+            "Directory to write the SavedModel to; it must not exist yet.",
+            values,
+            required=True,
+        )
+        flags.DEFINE_integer(
+            "sampling_batch_size",
+            16,
+            "Images that the signatures for sampling draw at a time.",
+            lower_bound=1,
+            flag_values=values,
+        )
 
 
 def run(values: flags.FlagValues) -> None:
     """Writes --output_dir."""
     check_output_dir(values.output_dir)
     source = open_run(values.run_dir)
-    about = {"stage": source.stage.name, "step": source.step}
-    model = source.load_model()
+    logging.info("Reading the weights of %s", source.path)
+    model, about = source.load_model(), about_run(source)
+    logging.info("Building the signatures, and writing them to %s", values.output_dir)
     export_model(model, values.output_dir, about, values.sampling_batch_size)
     print(values.output_dir)
 

@@ -10,9 +10,13 @@ from absl import logging
 import agave_tf
 from agave_tf.errors import InputError
 from agave_tf.interop.input_checks import checking
+from agave_tf.interop.model_card import CARD_FILE, model_card
+from agave_tf.interop.signature_table import Functions
 from agave_tf.interop.signatures import ExportedModel
+from agave_tf.interop.warm_up import WARM_UP_FILE, smallest_inputs, write_warm_up
 from agave_tf.models.agave import AGAVE
 from agave_tf.runs.checkpoint_paths import is_pattern, is_utf8
+from agave_tf.runs.run_directory import library_versions
 from agave_tf.whole_file import check_new_directory, new_directory, write_text
 
 # Inside the SavedModel; TensorFlow leaves the directory assets.extra to the user.
@@ -38,12 +42,13 @@ def check_output_dir(output_dir: str) -> None:
 def export_model(
     model: AGAVE, output_dir: str, about: dict, sampling_batch_size: int = 16
 ) -> None:
-    """Writes a SavedModel, whole or not at all.
+    """Writes a SavedModel, its model card and its warm-up file, whole or not at all.
 
     Args:
       model: with the weights to export.
       output_dir: the directory to make.
-      about: facts about the run to add to the description, as JSON can hold them.
+      about: facts about the run to add to the description, as JSON can hold them; those
+        of `about_run` also go into the model card.
       sampling_batch_size: as `ExportedModel` takes it.
 
     Raises:
@@ -57,21 +62,26 @@ def export_model(
             os.path.abspath(output_dir),
         )
     module = ExportedModel(model, sampling_batch_size)
-    description = json.dumps(_description(model, about), indent=2)
+    requests = {
+        name: smallest_inputs(signature.arguments)
+        for name, signature in module.signatures().items()
+    }
+    description = _description(model, about)
+    text = json.dumps(description, indent=2)
     functions = _concrete_functions(module, model.num_classes)
     functions["describe"] = tf.function(
-        lambda: {"json": tf.constant(description)}, autograph=False
+        lambda: {"json": tf.constant(text)}, autograph=False
     ).get_concrete_function()
     with new_directory(output_dir) as directory:
         tf.saved_model.save(module, directory, signatures=functions)
-        path = os.path.join(directory, DESCRIPTION_FILE)
-        os.makedirs(os.path.dirname(path))
-        write_text(path, description + "\n")
+        os.makedirs(os.path.join(directory, os.path.dirname(DESCRIPTION_FILE)))
+        write_text(os.path.join(directory, DESCRIPTION_FILE), text + "\n")
+        card = model_card(model, description, functions)
+        write_text(os.path.join(directory, CARD_FILE), card)
+        write_warm_up(os.path.join(directory, WARM_UP_FILE), requests)
 
 
-def _concrete_functions(
-    module: ExportedModel, num_classes: int
-) -> dict[str, tf.types.experimental.ConcreteFunction]:
+def _concrete_functions(module: ExportedModel, num_classes: int) -> Functions:
     """The module's functions as graphs, which check their inputs."""
     functions = {}
     for name, (function, arguments) in module.signatures().items():
@@ -89,6 +99,7 @@ def _description(model: AGAVE, about: dict) -> dict:
     return {
         "agave_tf": agave_tf.__version__,
         "tensorflow": tf.__version__,
+        "versions": library_versions(),
         **about,
         "image_shape": model.image_shape,
         "auxiliary_shape": model.auxiliary_shape,

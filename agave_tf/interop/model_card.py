@@ -1,0 +1,201 @@
+"""The model card of an exported model: what it is, where it is from, how to use it.
+
+Mitchell et al. 2019, Model Cards for Model Reporting.
+"""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from agave_tf.interop.signature_table import Functions, signature_table
+from agave_tf.models.agave import AGAVE
+
+# At the top of the SavedModel; TensorFlow reads only the files it knows.
+CARD_FILE = "README.md"
+
+_PARTS = {
+    (True, True): "AGAVE: a latent-variable model (IAF-VAE) for the global structure "
+    "of an image, and a PixelCNN++ that finishes an image from its output f(z), "
+    "trained together.",
+    (True, False): "An IAF-VAE alone: its images f(z) are those of the auxiliary image "
+    "y, which lacks the detail that a PixelCNN++ would add.",
+    (False, True): "A PixelCNN++ alone: it draws an image pixel by pixel and has no "
+    "latent variables.",
+}
+_CITATION = """\
+@inproceedings{lucas2018auxiliary,
+  title = {Auxiliary Guided Autoregressive Variational Autoencoders},
+  author = {Lucas, Thomas and Verbeek, Jakob},
+  booktitle = {ECML-PKDD},
+  year = {2018}
+}"""
+
+
+def model_card(model: AGAVE, description: dict[str, Any], functions: Functions) -> str:
+    """The card as text in Markdown.
+
+    Args:
+      model: the exported model.
+      description: as in assets.extra/agave_tf.json; what it lacks of the facts of
+        `about_run` is said to be unknown.
+      functions: the graphs of the signatures.
+    """
+    size = "x".join(str(length) for length in model.image_shape)
+    parts = (model.vae is not None, model.pixel_cnn is not None)
+    num_weights = sum(int(np.prod(weight.shape)) for weight in model.weights)
+    sections = {
+        f"A generative model of {size} images": f"{_PARTS[parts]} {num_weights:,} "
+        "weights. Made with agave_tf, after Lucas & Verbeek 2018.",
+        "Training": "\n".join(f"- {line}" for line in _training(description)),
+        "Likelihood": "\n".join(f"- {line}" for line in _scores(model, description)),
+        "Signatures": "B is the number of images; images are levels 0 to 255; f(z) is "
+        f"on -1 to 1.\n\n{signature_table(functions)}",
+        "Use": _use(model),
+        "Limits": _limits(model),
+        "Versions": f"Exported with {_versions(description)}. All settings are in "
+        "assets.extra/agave_tf.json and in the signature `describe`.",
+        "License and citation": "The code, agave_tf, is under the Apache License 2.0. "
+        "The images that the model was trained on have a license of their own. "
+        "Whether it lets you use these weights or pass them on is for you to find "
+        f"out.\n\n```bibtex\n{_CITATION}\n```",
+    }
+    title, *others = [f"{name}\n\n{text}\n" for name, text in sections.items()]
+    card = "\n".join([f"# {title}", *(f"## {other}" for other in others)])
+    # The name of a data set may have bytes that are no UTF-8, which a file must be.
+    return card.encode(errors="backslashreplace").decode()
+
+
+def _training(description: dict[str, Any]) -> list[str]:
+    """Stage, images, length and origin of the training, a sentence for each."""
+    if "stage" not in description:
+        return ["Not recorded: the model was exported without its run."]
+    settings, step = description["settings"], description["step"]
+    stage = f"Stage `{description['stage']}`"
+    if description.get("origin"):
+        of_step = f" at step {step}" if step else ""
+        return [
+            f"Imported from {_code(description['origin'])}{of_step}, as {stage[0]}"
+            f"{stage[1:]}. It does not say what it was trained on.",
+            _weights_line(description),
+        ]
+    planned = description.get("num_steps", step)
+    short = "" if step >= planned else f" of {planned}: not finished"
+    batch = settings["train"]["batch_size"]
+    lines = [
+        f"{stage}, {step} steps{short}, in batches of {batch} images.",
+        _data_line(description, step * batch),
+        _sources_line(description.get("sources")),
+        _weights_line(description),
+    ]
+    return [line for line in lines if line]
+
+
+def _data_line(description: dict[str, Any], num_seen: int) -> str:
+    name = _data_name(description["settings"]["data"]["dataset"])
+    data = description.get("data")
+    if data is None:
+        return f"Images: {name}; which of them is not recorded."
+    return (
+        f"Images: {name}, {data['num_train']} to train on ({num_seen} were seen, "
+        f"{num_seen / data['num_train']:.1f} times each) and {data['num_test']} held "
+        f"out ({_plain(data['held_out'])}); fingerprint `{data['fingerprint']}`."
+    )
+
+
+def _sources_line(sources: dict[str, dict[str, Any]] | None) -> str:
+    if sources is None:
+        return "The weights it started from are not recorded."
+    started = [
+        f"`{source['stage']}` at step {source['step']} (weights `{source['weights']}`)"
+        for source in sources.values()
+    ]
+    return f"Started from {' and '.join(started) or 'new weights'}."
+
+
+def _weights_line(description: dict[str, Any]) -> str:
+    weights = description.get("weights")
+    return f"Averaged weights, fingerprint `{weights}`." if weights else ""
+
+
+def _scores(model: AGAVE, description: dict[str, Any]) -> list[str]:
+    """Bits/dim of every evaluation of these weights."""
+    evaluations = description.get("evaluations")
+    if not evaluations:
+        return ["Not evaluated: run bin/evaluate.py before bin/export.py."]
+    of_y = " of the auxiliary image y" if model.pixel_cnn is None else ""
+    lines = []
+    for found in evaluations:
+        split = {"test": "held-out", "train": "training"}[found["evaluation"]["split"]]
+        count, total = found["num_images"], found["num_images_in_split"]
+        which = f"all {total}" if count == total else f"{count} of {total}"
+        name, scores = _data_name(found["data"]["dataset"]), found["scores"]
+        values = [
+            f"{value:.3f}{_samples(key)}"
+            for key, value in scores.items()
+            if key.startswith("bits_per_dim")
+        ]
+        lines.append(
+            f"{' or '.join(values)} bits/dim{of_y}, on {which} {split} images "
+            f"of {name}."
+        )
+    return lines
+
+
+def _samples(key: str) -> str:
+    """Names the bound that a score is of."""
+    match = re.fullmatch(r"bits_per_dim_(\d+)_samples", key)
+    return f" (importance-weighted over {match[1]} samples of z)" if match else ""
+
+
+def _use(model: AGAVE) -> str:
+    labels, count = "labels=tf.zeros([4], tf.int32)", "count=tf.constant(4)"
+    given = labels if model.num_classes else count
+    output = "f_z_images" if model.pixel_cnn is None else "images"
+    return f"""\
+```python
+import tensorflow as tf
+
+signatures = tf.saved_model.load(".").signatures  # "." is this directory
+drawn = signatures["sample"]({given}, seed=tf.constant(0))
+images = drawn["{output}"].numpy()
+```
+
+TensorFlow alone is needed. The same seed draws the same images. The first call takes
+longer, because XLA compiles the sampler."""
+
+
+def _limits(model: AGAVE) -> str:
+    size = "x".join(str(length) for length in model.image_shape)
+    return f"""\
+- It is for small images of one size, {size}, and of the kind it was trained on, whose
+  biases it shares.
+- Likelihoods compare models on the same images, of one size and 8 bits. They do not
+  tell familiar images from strange ones: a simple image of another kind may be likelier
+  than those the model was trained on.
+- Drawn images may resemble training images. Nothing here prevents it."""
+
+
+def _versions(description: dict[str, Any]) -> str:
+    names = description["versions"]
+    return ", ".join(f"{name} {version}" for name, version in names.items())
+
+
+def _data_name(dataset: str) -> str:
+    """A data set's name; of a path only its end, as a card is for others to read."""
+    kind, colon, path = dataset.partition(":")
+    if kind in ("folder", "npz"):
+        path = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    return _code(kind + colon + path)
+
+
+def _code(text: str) -> str:
+    """Text that a person chose, in a code span that it cannot end."""
+    text = " ".join(text.split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    pad = " " if "`" in text else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())

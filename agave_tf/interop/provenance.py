@@ -1,0 +1,66 @@
+"""Where the weights of an exported model come from, as its description says it."""
+
+import json
+import os
+import re
+from typing import Any
+
+from agave_tf.runs.run_directory import RunDirectory
+
+_SCORES_FILE = re.compile(r"evaluation_.*\.json")
+# What the model card says of scores.
+_SCORE_KEYS = {"data", "evaluation", "num_images", "num_images_in_split", "scores"}
+
+
+def about_run(run: RunDirectory) -> dict[str, Any]:
+    """The facts about a run that an export of it names, as JSON can hold them.
+
+    Returns:
+      stage, step, num_steps: what was trained, and how far of how many steps.
+      weights: their fingerprint, as in the files of scores.
+      origin: the checkpoint that they were imported from; empty for a run of ours.
+      sources: stage, step and fingerprint of each run that gave the first weights, by
+        flag; null if not known. Paths are left out, because they mean nothing on the
+        machine where the model runs.
+      data: count and fingerprint of the images; null if not known.
+      run_versions: of the libraries, when the run was last started, or imported.
+      evaluations: the scores of these weights, each as in its file.
+
+    Raises:
+      InputError: the run has no weights.
+    """
+    weights, sources = run.fingerprint(), None
+    if run.sources is not None:
+        sources = {
+            flag: {k: v for k, v in source._asdict().items() if k != "path"}
+            for flag, source in run.sources.items()
+        }
+    return {
+        "stage": run.stage.name,
+        "step": run.step,
+        "num_steps": run.num_steps,
+        "weights": weights,
+        "origin": run.origin,
+        "sources": sources,
+        "data": None if run.data is None else run.data._asdict(),
+        "run_versions": run.versions,
+        "evaluations": _evaluations(run, weights),
+    }
+
+
+def _evaluations(run: RunDirectory, weights: str) -> list[dict[str, Any]]:
+    """The content of the run's files of scores, except those of other weights."""
+    found = []
+    for name in sorted(os.listdir(run.path)):
+        if not _SCORES_FILE.fullmatch(name):
+            continue
+        with open(run.file(name), encoding="utf-8") as file:
+            try:
+                content = json.load(file)
+            except ValueError:
+                continue
+        if not isinstance(content, dict) or content.get("weights") != weights:
+            continue
+        if content.keys() >= _SCORE_KEYS:
+            found.append({"file": name, **content})
+    return found

@@ -7,10 +7,14 @@ from tiny import tiny_images, tiny_model
 
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
+from agave_tf.models.iaf_vae import IAFVAE
+from agave_tf.pictures import bits_map
 from agave_tf.pictures.completion_mask import completion_mask
 from agave_tf.pictures.draw_rows import draw_rows
-from agave_tf.pictures.rows import Sampler, _labels_along
+from agave_tf.pictures.rows import Sampler
+from agave_tf.sampling import draw_images as drawing
 from agave_tf.sampling.draw_images import SamplingSettings, draw_images
+from agave_tf.sampling.labels import labels_along, labels_for
 from agave_tf.settings.pictures import PictureSettings
 
 pytestmark = pytest.mark.xdist_group("sampling")
@@ -170,6 +174,10 @@ def test_a_mask_is_read_from_a_picture(tmp_path):
         ("pixel_temperature", float("nan")),
         ("z_temperature", -0.1),
         ("sampling_batch_size", 0),
+        ("label", "three"),
+        ("label", "-1"),
+        ("label", "0,,3"),
+        ("label", "1.5"),
     ],
 )
 def test_picture_settings_out_of_range_are_refused(name, value):
@@ -221,5 +229,187 @@ def test_a_class_conditional_model_refuses_missing_and_unknown_labels(
 def test_interpolation_takes_the_label_of_the_nearer_image():
     label = np.array([1, 2, 3, 0], np.int32)
     np.testing.assert_array_equal(
-        _labels_along(label, 5), [1, 1, 1, 2, 2, 3, 3, 3, 0, 0]
+        labels_along(label, 5), [1, 1, 1, 2, 2, 3, 3, 3, 0, 0]
     )
+
+
+MODES = ["prior", "condition", "reconstruct", "interpolate", "complete"]
+
+
+def settings_of(mode, **changes):
+    defaults = dict(num_images=4, num_samples=1, num_steps=3, sampling_batch_size=2)
+    return PictureSettings(mode=mode, **(defaults | changes))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_are_the_same_in_any_batch(model, mode):
+    """Also where the last batch is short, and where a pair lies in two batches."""
+    images = tiny_images(4)
+    small, large = (
+        draw_rows(model, settings_of(mode, sampling_batch_size=size), images)
+        for size in (2, 5)
+    )
+    assert captions(small) == captions(large)
+    for one, other in zip(small, large, strict=True):
+        np.testing.assert_array_equal(one.images, other.images, err_msg=one.caption)
+
+
+@pytest.mark.parametrize("mode", [*MODES, "bits_map"])
+def test_no_more_than_a_batch_is_in_a_network_at_a_time(model, mode, monkeypatch):
+    """f(z) of 60,000 samples was computed at once, at 0.5 MB and more an image."""
+    sizes = []
+
+    def watched(owner, name, size_of):
+        function = getattr(owner, name)
+
+        def run(*args, **kwargs):
+            sizes.append(size_of(args))
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, run)
+
+    watched(IAFVAE, "encode", lambda args: len(args[1]))
+    watched(IAFVAE, "_top_down", lambda args: len(args[-1][0]))
+    watched(drawing, "draw_batch", lambda args: len(args[1]))
+    watched(type(model), "primary_log_prob", lambda args: len(args[1]))
+    images = tiny_images(6)
+    if mode == "bits_map":
+        bits_map.bits_map_rows(model, images, seed=0, batch_size=2)
+    else:
+        draw_rows(model, settings_of(mode, num_images=6), images)
+    assert len(sizes) >= 6
+    assert set(sizes) <= {1, 2}
+
+
+def test_maps_of_bits_are_the_same_in_any_batch(model):
+    images = tiny_images(5)
+    small, large = (
+        bits_map.bits_map_rows(model, images, seed=0, batch_size=size)
+        for size in (2, 5)
+    )
+    assert captions(small) == captions(large)
+    for one, other in zip(small, large, strict=True):
+        difference = one.images.astype(int) - other.images
+        assert np.abs(difference).max() <= 1, one.caption
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_given_labels_are_drawn_rather_than_those_of_the_images(
+    conditional_model, mode
+):
+    images = tiny_images(4, labels=4)
+    given = images._replace(label=np.array([3, 1, 3, 1], np.int32))
+    expected = draw_rows(conditional_model, settings_of(mode), given)
+    own = draw_rows(conditional_model, settings_of(mode), images)
+    needed = None if mode in ("prior", "condition") else images._replace(label=None)
+    drawn = draw_rows(conditional_model, settings_of(mode, label="3,1"), needed)
+    assert captions(drawn) == captions(expected)
+    for one, other in zip(drawn, expected, strict=True):
+        np.testing.assert_array_equal(one.images, other.images)
+    assert (drawn[-1].images != own[-1].images).any()
+
+
+def test_one_label_is_for_all_images_and_a_list_repeats():
+    np.testing.assert_array_equal(labels_for(3, 2, 4), [3, 3])
+    np.testing.assert_array_equal(labels_for([0, 3, 3], 5, 4), [0, 3, 3, 0, 3])
+    assert labels_for(np.array([1], np.int64), 2, 4).dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    "label,message",
+    [
+        (None, "given for every image"),
+        (4, "from 0 to 3, the classes of the run; got 4"),
+        ([0, -1], "from 0 to 3.*got -1"),
+        ([], "a whole number or a list"),
+        (0.5, "a whole number or a list"),
+        ([[0, 1]], "a whole number or a list"),
+        ([0, 1, 2], "no more entries than the 2 images to draw; got 3"),
+    ],
+)
+def test_labels_that_cannot_be_drawn_are_refused(label, message):
+    with pytest.raises(InputError, match=f"`label` must (be|have) {message}"):
+        labels_for(label, 2, 4)
+
+
+def test_a_label_needs_a_model_with_classes(model, conditional_model):
+    with pytest.raises(InputError, match="`label` must be empty.*num_classes.*got '1'"):
+        draw_rows(model, settings_of("prior", label="1"), None)
+    with pytest.raises(InputError, match="`label` must be from 0 to 3.*got 4"):
+        draw_rows(conditional_model, settings_of("prior", label="0,4"), None)
+
+
+def test_few_labels_of_images_repeat_over_all_columns_and_are_said(
+    conditional_model, caplog
+):
+    """16 columns of a set of 2 images were 2 columns, in silence."""
+    images = tiny_images(2, labels=2)
+    with caplog.at_level("INFO", logger="absl"):
+        rows = draw_rows(conditional_model, settings_of("prior"), images)
+    expected = draw_rows(conditional_model, settings_of("prior", label="0,1"), None)
+    np.testing.assert_array_equal(rows[-1].images, expected[-1].images)
+    assert len(rows[-1].images) == 4
+    assert "Classes of the columns, in turn: 0, 1." in caplog.text
+
+
+def test_an_interpolation_draws_as_many_samples_as_asked_for(model):
+    """--num_samples changed nothing there, in silence."""
+    settings = settings_of("interpolate", num_samples=2)
+    rows = draw_rows(model, settings, tiny_images(4))
+    assert captions(rows) == ["image", "f(z)", "sample 1", "sample 2"] * 2
+    assert (rows[2].images != rows[3].images).any()
+
+
+def test_fewer_images_than_asked_for_are_said(caplog):
+    images = tiny_images(5)
+    assert len(images.some(1, 4).image) == 4
+    assert caplog.text == ""
+    assert len(images.some(2, 16).image) == 3
+    assert "Only 3 of the 16 images that were asked for: from number 2" in caplog.text
+    assert len(images.first(8, multiple_of=2).image) == 4
+    assert "Only 4 of the 8" in caplog.text
+
+
+def test_what_leaves_no_image_or_no_pair_is_refused():
+    images = tiny_images(5)
+    with pytest.raises(InputError, match="`first_image` must be below .* 5; got 5"):
+        images.some(5, 1)
+    with pytest.raises(InputError, match="must leave at least 2 images; from number 4"):
+        images.some(4, 16, multiple_of=2)
+    with pytest.raises(InputError, match="`num_images` must be even.*got 3"):
+        PictureSettings(mode="interpolate", num_images=3)
+    assert PictureSettings(mode="prior", num_images=3).num_images == 3
+
+
+def test_nothing_to_draw_is_refused(model):
+    sampler = rows_of(model)
+    with pytest.raises(InputError, match="`num_images` must be at least 1; got 0"):
+        sampler.prior(0)
+    with pytest.raises(InputError, match="`num_images` must be at least 1; got 0"):
+        sampler.reconstruct(tiny_images(2).take(np.arange(0)))
+    with pytest.raises(InputError, match="`num_steps` must be at least 2; got 1"):
+        sampler.interpolate(tiny_images(2), num_steps=1)
+    with pytest.raises(InputError, match="`batch_size` must be at least 1; got 0"):
+        Sampler(model, SamplingSettings(batch_size=0))
+
+
+@pytest.mark.parametrize(
+    "settings,parts,unread",
+    [
+        (dict(num_steps=3, keep_top=0.2), (True, True, 0), ["num_steps", "keep_top"]),
+        (dict(first_image=3, split="train"), (True, True, 0), ["split", "first_image"]),
+        (dict(first_image=3), (True, True, 4), []),
+        (dict(first_image=3, label="1"), (True, True, 4), ["first_image"]),
+        (dict(mode="interpolate", num_steps=3, first_image=1), (True, True, 0), []),
+        (dict(mode="complete", mask="m.png", keep_top=0.1), (True, True, 0), None),
+        (dict(mode="complete", z_from="prior"), (False, True, 0), ["z_from"]),
+        (
+            dict(num_samples=2, pixel_temperature=0.5, z_temperature=0.5),
+            (True, False, 0),
+            ["num_samples", "pixel_temperature"],
+        ),
+    ],
+)
+def test_settings_without_effect_are_known(settings, parts, unread):
+    expected = ["keep_top"] if unread is None else unread
+    assert PictureSettings(**settings).without_effect(*parts) == expected

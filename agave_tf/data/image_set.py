@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from absl import logging
 
 from agave_tf.errors import InputError
 from agave_tf.randomness import choice_generator
@@ -22,22 +23,47 @@ class Images(NamedTuple):
         """(H,W,C) of every image."""
         return tuple(self.image.shape[1:])
 
-    def first(self, count: int) -> "Images":
-        """The first `count` images, or all if there are fewer."""
-        return self.some(0, count)
+    def first(self, count: int, multiple_of: int = 1) -> "Images":
+        """The first `count` images, or as many as there are; as `some`."""
+        return self.some(0, count, multiple_of)
 
-    def some(self, first: int, count: int) -> "Images":
-        """`count` images from number `first` on, or as many as there are.
+    def some(self, first: int, count: int, multiple_of: int = 1) -> "Images":
+        """`count` images from number `first` on.
+
+        Where there are fewer, it takes them and says so.
+
+        Args:
+          first: number of the first image.
+          count: how many.
+          multiple_of: takes a multiple of this number of images, such as whole pairs.
 
         Raises:
-          InputError: there is none.
+          InputError: there is none, or fewer than `multiple_of`.
         """
-        if first >= len(self.image):
+        total = len(self.image)
+        if first >= total:
             raise InputError(
-                f"`first_image` must be below the number of images, {len(self.image)}; "
-                f"got {first}."
+                f"`first_image` must be below the number of images, {total}; got "
+                f"{first}."
             )
-        return self.take(np.arange(first, min(first + count, len(self.image))))
+        left = total - first
+        if left < min(count, multiple_of):
+            raise InputError(
+                f"`first_image` must leave at least {multiple_of} images; from number "
+                f"{first} on there is {left} of {total}."
+            )
+        taken = min(count, left)
+        taken -= taken % multiple_of
+        if taken < count:
+            logging.warning(
+                "Only %d of the %d images that were asked for: from number %d on there "
+                "are %d.",
+                taken,
+                count,
+                first,
+                left,
+            )
+        return self.take(np.arange(first, first + taken))
 
     def take(self, index: np.ndarray) -> "Images":
         """The images at these places, int [M], in their order."""

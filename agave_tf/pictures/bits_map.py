@@ -6,18 +6,24 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.image_set import Images
+from agave_tf.data.pixel_scale import to_levels
+from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.iaf_vae import VAEOutput
-from agave_tf.pictures.picture_row import PictureRow, row_of_f_z
+from agave_tf.pictures.picture_row import PictureRow
 from agave_tf.randomness import Stream, stream
 
+# The row of f(z), beside those of the maps.
+_F_Z = "f(z)"
 # Black, violet, red, orange, light yellow, at equal steps of the value.
 _COLORS = np.array(
     [(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)]
 )
 
 
-def bits_map_rows(model: AGAVE, images: Images, seed: int) -> list[PictureRow]:
+def bits_map_rows(
+    model: AGAVE, images: Images, seed: int, batch_size: int = 16
+) -> list[PictureRow]:
     """Rows of images, f(z), bits of p(x|z) per pixel, and of the KL per position of z.
 
     Each map goes from 0 (black) to its largest value (light), named in its caption.
@@ -27,46 +33,72 @@ def bits_map_rows(model: AGAVE, images: Images, seed: int) -> list[PictureRow]:
       model: rows of parts that it lacks are left out.
       images: B images, with labels if the model needs them.
       seed: seed of z ~ q(z|x).
+      batch_size: images at a time.
 
     Raises:
-      InputError: a label is missing or out of range.
+      InputError: there are no images, or a label is missing or out of range.
     """
+    if not len(images.image):
+        raise InputError("`images` must be at least one to draw the bits of; got none.")
     images.check_labels(model.num_classes)
-    index = tf.range(len(images.image))
-    output = model.sample_posterior(images.image, stream(seed, Stream.BITS_MAP), index)
+    batches = [
+        _maps_of(model, images.take(rows), seed, rows)
+        for rows in np.split(
+            np.arange(len(images.image), dtype=np.int32),
+            range(batch_size, len(images.image), batch_size),
+        )
+    ]
+    maps = {
+        name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]
+    }
+    rows = [PictureRow("image", images.image)]
+    if _F_Z in maps:
+        rows.append(PictureRow(_F_Z, maps.pop(_F_Z)))
+    return rows + [
+        _heat_map(name, "position" if name.startswith("KL") else "pixel", nats)
+        for name, nats in maps.items()
+    ]
+
+
+def _maps_of(
+    model: AGAVE, images: Images, seed: int, index: np.ndarray
+) -> dict[str, np.ndarray]:
+    """f(z) uint8 [b,h,w,c], and maps of nats float32 [b,h,w], by the names of rows."""
+    image = images.image
+    z_seed = stream(seed, Stream.BITS_MAP)
+    output = model.sample_posterior(image, z_seed, tf.constant(index))
     f_z = None if output is None else output.f_z
-    rows = [PictureRow("image", images.image), *row_of_f_z(f_z)]
+    maps = {} if f_z is None else {_F_Z: to_levels(f_z).numpy()}
     if model.pixel_cnn is not None:
-        log_prob = model.primary_log_prob(images.image, f_z, images.label)
-        rows.append(_heat_map("p(x|z)", "pixel", -log_prob.numpy()))
+        log_prob = model.primary_log_prob(image, f_z, images.label)
+        maps["p(x|z)"] = -log_prob.numpy()
     else:
-        y = model.auxiliary_image(images.image)
+        y = model.auxiliary_image(image)
         log_prob = tf.reduce_sum(model.vae.likelihood(f_z).log_prob(y), axis=-1)
-        rows.append(_heat_map("p(y|z)", "pixel", -log_prob.numpy()))
-    if output is not None:
-        rows += _kl_rows(output)
-    return rows
+        maps["p(y|z)"] = -log_prob.numpy()
+    return maps if output is None else maps | _kl_maps(output)
 
 
-def _kl_rows(output: VAEOutput) -> list[PictureRow]:
+def _kl_maps(output: VAEOutput) -> dict[str, np.ndarray]:
     """The KL of every position, a map for each resolution of z."""
-    kls: dict[tuple[int, int], np.ndarray] = {}
+    maps: dict[str, np.ndarray] = {}
     for kl in output.kls:
         of_position = tf.reduce_sum(kl, axis=-1).numpy()
-        size = of_position.shape[1:]
-        kls[size] = kls.get(size, 0) + of_position
-    return [
-        _heat_map(f"KL, {height}x{width}", "position", kl)
-        for (height, width), kl in kls.items()
-    ]
+        height, width = of_position.shape[1:]
+        name = f"KL, {height}x{width}"
+        maps[name] = maps.get(name, 0) + of_position
+    return maps
 
 
 def _heat_map(name: str, unit: str, nats: np.ndarray) -> PictureRow:
     """Colours maps of nats [B,h,w] as pictures uint8 [B,h,w,3]."""
-    bits = np.maximum(nats, 0) / math.log(2)
-    largest = bits.max()
-    place = bits / max(largest, 1e-9) * (len(_COLORS) - 1)
+    largest = np.maximum(nats.max(), 0) / math.log(2)
     stops = np.arange(len(_COLORS))
-    channels = [np.interp(place, stops, _COLORS[:, i]) for i in range(3)]
-    colors = np.stack(channels, axis=-1).round().astype(np.uint8)
+    colors = np.empty((*nats.shape, 3), np.uint8)
+    # One map at a time: the numbers of its colours are in float64.
+    for place, of_image in enumerate(nats):
+        bits = np.maximum(of_image, 0) / math.log(2)
+        level = bits / max(largest, 1e-9) * (len(_COLORS) - 1)
+        channels = [np.interp(level, stops, _COLORS[:, i]) for i in range(3)]
+        colors[place] = np.stack(channels, axis=-1).round()
     return PictureRow(f"{name}, 0 to {largest:.1f} bits/{unit}", colors)

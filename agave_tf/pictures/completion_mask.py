@@ -1,4 +1,4 @@
-"""The mask of the pixels that a completion keeps."""
+"""The mask of the pixels that a completion keeps, and images without the others."""
 
 import numpy as np
 import tensorflow as tf
@@ -34,3 +34,11 @@ def completion_mask(size: tuple[int, int], path: str, keep_top: float) -> np.nda
             f"has {mask.shape}."
         )
     return mask > 127
+
+
+def with_mean_colour(image: np.ndarray, is_given: np.ndarray) -> np.ndarray:
+    """Gives missing pixels of uint8 [B,H,W,C] the mean colour of the given ones."""
+    weight = is_given[None, :, :, None] / max(1, is_given.sum())
+    mean = (image * weight).sum(axis=(1, 2), keepdims=True)
+    colour = mean.round().astype(np.uint8) if is_given.any() else np.uint8(128)
+    return np.where(is_given[None, :, :, None], image, colour)

@@ -1,11 +1,16 @@
 """The rows of pictures that the settings ask for."""
 
+import numpy as np
+from absl import logging
+
 from agave_tf.data.image_set import Images
+from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
 from agave_tf.pictures.completion_mask import completion_mask
 from agave_tf.pictures.picture_row import PictureRow
 from agave_tf.pictures.rows import Sampler
 from agave_tf.sampling.draw_images import SamplingSettings
+from agave_tf.sampling.labels import labels_for
 from agave_tf.settings.pictures import PictureSettings
 
 
@@ -17,16 +22,17 @@ def draw_rows(
     Args:
       model: the model to draw from.
       config: what to draw and how.
-      images: images to start from, or whose labels to draw for; None if the mode needs
-        none and the model is not class-conditional.
+      images: images to start from, or whose labels to draw for; None if neither is
+        needed (`PictureSettings.reads_images`).
 
     Raises:
-      InputError: the model cannot draw these rows, or needs labels that the images
-        lack.
+      InputError: the model cannot draw these rows, takes no labels, or needs labels
+        that the images lack.
     """
-    if images is not None:
+    check_label(model, config)
+    if images is not None and config.labels is None:
         images.check_labels(model.num_classes)
-    label = images.label if images is not None and model.num_classes else None
+    label = config.labels
     sampler = Sampler(
         model,
         SamplingSettings(
@@ -39,12 +45,34 @@ def draw_rows(
     )
     samples = config.samples_each
     if config.mode == "reconstruct":
-        return sampler.reconstruct(images, samples)
+        return sampler.reconstruct(images, samples, label)
     if config.mode == "interpolate":
-        return sampler.interpolate(images, config.num_steps)
+        return sampler.interpolate(images, config.num_steps, samples, label)
     if config.mode == "complete":
         is_given = completion_mask(model.image_shape[:2], config.mask, config.keep_top)
-        return sampler.complete(images, is_given, samples, config.z_from == "prior")
-    count = config.num_images if label is None else len(label)
+        from_prior = config.z_from == "prior"
+        return sampler.complete(images, is_given, samples, from_prior, label)
+    if label is None and images is not None and model.num_classes:
+        # As many columns as asked for, however few images there are to name classes.
+        label = images.label[: config.num_images]
+        logging.info("Classes of the columns, in turn: %s.", _listed(label))
     draw = sampler.condition if config.mode == "condition" else sampler.prior
-    return draw(count, samples, label)
+    return draw(config.num_images, samples, label)
+
+
+def check_label(model: AGAVE, config: PictureSettings) -> None:
+    """Raises InputError if `label` is given and the model does not know it."""
+    if config.labels is None:
+        return
+    if not model.num_classes:
+        raise InputError(
+            "`label` must be empty for a run that is not class-conditional "
+            f"(--num_classes); got {config.label!r}."
+        )
+    labels_for(config.labels, config.num_images, model.num_classes)
+
+
+def _listed(label: np.ndarray, shown: int = 16) -> str:
+    """The first labels in words: "0, 3, 3, ..."."""
+    words = [str(number) for number in label[:shown]]
+    return ", ".join(words + ["..."] * (len(label) > shown))

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import PIL.Image
@@ -12,14 +12,8 @@ from PIL import ImageDraw, ImageFont
 from agave_tf.whole_file import writing
 
 
-def image_grid(
-    rows: Sequence[np.ndarray],
-    gap: int = 2,
-    scale: int = 1,
-    columns: int = 16,
-    captions: Sequence[str] = (),
-) -> np.ndarray:
-    """One picture [H,W,3] of rows of images, on white.
+class Grid:
+    """One picture [H,W,3] of rows of images, on white, made strip by strip.
 
     Gray images become RGB, and smaller ones are enlarged to the largest by nearest
     neighbour. Rows longer than `columns` continue below, all rows together.
@@ -31,36 +25,75 @@ def image_grid(
       columns: images in a line.
       captions: words to the left of every row; empty: no captions.
     """
-    height = max(row.shape[1] for row in rows)
-    cells = [_as_rgb(row, height) for row in rows]
-    count, _, width, _ = cells[0].shape
-    columns = min(columns, count)
-    lines = [row[i : i + columns] for i in range(0, count, columns) for row in cells]
-    grid = np.full(
-        (
-            gap + len(lines) * (height + gap),
-            gap + columns * (width + gap),
-            3,
-        ),
-        255,
-        np.uint8,
-    )
-    for i, line in enumerate(lines):
-        for j, image in enumerate(line):
-            top, left = gap + i * (height + gap), gap + j * (width + gap)
-            grid[top : top + height, left : left + width] = image
-    grid = grid.repeat(scale, axis=0).repeat(scale, axis=1)
-    if not captions:
-        return grid
-    middles = [
-        scale * (gap + i * (height + gap) + height // 2) for i in range(len(lines))
-    ]
-    named = list(zip(middles, itertools.cycle(captions)))
-    return np.concatenate([_margin(named, len(grid)), grid], axis=1)
+
+    def __init__(
+        self,
+        rows: Sequence[np.ndarray],
+        gap: int = 2,
+        scale: int = 1,
+        columns: int = 16,
+        captions: Sequence[str] = (),
+    ):
+        self._rows, self._gap, self._scale = rows, gap, scale
+        self._height = max(row.shape[1] for row in rows)
+        self._width = rows[0].shape[2] * (self._height // rows[0].shape[1])
+        count = len(rows[0])
+        self._columns = min(columns, count)
+        # Place of a line's first image, and the row it is of.
+        self._lines = [(i, row) for i in range(0, count, self._columns) for row in rows]
+        height = scale * (gap + len(self._lines) * (self._height + gap))
+        width = scale * (gap + self._columns * (self._width + gap))
+        self._margin = np.zeros((height, 0), np.uint8)
+        if captions:
+            middle = gap + self._height // 2
+            step = self._height + gap
+            middles = [scale * (middle + i * step) for i in range(len(self._lines))]
+            named = list(zip(middles, itertools.cycle(captions)))
+            self._margin = _margin(named, height)
+        self.shape = (height, self._margin.shape[1] + width, 3)
+
+    def strips(self) -> Iterator[np.ndarray]:
+        """Parts [h,W,3] of the picture, from the top: a line of images each."""
+        top, columns = 0, self._columns
+        for first, row in self._lines:
+            line = self._line(_as_rgb(row[first : first + columns], self._height))
+            yield self._with_margin(line, top)
+            top += len(line) * self._scale
+        yield self._with_margin(self._white(self._gap), top)
+
+    def _white(self, height: int) -> np.ndarray:
+        width = self._gap + self._columns * (self._width + self._gap)
+        return np.full((height, width, 3), 255, np.uint8)
+
+    def _line(self, images: np.ndarray) -> np.ndarray:
+        """The images of a line with the gap above, before scaling."""
+        gap = self._gap
+        line = self._white(gap + self._height)
+        for place, image in enumerate(images):
+            left = gap + place * (self._width + gap)
+            line[gap:, left : left + self._width] = image
+        return line
+
+    def _with_margin(self, part: np.ndarray, top: int) -> np.ndarray:
+        """Enlarges a part and adds its captions; `top` is its first row of pixels."""
+        part = part.repeat(self._scale, axis=0).repeat(self._scale, axis=1)
+        margin = self._margin[top : top + len(part), :, None].repeat(3, axis=2)
+        return np.concatenate([margin, part], axis=1)
+
+
+def image_grid(
+    rows: Sequence[np.ndarray],
+    gap: int = 2,
+    scale: int = 1,
+    columns: int = 16,
+    captions: Sequence[str] = (),
+) -> np.ndarray:
+    """The picture [H,W,3] of a `Grid`, in one array; arguments as there."""
+    return np.concatenate([*Grid(rows, gap, scale, columns, captions).strips()])
 
 
 def _margin(captions: list[tuple[int, str]], height: int) -> np.ndarray:
-    """Draws words on white, [height,W,3], each centred on a row of pixels.
+    """Draws words on white, [height,W], each centred on a row of pixels.
 
     Args:
       captions: (row of pixels, word).
@@ -68,7 +101,7 @@ def _margin(captions: list[tuple[int, str]], height: int) -> np.ndarray:
     """
     font = ImageFont.load_default()
     width = max(math.ceil(font.getlength(word)) for _, word in captions) + 8
-    picture = PIL.Image.new("RGB", (width, height), "white")
+    picture = PIL.Image.new("L", (width, height), "white")
     draw = ImageDraw.Draw(picture)
     for middle, word in captions:
         draw.text((width - 4, middle), word, fill="black", font=font, anchor="rm")

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from agave_tf.data.pixel_scale import to_levels
-from agave_tf.pictures.grid import image_grid
+from agave_tf.pictures.grid import Grid, image_grid
+from agave_tf.pictures.png import write_strips
 
 
 class PictureRow(NamedTuple):
@@ -25,6 +24,13 @@ def rows_grid(
     return image_grid([row.images for row in rows], scale=scale, captions=captions)
 
 
-def row_of_f_z(f_z: tf.Tensor | None) -> list[PictureRow]:
-    """The row of f(z) [B,h,w,c]; none for a model without a VAE."""
-    return [] if f_z is None else [PictureRow("f(z)", to_levels(f_z).numpy())]
+def write_rows(
+    path: str, rows: Sequence[PictureRow], scale: int = 2, has_captions: bool = True
+) -> None:
+    """Writes the picture of `rows_grid` as a PNG, strip by strip, whole or not at all.
+
+    The picture, which is many times larger than the rows, is never in memory.
+    """
+    captions = [row.caption for row in rows] if has_captions else ()
+    grid = Grid([row.images for row in rows], scale=scale, captions=captions)
+    write_strips(path, grid.shape, grid.strips())

@@ -45,7 +45,7 @@ def figure5(trained: TrainedRuns) -> Report:
 
 def figure6(trained: TrainedRuns) -> Report:
     """Makes Figure 6: interpolations between pairs of held-out images along z."""
-    pairs = trained.held_out(MAIN).first(NUM_COLUMNS)
+    pairs = trained.held_out(MAIN).first(NUM_COLUMNS, multiple_of=2)
     pictures = trained.sampler(MAIN).interpolate(pairs)
     title = "Figure 6: from one image to another, along z"
     return Report(title, figure=rows_grid(pictures))

@@ -1,6 +1,6 @@
 """Draws images from the PixelCNN++, with or without f(z) as a condition."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,26 @@ class SamplingSettings(NamedTuple):
     progress: bool = False  # whether to show a progress bar
 
 
+class Batch(NamedTuple):
+    """Some of the images that are drawn, as many as are in a network at a time."""
+
+    rows: np.ndarray  # int [b], numbers of the images; the last may repeat
+    num_valid: int  # rows that do not repeat one before
+    place: slice  # of the valid rows among all images
+
+
+def batches_of(count: int, batch_size: int) -> Iterator[Batch]:
+    """Cuts images 0..count-1 into batches of one size, at most `batch_size`.
+
+    A short batch repeats its last image: every batch has the compiled size.
+    """
+    size = min(batch_size, count)
+    for start in range(0, count, max(1, size)):
+        rows = np.minimum(np.arange(start, start + size), count - 1)
+        num_valid = min(size, count - start)
+        yield Batch(rows, num_valid, slice(start, start + num_valid))
+
+
 def draw_images(
     model: AGAVE,
     index: tf.Tensor | Sequence[int],
@@ -47,14 +67,10 @@ def draw_images(
       sample: number of the draw; several draws of one index differ by it.
       progress: called with the number of images drawn since the last call.
     """
-    count = len(index)
-    batch = min(settings.batch_size, count)
     seed = pixel_seed(settings.seed, sample)
     temperature = tf.constant(settings.pixel_temperature, tf.float32)
-    parts = []
-    for start in range(0, count, batch):
-        # A short batch repeats its last image: every batch has the compiled size.
-        rows = np.minimum(np.arange(start, start + batch), count - 1)
+    images = np.empty((len(index), *model.image_shape), np.uint8)
+    for rows, num_valid, place in batches_of(len(index), settings.batch_size):
         drawn = draw_batch(
             model,
             tf.gather(index, rows),
@@ -64,10 +80,9 @@ def draw_images(
             None if label is None else tf.constant(label[rows]),
             None if given is None else (given[0][rows], given[1]),
         )
-        drawn = drawn.numpy()[: count - start]
-        progress(len(drawn))
-        parts.append(drawn)
-    return np.concatenate(parts)
+        images[place] = drawn.numpy()[:num_valid]
+        progress(num_valid)
+    return images
 
 
 @function_of_weights()

@@ -1,10 +1,13 @@
 """Settings of pictures drawn from a model; each field is a flag of agave-sample."""
 
 import dataclasses
+import re
 from typing import ClassVar
 
+from agave_tf.errors import InputError
 from agave_tf.settings.setting import (
     SEED,
+    Constraint,
     Settings,
     at_least,
     between,
@@ -21,6 +24,15 @@ MODES = {
     "interpolate": "steps from one image to another, along a line in the space of z",
     "condition": "as prior, with ten images finished from each f(z)",
     "complete": "images of which a part is kept and the rest is drawn",
+}
+
+
+# Settings that only one mode reads.
+_READ_BY = {
+    "num_steps": "interpolate",
+    "keep_top": "complete",
+    "mask": "complete",
+    "z_from": "complete",
 }
 
 
@@ -49,6 +61,16 @@ class PictureSettings(Settings):
         "Finished images in each column. 0: 1, or 10 with --mode=condition.",
         at_least(0),
         main=True,
+    )
+    label: str = setting(
+        "",
+        "For a class-conditional run: the class to draw, such as 3, or several that "
+        "are repeated over the columns in turn, such as 0,3,3. Empty: the classes of "
+        "the images of --split, from --first_image on.",
+        Constraint(
+            "be empty, a class number or several with commas between",
+            lambda value: not value or re.fullmatch(r"\d{1,9}( *, *\d{1,9})*", value),
+        ),
     )
     num_steps: int = setting(
         8,
@@ -118,3 +140,44 @@ class PictureSettings(Settings):
     def samples_each(self) -> int:
         """Finished images in each column."""
         return self.num_samples or (10 if self.mode == "condition" else 1)
+
+    @property
+    def labels(self) -> tuple[int, ...] | None:
+        """The classes of `label`; None where it is empty."""
+        return tuple(map(int, self.label.split(","))) if self.label else None
+
+    def check_together(self) -> None:
+        """Checks that an interpolation has whole pairs."""
+        if self.mode == "interpolate" and self.num_images % 2:
+            raise InputError(
+                "`num_images` must be even to interpolate between pairs of images; "
+                f"got {self.num_images}."
+            )
+
+    def reads_images(self, num_classes: int) -> bool:
+        """True if images are needed to draw: for themselves, or for their labels."""
+        return self.shows_images or (num_classes > 0 and not self.label)
+
+    def without_effect(
+        self, has_vae: bool, has_pixel_cnn: bool, num_classes: int
+    ) -> list[str]:
+        """Names of settings that are not at their defaults, but change no picture.
+
+        Args:
+          has_vae, has_pixel_cnn: the parts of the model.
+          num_classes: of the model.
+        """
+        unread = {name for name, mode in _READ_BY.items() if mode != self.mode}
+        if not self.reads_images(num_classes):
+            unread |= {"split", "first_image"}
+        if self.mask:
+            unread.add("keep_top")
+        if not has_vae:
+            unread |= {"z_from", "z_temperature"}
+        if not has_pixel_cnn:
+            unread |= {"num_samples", "pixel_temperature"}
+        return [
+            field.name
+            for field in dataclasses.fields(self)
+            if field.name in unread and getattr(self, field.name) != field.default
+        ]

@@ -31,7 +31,7 @@ In Python, a trained run is used like this:
 
     import agave_tf
 
-    model = agave_tf.open_run("runs/small/joint").load_model()
+    model = agave_tf.load_run("runs/small/joint")
     sampler = agave_tf.Sampler(model, agave_tf.SamplingSettings(seed=0))
     rows = sampler.prior(num_images=4)
 """
@@ -62,10 +62,17 @@ if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorfl
 _HOMES = {
     "STAGES": "agave_tf.runs.stages",
     "Config": "agave_tf.settings.config",
+    "DataConfig": "agave_tf.settings.data",
+    "Evaluator": "agave_tf.evaluation.evaluator",
+    "InputError": "agave_tf.errors",
     "Sampler": "agave_tf.pictures.rows",
     "SamplingSettings": "agave_tf.sampling.draw_images",
+    "config_from_settings": "agave_tf.settings.config",
+    "load_data": "agave_tf.data.load",
+    "load_run": "agave_tf.runs.run_directory",
     "open_run": "agave_tf.runs.run_directory",
     "read_images": "agave_tf.data.in_python",
+    "summarize": "agave_tf.evaluation.evaluator",
     "train_stage": "agave_tf.training.train_stage",
 }
 __all__ = [*_HOMES, "__version__"]

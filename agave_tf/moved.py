@@ -28,7 +28,7 @@ _MOVED = {
     "evaluation.summarize": "evaluation.evaluator.summarize",
     "export": "interop.saved_model",
     "iaf_vae": "models.iaf_vae",
-    "image_files": "data.files",
+    "image_files": "data.folder and agave_tf.data.arrays",
     "image_size": "settings.image_size",
     "images": "data.load and agave_tf.data.image_set",
     "importance_weighted_bound": "evaluation.bound",

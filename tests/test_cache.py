@@ -134,8 +134,8 @@ def test_small_sets_stay_in_memory_and_large_ones_go_to_the_users_cache(
 def test_one_part_of_a_small_set_is_read_alone(tmp_path):
     reads = Reads()
     data = read_source(reads.source, config(""), ["test"])
-    assert reads.count == 1 and data.train is None
-    np.testing.assert_array_equal(data.part("test").image, IMAGE[40:])
+    assert reads.count == 1 and list(data.parts) == ["test"]
+    np.testing.assert_array_equal(data.parts["test"].image, IMAGE[40:])
     assert (data.record.num_train, data.record.num_test) == (40, 10)
 
 

@@ -26,7 +26,7 @@ def write_png(path, image):
 
 
 def load(dataset, split="train", **settings):
-    return load_data(DataConfig(dataset=dataset, **settings), [split]).part(split)
+    return load_data(DataConfig(dataset=dataset, **settings), [split]).parts[split]
 
 
 def rejected(message, dataset, **settings):

@@ -48,7 +48,7 @@ def define_flags(values: flags.FlagValues) -> None:
         define_path(
             "bits_map",
             "",
-            f"File ending in .png to draw {_NUM_MAPS} of the images to, with the bits "
+            f"File ending in .png to draw up to {_NUM_MAPS} images to, with the bits "
             "that each pixel costs; empty: none.",
             values,
         )
@@ -76,7 +76,7 @@ def run(values: flags.FlagValues) -> None:
     strategy = make_local_strategy(values.strategy, values.num_logical_cpus)
     config = with_flags(run_to_score.config, "data", values)
     data = load_run_data(run_to_score, config.data, [settings.split])
-    images = data.part(settings.split)
+    images = data.parts[settings.split]
     run_to_score.check_images(images)
     evaluated = on_images(run_to_score, config, data.record)
     logging.info("Reading the weights of %s", evaluated.path)

@@ -1,11 +1,9 @@
 """Images that a Python program has: a tf.data.Dataset, a list, an array, a generator.
 
-import agave_tf
+A run can train on them:
 
-data = agave_tf.read_images(my_dataset, image_size="32")
-agave_tf.train_stage(
-    agave_tf.STAGES["pretrain_vae"], agave_tf.Config(), "runs/vae", data=data
-)
+    data = agave_tf.read_images(my_dataset, image_size="32")
+    agave_tf.train_stage("pretrain_vae", agave_tf.Config(), "runs/vae", data=data)
 """
 
 from collections.abc import Callable, Iterable, Iterator

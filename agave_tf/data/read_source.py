@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,13 +40,18 @@ class Data(NamedTuple):
     """The images of a data set."""
 
     config: DataConfig  # the settings that name and prepare them
-    train: Images | None  # to train on; None if they were not asked for
-    test: Images | None  # held out; None if they were not asked for
+    parts: Mapping[str, Images]  # "train" and "test", as far as they were asked for
     record: DataRecord
 
-    def part(self, name: str) -> Images:
-        """The part "train" or "test"."""
-        return {"train": self.train, "test": self.test}[name]
+    @property
+    def train(self) -> Images:
+        """The images to train on."""
+        return self.parts["train"]
+
+    @property
+    def test(self) -> Images:
+        """The images that are held out."""
+        return self.parts["test"]
 
 
 def read_source(
@@ -82,8 +87,7 @@ def read_source(
     _check(source.name, {name: part.shape for name, part in images.items()})
     record = _record(source, images)
     _say(source, images, record, [where, *notes])
-    asked_for = [images[name] if name in parts else None for name in PARTS]
-    return Data(config, *asked_for, record)
+    return Data(config, {name: images[name] for name in parts}, record)
 
 
 class _Begun(NamedTuple):

@@ -23,6 +23,7 @@ def about_run(run: RunDirectory) -> dict[str, Any]:
         flag; null if not known. Paths are left out, because they mean nothing on the
         machine where the model runs.
       data: count and fingerprint of the images; null if not known.
+      changes: the settings that were changed midway, with their steps.
       run_versions: of the libraries, when the run was last started, or imported.
       evaluations: the scores of these weights, each as in its file.
 
@@ -43,6 +44,7 @@ def about_run(run: RunDirectory) -> dict[str, Any]:
         "origin": run.origin,
         "sources": sources,
         "data": None if run.data is None else run.data._asdict(),
+        "changes": [change._asdict() for change in run.changes],
         "run_versions": run.versions,
         "evaluations": _evaluations(run, weights),
     }

@@ -230,3 +230,12 @@ def _read_sources(content: dict[str, Any]) -> dict[str, Source] | None:
     if sources is None:
         return None
     return {flag: Source(**source) for flag, source in sources.items()}
+
+
+def load_run(path: str) -> AGAVE:
+    """The model of the run at `path`, with its averaged weights.
+
+    Raises:
+      InputError: there is no run, or it has no weights yet.
+    """
+    return open_run(path).load_model()

@@ -117,3 +117,14 @@ STAGES: dict[str, Stage] = {
 
 # The stages of --stage=all, in order.
 TRAINING_STAGES = ("pretrain_vae", "pretrain_pixel_cnn", "joint")
+
+
+def stage_named(name: str) -> Stage:
+    """Returns the stage of that name.
+
+    Raises:
+      InputError: there is none.
+    """
+    if name not in STAGES:
+        raise InputError(f"`stage` must be {', '.join(STAGES)}; got {name!r}.")
+    return STAGES[name]

@@ -20,7 +20,7 @@ from agave_tf.runs.run_directory import RunDirectory, library_versions
 from agave_tf.runs.run_lock import run_lock
 from agave_tf.runs.same_run import check_same_run
 from agave_tf.runs.sources import check_same_sources, describe, open_sources
-from agave_tf.runs.stages import Stage
+from agave_tf.runs.stages import Stage, stage_named
 from agave_tf.settings.config import Config
 from agave_tf.settings.user_path import expand_path
 from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu
@@ -29,7 +29,7 @@ from agave_tf.training.train_loop import Trainer
 
 
 def train_stage(
-    stage: Stage,
+    stage: Stage | str,
     config: Config,
     run_dir: str,
     sources: Mapping[str, str] | None = None,
@@ -42,7 +42,7 @@ def train_stage(
     before everything that the user gave has been checked.
 
     Args:
-      stage: the stage.
+      stage: the stage, or its name.
       config: the settings; those of a run that exists must agree with them.
       run_dir: a new or empty directory, or a run directory of this stage.
       sources: run directories to start from, by flag; "" where the flag is not set.
@@ -56,6 +56,8 @@ def train_stage(
     run_dir = expand_path(run_dir, "run_dir")
     sources = {flag: expand_path(p, flag) for flag, p in (sources or {}).items()}
     strategy = strategy or tf.distribute.get_strategy()
+    if isinstance(stage, str):
+        stage = stage_named(stage)
     if data is not None:
         config = dataclasses.replace(config, data=data.config)
     stage.check_sources(sources)

@@ -69,7 +69,7 @@ class PictureSettings(Settings):
         "the images of --split, from --first_image on.",
         Constraint(
             "be empty, a class number or several with commas between",
-            lambda value: not value or re.fullmatch(r"\d{1,9}( *, *\d{1,9})*", value),
+            lambda value: bool(re.fullmatch(r"|\d{1,9}( *, *\d{1,9})*", value)),
         ),
     )
     num_steps: int = setting(

@@ -86,7 +86,7 @@ def _images(
 ) -> Images:
     """The images to start from, or whose labels to draw for."""
     data = with_flags(source.config, "data", values).data
-    images = load_run_data(source, data, [settings.split]).part(settings.split)
+    images = load_run_data(source, data, [settings.split]).parts[settings.split]
     source.check_images(images)
     first, count = settings.first_image, settings.num_images
     if not settings.shows_images:

@@ -461,6 +461,12 @@ def test_16_bits_that_pillow_cannot_keep_are_refused(tmp_path):
     refused("colour values of 0 to 4095", path)
 
 
+def test_a_bitmap_in_plain_text_is_read(tmp_path):
+    path = tmp_path / "a.pbm"
+    path.write_text("P1\n2 1\n1 0\n")
+    assert read(path)[0].ravel().tolist() == [0, 255]
+
+
 def test_a_pgm_is_scaled_by_the_white_level_it_names(tmp_path):
     path = tmp_path / "a.pgm"
     path.write_bytes(b"P5 2 1 4095 " + struct.pack(">HH", 4095, 1000))

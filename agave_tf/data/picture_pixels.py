@@ -2,6 +2,8 @@
 
 import numpy as np
 from PIL import Image
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from agave_tf.data.source import Notes
 from agave_tf.errors import InputError
@@ -16,17 +18,17 @@ _WHITE_IS_ZERO = 0
 TRUNCATED = ("RGB;16B", "LA;16B", "RGBA;16B")
 
 
-def raw_mode_of(picture: Image.Image) -> str:
+def raw_mode_of(picture: ImageFile) -> str:
     """Returns how the file stores pixels, as Pillow calls it, such as "RGB;16B".
 
     Args:
       picture: opened, but not loaded: then Pillow forgets it.
     """
     arguments = picture.tile[0][3] if picture.tile else ""
-    return arguments if isinstance(arguments, str) else str(arguments[0])
+    return str(arguments[0]) if isinstance(arguments, tuple) else arguments or ""
 
 
-def check_depth(picture: Image.Image, path: str) -> None:
+def check_depth(picture: ImageFile, path: str) -> None:
     """Refuses files of which Pillow, without a word, keeps the upper 8 bits alone.
 
     Args:
@@ -39,11 +41,13 @@ def check_depth(picture: Image.Image, path: str) -> None:
     """
     is_gray = picture.mode in ("I", "F", *_GRAY_16_BITS)
     largest, is_negative = 255, False
-    if picture.format == "TIFF":
+    if isinstance(picture, TiffImageFile):
         largest = 2 ** max(picture.tag_v2.get(_BITS_PER_SAMPLE, (1,))) - 1
         is_negative = picture.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     elif picture.tile and picture.tile[0][0] in ("ppm", "ppm_plain"):
-        largest = picture.tile[0][3][-1]
+        arguments = picture.tile[0][3]
+        # A bitmap, which has no largest value, has the name of its pixels alone.
+        largest = int(arguments[-1]) if isinstance(arguments, tuple) else 1
     if largest > 255 and (is_negative or not is_gray):
         what = "gray values whose white is 0" if is_negative else "colour values"
         raise InputError(

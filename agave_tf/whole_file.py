@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -50,7 +50,9 @@ def write_text(path: str, text: str) -> None:
 def write_npz(path: str, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes arrays to an uncompressed .npz file."""
     with writing(path) as file:
-        np.savez(file, **arrays)
+        # Any, because the type of savez cannot tell arrays from its own `allow_pickle`.
+        named: dict[str, Any] = dict(arrays)
+        np.savez(file, **named)
 
 
 def check_new_directory(flag: str, path: str) -> None:

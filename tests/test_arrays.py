@@ -35,7 +35,7 @@ def part(source, name):
     chunks = list(source.parts[name].chunks())
     image = np.concatenate([chunk.image for chunk in chunks])
     assert image.dtype == np.uint8 and image.ndim == 4
-    assert len(image) == source.parts[name].count
+    assert len(image) == source.parts[name].num_images
     if chunks[0].label is None:
         return image, None
     label = np.concatenate([chunk.label for chunk in chunks])
@@ -421,7 +421,7 @@ def test_an_archive_with_both_parts_is_opened_without_reading_images(
         raise AssertionError(f"{self.member} is read")
 
     monkeypatch.setattr(StoredArray, "rows", rows)
-    assert opened(path).parts["train"].count == 6
+    assert opened(path).parts["train"].num_images == 6
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed, np.save])

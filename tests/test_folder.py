@@ -58,7 +58,7 @@ def expected_levels(names):
 
 
 def counts(source):
-    return source.parts["train"].count, source.parts["test"].count
+    return source.parts["train"].num_images, source.parts["test"].num_images
 
 
 def refused(message, root, **settings):

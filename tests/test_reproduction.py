@@ -152,7 +152,12 @@ class FakeTrainedRuns(TrainedRuns):
     def scores(self, name):
         self.open(name)
         features = ("pixels", "z, mean", "z, drawn", "f(z)")
-        return Scores(5.0, 4.9, 0.2, 4.8, 5.1, dict.fromkeys(features, 0.1))
+        parts = {
+            "kl": 0.2,
+            "primary_reconstruction": 4.8,
+            "auxiliary_reconstruction": 5.1,
+        }
+        return Scores(5.0, 4.9, parts, dict.fromkeys(features, 0.1))
 
     def kl_curve(self, name):
         self.open(name)

@@ -50,7 +50,7 @@ def part(source, name):
     chunks = list(source.parts[name].chunks())
     image = np.concatenate([chunk.image for chunk in chunks])
     assert image.dtype == np.uint8 and image.ndim == 4
-    assert len(image) == source.parts[name].count
+    assert len(image) == source.parts[name].num_images
     if chunks[0].label is None:
         return image, None
     label = np.concatenate([chunk.label for chunk in chunks])
@@ -198,7 +198,10 @@ def test_a_set_without_train_lists_its_splits(tmp_path):
     write(tmp_path, {"image": RGB}, {"test": filled(0, 3), "dev": filled(5, 20)})
     refused("`train_split` must name.*it has dev, test", tmp_path)
     source = opened(tmp_path, train_split="dev")
-    assert (source.parts["train"].count, source.parts["test"].count) == (20, 3)
+    assert (source.parts["train"].num_images, source.parts["test"].num_images) == (
+        20,
+        3,
+    )
 
 
 def test_a_tenth_of_a_set_with_train_alone_is_held_out_by_content(tmp_path):
@@ -241,7 +244,7 @@ def test_jpeg_files_are_held_out_too(tmp_path, encoding):
     examples = [encoded(each["image"]) for each in noise(40, (8, 8, 3))]
     write(tmp_path, features, {"train": examples})
     source = opened(tmp_path)
-    assert source.parts["train"].count + source.parts["test"].count == 40
+    assert source.parts["train"].num_images + source.parts["test"].num_images == 40
     assert not as_set(part(source, "train")[0]) & as_set(part(source, "test")[0])
 
 
@@ -480,8 +483,8 @@ def test_version_and_configuration_may_be_named(parts_dir):
 
 def test_cifar10_has_its_splits_and_classes(cifar_dir):
     source = opened(cifar_dir, "cifar10")
-    assert source.parts["train"].count == 50_000
-    assert source.parts["test"].count == 10_000
+    assert source.parts["train"].num_images == 50_000
+    assert source.parts["test"].num_images == 10_000
     assert source.held_out == "its split test"
     assert len(source.classes) == 10 and source.classes[0] == "airplane"
     assert source.fingerprint == opened(cifar_dir, "cifar10:3.0.2").fingerprint

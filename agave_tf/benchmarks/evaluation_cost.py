@@ -1,6 +1,7 @@
 """Measures the cost of the importance-weighted bound, in forward passes."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import keras
@@ -73,9 +74,9 @@ def _costs(
         lambda image: network.terms(image, ImageDraws(seed_tensor(0), index))[0],
         autograph=False,
     )
-    functions = {0: lambda: forward(image).numpy()} | {
-        count: lambda count=count: evaluator.scores(images, count) for count in samples
-    }
+    functions: dict[int, Callable[[], object]] = {0: lambda: forward(image).numpy()}
+    for count in samples:
+        functions[count] = functools.partial(evaluator.scores, images, count)
     first_call_seconds(functions)  # Traces and compiles.
     seconds = median_seconds(functions, repeats)
     for count in samples:

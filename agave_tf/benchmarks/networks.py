@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -48,7 +48,7 @@ class Model(NamedTuple):
         """The stage that trains the model."""
         return STAGES["pretrain_pixel_cnn" if self.vae is None else "joint"]
 
-    def config(self, **compute: object) -> Config:
+    def config(self, **compute: Any) -> Config:
         """Returns the whole configuration.
 
         Args:
@@ -77,7 +77,7 @@ MODELS = {
 }
 
 # Settings of `ComputeConfig` to compare, by name.
-COMPUTES = {
+COMPUTES: dict[str, dict[str, Any]] = {
     "float32": {},
     "float32_jit": {"jit_compile": True},
     "float32_recompute": {"recompute": True},

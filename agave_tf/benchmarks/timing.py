@@ -5,17 +5,20 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+Name = TypeVar("Name")
 
 
 def median_seconds(
-    functions: Mapping[str, Callable[[], object]], repeats: int
-) -> dict[str, float]:
+    functions: Mapping[Name, Callable[[], object]], repeats: int
+) -> dict[Name, float]:
     """Returns the median duration of each function over `repeats` calls.
 
     The functions are called in turns, so that a machine that slows down meanwhile
     slows down all of them.
     """
-    durations: dict[str, list[float]] = {name: [] for name in functions}
+    durations: dict[Name, list[float]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
             started = time.perf_counter()
@@ -25,8 +28,8 @@ def median_seconds(
 
 
 def first_call_seconds(
-    functions: Mapping[str, Callable[[], object]],
-) -> dict[str, float]:
+    functions: Mapping[Name, Callable[[], object]],
+) -> dict[Name, float]:
     """Returns the duration of each function's first call, which traces and compiles."""
     return median_seconds(functions, repeats=1)
 

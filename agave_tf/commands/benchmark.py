@@ -110,22 +110,24 @@ def _words(choices: Iterable[str]) -> str:
 
 def _numbers(name: str, values: flags.FlagValues, multiple: int = 1) -> list[int]:
     """The positive numbers of a list flag; InputError if it has others."""
-    for word in values[name].value:
+    words: list[str] = getattr(values, name)
+    for word in words:
         if not word.isdecimal() or int(word) < 1 or int(word) % multiple:
             of = f"multiples of {multiple}" if multiple > 1 else "positive numbers"
             raise InputError(f"`{name}` must be {of}, separated by commas; got {word}.")
-    return [int(word) for word in values[name].value]
+    return [int(word) for word in words]
 
 
 def _choices(name: str, choices: Iterable[str], values: flags.FlagValues) -> list[str]:
     """The words of a list flag; InputError if one is not among the choices."""
-    for word in values[name].value:
+    words: list[str] = getattr(values, name)
+    for word in words:
         if word not in choices:
             raise InputError(
                 f"`{name}` must be of {_words(choices)}, separated by commas; "
                 f"got {word}.{did_you_mean(word, choices)}"
             )
-    return values[name].value
+    return words
 
 
 def main() -> None:

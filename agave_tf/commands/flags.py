@@ -8,18 +8,18 @@ import contextlib
 import dataclasses
 import re
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from absl import flags
 
 from agave_tf.settings.config import PARTS, Config, config_from_settings
-from agave_tf.settings.setting import Settings, choices_of, help_of
+from agave_tf.settings.setting import Settings, choices_of, help_of, type_of
 from agave_tf.settings.user_path import expand_path, refuse_both
 
 _Settings = TypeVar("_Settings", bound=Settings)
 
-_DEFINE = {
+_DEFINE: dict[type, Callable] = {
     bool: flags.DEFINE_boolean,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
@@ -106,7 +106,7 @@ def _define(
         define_path(field.name, default, help_of(field) + note, values)
     else:
         help_text = help_of(field) + note
-        _DEFINE[field.type](field.name, default, help_text, flag_values=values)
+        _DEFINE[type_of(field)](field.name, default, help_text, flag_values=values)
 
 
 class _PathParser(flags.ArgumentParser[str]):

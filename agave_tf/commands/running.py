@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import tensorflow as tf
 from absl import app, flags, logging
@@ -119,7 +119,7 @@ def _parse(arguments: list[str]) -> list[str]:
 
 def _show_help(arguments: list[str]) -> None:
     """Prints the help that the arguments ask for, if they do, and exits."""
-    description = sys.modules["__main__"].__doc__
+    description = sys.modules["__main__"].__doc__ or ""
     texts = {
         "help": short_help,
         "h": short_help,
@@ -139,7 +139,7 @@ def _is_shown(record: std_logging.LogRecord) -> bool:
     return record.pathname.startswith(_PACKAGE) or record.levelno > std_logging.INFO
 
 
-def _exit(failure: Failure) -> None:
+def _exit(failure: Failure) -> NoReturn:
     program = os.path.basename(sys.argv[0])
     print(f"{program}: {' '.join(failure.message.splitlines())}", file=sys.stderr)
     sys.exit(failure.exit_code)

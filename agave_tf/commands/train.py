@@ -71,7 +71,7 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(values: flags.FlagValues) -> None:
     """Trains the stage or stages of --stage."""
     config = config_from_flags(values)
-    sources = {name: values[name].value for name in _SOURCES}
+    sources: dict[str, str] = {name: getattr(values, name) for name in _SOURCES}
     if values.stage == "all":
         _check_all(config, values.run_dir, sources)
     strategy = make_strategy(values.strategy, values.num_logical_cpus)

@@ -7,7 +7,7 @@ import math
 import os
 import zipfile
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -55,6 +55,7 @@ class StoredArray:
         """
         self.check_plain()
         step = rows_at_once(self.shape[1:], self.dtype)
+        rows: Iterator[np.ndarray]
         with _refusing_damage(self.path):
             if self.is_fortran:
                 whole = np.ascontiguousarray(self._load())
@@ -97,7 +98,7 @@ class StoredArray:
             return loaded[self.member]
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[BinaryIO]:
+    def _open(self) -> Iterator[IO[bytes]]:
         if self.member is None:
             with open(self.path, "rb") as file:
                 yield file
@@ -150,7 +151,7 @@ def stored_arrays(path: str) -> dict[str, StoredArray]:
 
 
 def _read_header(
-    file: BinaryIO, path: str, member: str | None, size: int, crc: int | None
+    file: IO[bytes], path: str, member: str | None, size: int, crc: int | None
 ) -> StoredArray:
     """Reads the header of an array; `size` is that of header and data, in bytes."""
     version = np.lib.format.read_magic(file)

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,9 @@ def open_arrays(
     for named in parts.values():
         _check_images(named.image, arrays[named.image], path)
         _check_labels(arrays, named, path)
-    facts = {part: _facts(arrays, named) for part, named in parts.items()}
+    facts: dict[str, Any] = {
+        part: _facts(arrays, named) for part, named in parts.items()
+    }
     notes = Notes()
     note_left_out(arrays, parts, notes)
     if "test" in parts:

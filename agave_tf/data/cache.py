@@ -112,7 +112,13 @@ def write_cache(
             write_text(os.path.join(directory, _ABOUT), text)
     except FileExistsError:
         pass  # Another process has made it in the meantime.
-    return open_cache(path)
+    cached = open_cache(path)
+    if cached is None:
+        raise InputError(
+            f"`cache_dir` must keep its caches while they are used; {path} has been "
+            "removed."
+        )
+    return cached
 
 
 def _make_room(parent: str, num_bytes: int) -> None:
@@ -145,7 +151,8 @@ def _open_part(path: str, name: str) -> Images:
 
 def _write_part(directory: str, name: str, chunks: Iterator[Chunk]) -> int:
     """Writes NAME.npy and NAME_labels.npy; returns the number of images."""
-    count, shape, labels = 0, (), []
+    count, shape = 0, ()
+    labels: list[np.ndarray | None] = []
     with open(os.path.join(directory, f"{name}.npy"), "wb") as file:
         for chunk in chunks:
             if not count:
@@ -162,8 +169,9 @@ def _write_part(directory: str, name: str, chunks: Iterator[Chunk]) -> int:
             raise AssertionError("the header of the array grew")
         file.flush()
         os.fsync(file.fileno())
-    if all(label is not None for label in labels):
-        np.save(os.path.join(directory, f"{name}_labels.npy"), np.concatenate(labels))
+    known = [label for label in labels if label is not None]
+    if len(known) == len(labels):
+        np.save(os.path.join(directory, f"{name}_labels.npy"), np.concatenate(known))
     return count
 
 

@@ -4,7 +4,7 @@ import os
 import re
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -33,7 +33,7 @@ _PILLOW = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 def read_pictures(
     paths: Iterable[str], config: DataConfig, notes: Notes
-) -> Iterator[np.ndarray | None]:
+) -> Generator[np.ndarray | None, None, None]:
     """Reads files on all CPU cores, and yields them in their order.
 
     Args:

@@ -93,13 +93,13 @@ def read_source(
 class _Begun(NamedTuple):
     """A part whose first images have been read, to learn their shape."""
 
-    count: int  # images; fewer may come
+    num_images: int  # fewer may come
     shape: tuple[int, ...]  # of an image
     chunks: Iterator[Chunk]  # all of them, with those read already
 
     @property
     def num_bytes(self) -> int:
-        return self.count * math.prod(self.shape)
+        return self.num_images * math.prod(self.shape)
 
 
 def _begin(source: Source, names: Sequence[str]) -> dict[str, _Begun]:
@@ -113,8 +113,8 @@ def _begin(source: Source, names: Sequence[str]) -> dict[str, _Begun]:
                 "`dataset` must have images to train on and images to hold out; "
                 f"{source.name} has no {name} images."
             )
-        chunks = _with_progress(itertools.chain([first], chunks), name, part.count)
-        begun[name] = _Begun(part.count, first.image.shape[1:], chunks)
+        chunks = _with_progress(itertools.chain([first], chunks), name, part.num_images)
+        begun[name] = _Begun(part.num_images, first.image.shape[1:], chunks)
     return begun
 
 
@@ -133,14 +133,16 @@ def _with_progress(chunks: Iterator[Chunk], name: str, count: int) -> Iterator[C
 
 
 def _in_memory(part: _Begun) -> Images:
-    image = np.empty([part.count, *part.shape], np.uint8)
-    labels, count = [], 0
+    image = np.empty([part.num_images, *part.shape], np.uint8)
+    labels: list[np.ndarray | None] = []
+    count = 0
     for chunk in part.chunks:
         image[count : count + len(chunk.image)] = chunk.image
         count += len(chunk.image)
         labels.append(chunk.label)
-    has_labels = all(label is not None for label in labels)
-    return Images(image[:count], np.concatenate(labels) if has_labels else None)
+    known = [label for label in labels if label is not None]
+    has_labels = len(known) == len(labels)
+    return Images(image[:count], np.concatenate(known) if has_labels else None)
 
 
 def _fill_cache(source: Source, path: str, parts: dict[str, _Begun]) -> Cached:
@@ -148,7 +150,7 @@ def _fill_cache(source: Source, path: str, parts: dict[str, _Begun]) -> Cached:
     logging.info(
         "%s: decoding %d images, %.2f GB, into %s",
         source.name,
-        sum(part.count for part in parts.values()),
+        sum(part.num_images for part in parts.values()),
         num_bytes / 1e9,
         path,
     )
@@ -178,11 +180,11 @@ def _check(name: str, shapes: dict[str, tuple[int, ...]]) -> None:
 
 
 def _record(source: Source, images: dict[str, Images]) -> DataRecord:
-    counts = [
-        len(images[name].image) if name in images else source.parts[name].count
+    num_train, num_test = (
+        len(images[name].image) if name in images else source.parts[name].num_images
         for name in PARTS
-    ]
-    return DataRecord(source.fingerprint, *counts, source.held_out)
+    )
+    return DataRecord(source.fingerprint, num_train, num_test, source.held_out)
 
 
 def _say(

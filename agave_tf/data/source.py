@@ -25,14 +25,14 @@ class Chunk(NamedTuple):
 class Part(NamedTuple):
     """The training images or the held-out images of a source."""
 
-    count: int  # images; fewer may come, if unreadable files are skipped
+    num_images: int  # fewer may come, if unreadable files are skipped
     chunks: Callable[[], Iterator[Chunk]]  # reads them, from the first on
 
 
 class Notes:
     """Counts what was left out or converted on the way; threads may share it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._largest: dict[str, float] = {}
         self._lock = threading.Lock()

@@ -184,7 +184,7 @@ def _joined(chunks: Iterator[Chunk], dataset: str) -> Iterator[Chunk]:
     Raises:
       InputError: the images differ in their channels.
     """
-    group = []
+    group: list[Chunk] = []
     for chunk in chunks:
         first = (group or [chunk])[0].image
         if chunk.image.shape != first.shape:

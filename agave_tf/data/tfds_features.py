@@ -8,8 +8,6 @@ import tensorflow_datasets as tfds
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
-_Features = tfds.features.FeaturesDict
-
 
 class LabelFeature(NamedTuple):
     """The feature that holds class numbers."""
@@ -19,7 +17,7 @@ class LabelFeature(NamedTuple):
     left_out: str  # says which labels cannot be used; empty: none
 
 
-def find_image(features: _Features | None, config: DataConfig) -> str:
+def find_image(features: tfds.features.FeaturesDict | None, config: DataConfig) -> str:
     """The name of the feature that holds the images: `image`, or the only Image.
 
     Raises:
@@ -33,7 +31,7 @@ def find_image(features: _Features | None, config: DataConfig) -> str:
         names = sorted(name for name, f in features.items() if _is_image(f))
         if "image" in features:
             names = ["image"]
-    if len(names) != 1:
+    if features is None or len(names) != 1:
         has = f"several: {', '.join(names)}" if names else "none"
         raise InputError(
             f"`dataset` must have images, a feature `image` or only one of type Image; "
@@ -64,7 +62,7 @@ def find_image(features: _Features | None, config: DataConfig) -> str:
     return names[0]
 
 
-def find_label(features: _Features) -> LabelFeature:
+def find_label(features: tfds.features.FeaturesDict) -> LabelFeature:
     """The feature that holds class numbers: `label`, or the only class label."""
     labels = tfds.features.ClassLabel
     names = sorted(name for name, f in features.items() if isinstance(f, labels))

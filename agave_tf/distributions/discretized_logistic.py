@@ -4,6 +4,7 @@ Eq. 10 of Lucas & Verbeek 2018; Kingma et al. 2016, appendix C.
 """
 
 import math
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -56,13 +57,13 @@ def _log_one_minus_exp(log_width: tf.Tensor) -> tf.Tensor:
     return tf.math.log(-tf.math.expm1(-width)) + rest
 
 
-def _float_dtype(*arguments) -> tf.DType:
+def _float_dtype(*arguments: Any) -> tf.DType:
     """The dtype of the first floating-point argument; float32 if there is none."""
     dtypes = [tf.as_dtype(a.dtype) for a in arguments if hasattr(a, "dtype")]
     return next((dtype for dtype in dtypes if dtype.is_floating), tf.float32)
 
 
-class DiscretizedLogistic(tfd.Distribution):
+class DiscretizedLogistic(tfp.distributions.Distribution):
     """A logistic distribution with its mass summed over b equal levels of 0..256.
 
         c = 256 / b
@@ -95,8 +96,8 @@ class DiscretizedLogistic(tfd.Distribution):
 
     def __init__(
         self,
-        loc,
-        log_scale,
+        loc: Any,
+        log_scale: Any,
         num_color_levels: int = 256,
         open_tails: bool = True,
         validate_args: bool = False,
@@ -124,7 +125,9 @@ class DiscretizedLogistic(tfd.Distribution):
             )
 
     @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
+    def _parameter_properties(
+        cls, dtype: tf.DType, num_classes: int | None = None
+    ) -> dict[str, Any]:
         return dict(
             loc=tfp.util.ParameterProperties(),
             log_scale=tfp.util.ParameterProperties(),
@@ -155,13 +158,13 @@ class DiscretizedLogistic(tfd.Distribution):
         """The width of a level, c = 256 / b."""
         return 256.0 / self._num_color_levels
 
-    def _event_shape(self):
+    def _event_shape(self) -> tf.TensorShape:
         return tf.TensorShape([])
 
-    def _event_shape_tensor(self):
+    def _event_shape_tensor(self) -> tf.Tensor:
         return tf.constant([], tf.int32)
 
-    def _log_prob(self, value):
+    def _log_prob(self, value: tf.Tensor) -> tf.Tensor:
         value = tf.convert_to_tensor(value, self.dtype)
         is_inside = (value >= 0) & (value < 256)
         # Values outside, NaN included, are replaced before the formula and masked after
@@ -186,7 +189,7 @@ class DiscretizedLogistic(tfd.Distribution):
         """The centre of the integers of a level."""
         return self.bin_width * level + (self.bin_width - 1) / 2
 
-    def _sample_n(self, n, seed=None):
+    def _sample_n(self, n: tf.Tensor, seed: Any = None) -> tf.Tensor:
         shape = tf.concat([[n], self.batch_shape_tensor()], axis=0)
         # An open interval, because the logit of 0 or 1 is infinite.
         tiny = 1e-12 if self.dtype == tf.float64 else 1e-6
@@ -215,7 +218,7 @@ class DiscretizedLogistic(tfd.Distribution):
         logistic = loc - scale * (log_survival - tfp.math.log1mexp(log_survival))
         return tf.where(is_turned, 256 - logistic, logistic)
 
-    def _mean(self):
+    def _mean(self) -> tf.Tensor:
         # Sums over all levels at once, so memory is b times the batch. The softmax
         # restores the mass that closed tails lose, even where almost all of it is lost.
         levels = tf.range(self.num_color_levels, dtype=self.dtype)
@@ -224,7 +227,7 @@ class DiscretizedLogistic(tfd.Distribution):
         mass = tf.nn.softmax(self._log_mass(levels), axis=0)
         return tf.reduce_sum(mass * self._value(levels), axis=0)
 
-    def _mode(self):
+    def _mode(self) -> tf.Tensor:
         last = float(self.num_color_levels - 1)
         level = tf.clip_by_value(tf.floor(self.loc / self.bin_width), 0.0, last)
         level = tf.broadcast_to(level, self.batch_shape_tensor())

@@ -4,6 +4,7 @@ Salimans et al. 2017, section 2.1 and 2.2, Eq. 1 to 3; openai/pixel-cnn `nn.py`.
 """
 
 import math
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -35,7 +36,7 @@ def num_parameters(num_channels: int, num_mixtures: int) -> int:
     return num_mixtures * (1 + num_channels * per_channel)
 
 
-class DiscretizedLogisticMixture(tfd.Distribution):
+class DiscretizedLogisticMixture(tfp.distributions.Distribution):
     """p(x) of a pixel x of C channels with 256 levels, x in [-1, 1].
 
         p(x) = sum_i pi[i] * prod_c P_c(x[c] | mean[c, i], s[c, i])
@@ -105,22 +106,24 @@ class DiscretizedLogisticMixture(tfd.Distribution):
         )
 
     @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
+    def _parameter_properties(
+        cls, dtype: tf.DType, num_classes: int | None = None
+    ) -> dict[str, Any]:
         return dict(parameters=tfp.util.ParameterProperties(event_ndims=1))
 
-    def _batch_shape(self):
+    def _batch_shape(self) -> tf.TensorShape:
         return self._raw.shape[:-1]
 
-    def _batch_shape_tensor(self, **_):
+    def _batch_shape_tensor(self, **_: Any) -> tf.Tensor:
         return tf.shape(self._raw)[:-1]
 
-    def _event_shape(self):
+    def _event_shape(self) -> tf.TensorShape:
         return tf.TensorShape([self._num_channels])
 
-    def _event_shape_tensor(self):
+    def _event_shape_tensor(self) -> tf.Tensor:
         return tf.constant([self._num_channels], tf.int32)
 
-    def _log_prob(self, value):
+    def _log_prob(self, value: tf.Tensor) -> tf.Tensor:
         value = tf.convert_to_tensor(value, self.dtype)
         is_inside = tf.abs(value) <= 1 + _HALF_BIN
         # Values outside are replaced before the formula and masked after it. Otherwise
@@ -190,11 +193,11 @@ class DiscretizedLogisticMixture(tfd.Distribution):
             pixel.append(finish(drawn[2] + c1 * pixel[0] + c2 * pixel[1]))
         return tf.stack(pixel, axis=-1)
 
-    def _sample_n(self, n, seed=None):
+    def _sample_n(self, n: tf.Tensor, seed: Any = None) -> tf.Tensor:
         mixture_seed, logistic_seed = tfp.random.split_seed(seed, n=2)
         batch = tf.concat([[n], self._batch_shape_tensor()], axis=0)
 
-        def uniform(size: int, seed) -> tf.Tensor:
+        def uniform(size: int, seed: tf.Tensor) -> tf.Tensor:
             shape = tf.concat([batch, [size]], axis=0)
             return tf.random.stateless_uniform(
                 shape, seed, 1e-5, 1 - 1e-5, dtype=self.dtype

@@ -4,6 +4,7 @@ Burda et al. 2016, "Importance Weighted Autoencoders", Eq. 8.
 """
 
 import math
+from typing import Any
 
 import tensorflow as tf
 
@@ -21,7 +22,7 @@ def importance_weighted_bound(log_weights: tf.Tensor) -> tf.Tensor:
     return tf.reduce_logsumexp(log_weights, axis=-1) - tf.math.log(num_samples)
 
 
-def bits_per_dim(nats, num_dims: int):
+def bits_per_dim(nats: Any, num_dims: int) -> Any:
     """Converts a log-likelihood to bits per sub-pixel, -nats / (num_dims ln 2).
 
     Args:

@@ -30,7 +30,8 @@ class ImageScores(NamedTuple):
     `log_likelihood` and `bound` are of x; for the VAE alone, of y.
     """
 
-    index: np.ndarray  # int32 [N] the image's place in the data set
+    # int32 [N] the image's place in the data set. It hides tuple.index, unused here.
+    index: np.ndarray  # type: ignore[assignment]
     log_likelihood: np.ndarray  # [N] the ELBO; exact for the PixelCNN++ alone
     bound: np.ndarray  # [N] importance-weighted over the S samples
     primary_reconstruction: np.ndarray  # [N]

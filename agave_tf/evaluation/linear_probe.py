@@ -96,6 +96,7 @@ def _features_of_batch(
     model: AGAVE, image: tf.Tensor, seed: tf.Tensor, index: tf.Tensor
 ) -> dict[str, list[tf.Tensor]]:
     drawn = model.sample_posterior(image, seed, index)
+    assert drawn is not None  # Only a model with a VAE is probed.
     return {
         "pixels": [tf.cast(image, tf.float32) / 255],
         "z, mean": model.mean_latents(image),

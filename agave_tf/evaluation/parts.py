@@ -20,7 +20,8 @@ WHOLE = "bits_per_dim"
 class LevelTerms(BoundTerms, Protocol):
     """Terms with the KL of every level, [...,L] nats, from the top."""
 
-    kl_per_level: tf.Tensor
+    @property
+    def kl_per_level(self) -> tf.Tensor: ...
 
 
 class Part(NamedTuple):

@@ -22,7 +22,7 @@ class Replicas:
 
     def split(self, rows: tf.Tensor) -> Any:
         """Gives each device its share of the rows [B,...]; B is a multiple."""
-        if self.count == 1:
+        if self._strategy is None or self.count == 1:
             return rows
         shares = tf.split(rows, self.count)
         return self._strategy.experimental_distribute_values_from_function(
@@ -42,12 +42,14 @@ class Replicas:
 
     def join(self, shares: Any) -> tf.Tensor:
         """Puts the shares of a tensor together again, rows in their order."""
-        if self.count == 1:
+        if self._strategy is None or self.count == 1:
             return shares
         return tf.concat(self._strategy.experimental_local_results(shares), axis=0)
 
     def _compile(self, function: Callable) -> Callable:
+        strategy = self._strategy
+        assert strategy is not None  # `run` compiles only for several devices.
         return tf.function(
-            lambda *arguments: self._strategy.run(function, args=arguments),
+            lambda *arguments: strategy.run(function, args=arguments),
             autograph=False,
         )

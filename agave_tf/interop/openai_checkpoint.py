@@ -146,9 +146,9 @@ def import_openai(
     run = RunDirectory(run_dir, stage, config, (*size, channels), origin)
     model: AGAVE = run.make_model()
     if stage.has_vae:
-        named = iaf_vae_variables(model.vae)
+        named = iaf_vae_variables(model.required_vae())
     else:
-        named = pixel_cnn_variables(model.pixel_cnn)
+        named = pixel_cnn_variables(model.required_pixel_cnn())
     assign_originals(named, checkpoint.weights)
     weights = {name: value.numpy() for name, value in named_weights(model).items()}
     # A crash between two files leaves nothing, so that the import can be repeated.

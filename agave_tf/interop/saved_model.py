@@ -11,7 +11,6 @@ import agave_tf
 from agave_tf.errors import InputError
 from agave_tf.interop.input_checks import checking
 from agave_tf.interop.model_card import CARD_FILE, model_card
-from agave_tf.interop.signature_table import Functions
 from agave_tf.interop.signatures import ExportedModel
 from agave_tf.interop.warm_up import WARM_UP_FILE, smallest_inputs, write_warm_up
 from agave_tf.models.agave import AGAVE
@@ -81,7 +80,9 @@ def export_model(
         write_warm_up(os.path.join(directory, WARM_UP_FILE), requests)
 
 
-def _concrete_functions(module: ExportedModel, num_classes: int) -> Functions:
+def _concrete_functions(
+    module: ExportedModel, num_classes: int
+) -> dict[str, tf.types.experimental.ConcreteFunction]:
     """The module's functions as graphs, which check their inputs."""
     functions = {}
     for name, (function, arguments) in module.signatures().items():

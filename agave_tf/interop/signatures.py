@@ -76,11 +76,12 @@ class ExportedModel(tf.Module):
         return {**named, "features": tf.concat(flat, axis=1)}
 
     def _reconstruct(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return _pictures_of(self._model.vae.decode(self._model.mean_latents(images)))
+        vae = self._model.required_vae()
+        return _pictures_of(vae.decode(self._model.mean_latents(images)))
 
     def _decode(self, **zs: tf.Tensor) -> dict[str, tf.Tensor]:
         levels = [zs[_name_of_z(level)] for level in range(len(zs))]
-        return _pictures_of(self._model.vae.decode(levels))
+        return _pictures_of(self._model.required_vae().decode(levels))
 
     def _log_likelihood(
         self,
@@ -103,7 +104,9 @@ class ExportedModel(tf.Module):
             draw,
             # A PixelCNN++ alone has no z to draw: every sample is the same.
             tf.range(num_samples if model.num_levels else 1),
-            fn_output_signature=AGAVETerms(*[per_image] * 4, per_level),
+            fn_output_signature=AGAVETerms(
+                per_image, per_image, per_image, per_image, per_level
+            ),
             parallel_iterations=1,
         )
         log_weights = model.bound(terms)  # [S,B]

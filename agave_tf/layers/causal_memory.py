@@ -3,7 +3,7 @@
 Ramachandran et al. 2017, "Fast Generation for Convolutional Autoregressive Models".
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import tensorflow as tf
@@ -29,7 +29,17 @@ class CausalMemory:
     """
 
     def __init__(self, tensors: dict[Key, tf.Tensor], column: tf.Tensor | None = None):
-        self._tensors, self.column = dict(tensors), column
+        self._tensors, self._column = dict(tensors), column
+
+    @property
+    def column(self) -> tf.Tensor:
+        """The pixel's column; only there while a row is drawn pixel by pixel."""
+        assert self._column is not None  # Between rows no layer asks.
+        return self._column
+
+    @column.setter
+    def column(self, column: tf.Tensor) -> None:
+        self._column = column
 
     def __getitem__(self, key: Key) -> tf.Tensor:
         return self._tensors[key]
@@ -44,7 +54,7 @@ class CausalMemory:
         return list(self._tensors.values())
 
     def with_values(
-        self, values: list[tf.Tensor], column: tf.Tensor | None = None
+        self, values: Sequence[tf.Tensor], column: tf.Tensor | None = None
     ) -> "CausalMemory":
         """A memory with the same keys and the tensors `values`, in the same order."""
         return CausalMemory(dict(zip(self._tensors, values, strict=True)), column)
@@ -56,7 +66,8 @@ class CausalMemory:
           condition: bool scalar, known when the graph runs.
           update: writes to this memory.
         """
-        before, changed = self._tensors, []
+        before = self._tensors
+        changed: list[Key] = []
 
         # This branch is traced first, so the other one knows which entries it must
         # return unchanged.

@@ -3,7 +3,7 @@
 Salimans et al. 2017, section 2.3 and 2.4, after openai/pixel-cnn `model.py`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -59,7 +59,7 @@ class ResnetPair(keras.layers.Layer):
             nonlinearity,
             dropout_rate,
         )
-        shared = dict(
+        shared: dict[str, Any] = dict(
             filters=filters,
             condition_channels=condition_channels,
             num_classes=num_classes,

@@ -1,5 +1,7 @@
 """Convolution with stride 1, whose gradients are fast on a CPU."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 # (top, bottom), (left, right)
@@ -24,7 +26,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, padding: Padding) -> tf.Tensor:
         return tf.nn.conv2d(x, kernel, 1, whole_padding)
 
     @tf.custom_gradient
-    def convolve_on_cpu(x: tf.Tensor, kernel: tf.Tensor):
+    def convolve_on_cpu(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return (
                 _gradient_by_input(dy, kernel, padding),

@@ -18,7 +18,7 @@ def concat_elu(x: tf.Tensor) -> tf.Tensor:
 
     # The gradient of the two halves apart, which TensorFlow's own would join and cut.
     @tf.custom_gradient
-    def compute(x: tf.Tensor):
+    def compute(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         halves = tf.nn.elu(x), tf.nn.elu(-x)
 
         def gradient(dy: tf.Tensor) -> tf.Tensor:
@@ -161,6 +161,8 @@ class GatedResnet(keras.layers.Layer):
     def _add_skip(self, c1: tf.Tensor, skip: tf.Tensor | None) -> tf.Tensor:
         if skip is None:
             return c1
+        if self.skip_projection is None:
+            raise ValueError("`skip` must be None for a block without skip_channels.")
         return c1 + self.skip_projection(self.nonlinearity(skip))
 
     def _add_outside(
@@ -173,5 +175,9 @@ class GatedResnet(keras.layers.Layer):
             of_label = tf.matmul(one_hot_label, self.class_weights)[:, None, None]
             c2 += tf.cast(of_label, c2.dtype)
         if condition is not None:
+            if self.condition_projection is None:
+                raise ValueError(
+                    "`condition` must be None for a block without condition_channels."
+                )
             c2 += self.condition_projection(condition)
         return c2

@@ -130,9 +130,7 @@ class IAFLadderLayer(keras.layers.Layer):
         z = posterior.loc + posterior.scale * noise
         log_q = posterior.log_prob(z)
         if self.flow is not None:
-            z, log_determinant = self._flow_step(
-                z, top_down.context + bottom_up.context
-            )
+            z, log_determinant = self._flow_step(self.flow, z, top_down, bottom_up)
             log_q += log_determinant
         kl = log_q - prior.log_prob(z)
         return LatentSample(z, kl, self._features(x, z, top_down))
@@ -162,25 +160,36 @@ class IAFLadderLayer(keras.layers.Layer):
         top_down = self._top_down(x)
         z = top_down.prior_mean + tf.exp(top_down.prior_log_scale) * noise
         if self.flow is not None:
-            z, _ = self._flow_step(z, top_down.context + bottom_up.context)
+            z, _ = self._flow_step(self.flow, z, top_down, bottom_up)
         return LatentSample(z, None, self._features(x, z, top_down))
 
     def _top_down(self, x: tf.Tensor) -> _TopDown:
         parts = tf.split(self.down_in(tf.nn.elu(x)), self._down_split, axis=-1)
-        of_z, (context, deterministic) = parts[:4], parts[4:]
+        prior_mean, prior_log_scale, mean, log_scale = (
+            tf.cast(part, tf.float32) for part in parts[:4]
+        )
+        context, deterministic = parts[4:]
         context = None if self.flow is None else context
-        of_z = [tf.cast(part, tf.float32) for part in of_z]
-        return _TopDown(*of_z, context, deterministic)
+        return _TopDown(
+            prior_mean, prior_log_scale, mean, log_scale, context, deterministic
+        )
 
+    @staticmethod
     def _flow_step(
-        self, z: tf.Tensor, context: tf.Tensor
+        flow: AutoregressiveNetwork,
+        z: tf.Tensor,
+        top_down: _TopDown,
+        bottom_up: BottomUp,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Takes one inverse-autoregressive step.
 
         Returns:
           The new z, and what the step adds to ln q, each [B,h,w,z_channels].
         """
-        output = self.flow(tf.cast(z, context.dtype), context)
+        # Both halves have a context where there is a flow.
+        assert top_down.context is not None and bottom_up.context is not None
+        context = top_down.context + bottom_up.context
+        output = flow(tf.cast(z, context.dtype), context)
         shift, log_scale = (_BRANCH_SCALE * tf.cast(x, tf.float32) for x in output)
         return (z - shift) * tf.exp(-log_scale), log_scale
 

@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from agave_tf.layers.weights_as_argument import weights_are_given
 
-_current = contextvars.ContextVar("data_dependent_initialization", default=None)
+_current: contextvars.ContextVar["InitializingPass | None"] = contextvars.ContextVar(
+    "data_dependent_initialization", default=None
+)
 
 
 @dataclasses.dataclass

@@ -1,5 +1,7 @@
 """The kernel of a weight-normalised layer (Salimans & Kingma 2016, Eq. 2 and 3)."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 
@@ -17,7 +19,7 @@ def normalized_kernel(
     sum_axes = tuple(axis for axis in range(4) if axis != out_axis)
 
     @tf.custom_gradient
-    def compute(v: tf.Tensor, gain: tf.Tensor):
+    def compute(v: tf.Tensor, gain: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         square_norm = tf.reduce_sum(tf.square(v), norm_axes, keepdims=True)
         # The floor keeps the gradient finite for a direction that is all zero.
         inverse = tf.math.rsqrt(tf.maximum(square_norm, 1e-12))

@@ -111,7 +111,7 @@ class DownShiftedConv2D(_ShiftedConv2D):
 
     def step(self, memory: CausalMemory) -> tf.Tensor:
         """Computes the output [B,1,W/s,filters] for the row that was stored last."""
-        _, (left, right) = self.padding
+        _, (left, right) = self._padding_of(self.kernel_size)
         rows = tf.pad(memory[self, "rows"], [[0, 0], [0, 0], [left, right], [0, 0]])
         return tf.nn.conv2d(rows, self.kernel(), self.strides, "VALID") + self.b
 

@@ -17,7 +17,9 @@ from agave_tf.layers.initializing_pass import InitializingPass, initializing_pas
 from agave_tf.layers.library_internals import all_layers
 from agave_tf.layers.normalized_kernel import normalized_kernel
 
-_kernels = contextvars.ContextVar("kernels_computed_once", default=None)
+_kernels: contextvars.ContextVar[dict[int, tf.Tensor] | None] = contextvars.ContextVar(
+    "kernels_computed_once", default=None
+)
 
 # Below this variance a channel is constant over the batch; dividing by its standard
 # deviation would turn rounding noise into gains of 1e4 and more.
@@ -156,7 +158,8 @@ class WeightNormConv2D(_WeightNormLayer):
     ):
         shape = (*kernel_size, in_channels, filters)
         super().__init__(shape, strides, gain, init_scale, mask, name)
-        self.kernel_size, self.in_channels = tuple(kernel_size), in_channels
+        height, width = kernel_size
+        self.kernel_size, self.in_channels = (height, width), in_channels
         self.padding = padding
 
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -173,9 +176,10 @@ class WeightNormConv2D(_WeightNormLayer):
 
     def _padding(self) -> Padding:
         """The zeros to add for stride 1, ((top, bottom), (left, right))."""
-        if self.padding != "same":
+        if not isinstance(self.padding, str):
             return self.padding
-        return tuple(((size - 1) // 2, size // 2) for size in self.kernel_size)
+        height, width = self.kernel_size
+        return ((height - 1) // 2, height // 2), ((width - 1) // 2, width // 2)
 
 
 class WeightNormConv2DTranspose(_WeightNormLayer):

@@ -52,9 +52,11 @@ class AGAVE(keras.layers.Layer):
         name: str = "agave",
     ):
         super().__init__(name=name, autocast=False)
-        self.config, self.image_shape = config, tuple(image_shape)
+        height, width, channels = image_shape
+        self.config, self.image_shape = config, (height, width, channels)
         self.auxiliary_shape = auxiliary_shape(self.image_shape, config.auxiliary)
-        self.vae = self.pixel_cnn = None
+        self.vae: IAFVAE | None = None
+        self.pixel_cnn: ConditionalPixelCNN | None = None
         if has_vae:
             self.vae = IAFVAE(
                 config.vae,
@@ -127,11 +129,31 @@ class AGAVE(keras.layers.Layer):
         """The encoder's features of x; None without a VAE."""
         return None if self.vae is None else self.vae.encode(to_unit_range(image))
 
+    def required_vae(self) -> IAFVAE:
+        """The VAE, for what cannot be computed without it.
+
+        Raises:
+          ValueError: the model is a PixelCNN++ alone.
+        """
+        if self.vae is None:
+            raise ValueError("`model` must have a VAE; got a PixelCNN++ alone.")
+        return self.vae
+
+    def required_pixel_cnn(self) -> ConditionalPixelCNN:
+        """The PixelCNN++, for what cannot be computed without it.
+
+        Raises:
+          ValueError: the model is a VAE alone.
+        """
+        if self.pixel_cnn is None:
+            raise ValueError("`model` must have a PixelCNN++; got a VAE alone.")
+        return self.pixel_cnn
+
     def mean_latents(self, image: tf.Tensor) -> list[tf.Tensor]:
         """z of every level, from the top, with zero noise: features of x, no chance."""
-        count = tf.shape(image)[0]
-        noise = [tf.zeros([count, *shape]) for shape in self.vae.latent_shapes]
-        return self.vae.sample_posterior(self.encode(image), noise).zs
+        vae, count = self.required_vae(), tf.shape(image)[0]
+        noise = [tf.zeros([count, *shape]) for shape in vae.latent_shapes]
+        return vae.sample_posterior(vae.encode(to_unit_range(image)), noise).zs
 
     def sample_prior(
         self, seed: tf.Tensor, index: tf.Tensor, temperature: float = 1.0
@@ -145,7 +167,7 @@ class AGAVE(keras.layers.Layer):
         """
         if self.vae is None:
             return None
-        return self.vae.sample_prior(self._noise(seed, index, temperature))
+        return self.vae.sample_prior(_noise(self.vae, seed, index, temperature))
 
     def sample_posterior(
         self,
@@ -157,14 +179,9 @@ class AGAVE(keras.layers.Layer):
         """z ~ q(z|x) and f(z); None without a VAE. Arguments as for `sample_prior`."""
         if self.vae is None:
             return None
-        noise = self._noise(seed, index, temperature)
-        return self.vae.sample_posterior(self.encode(image), noise)
-
-    def _noise(
-        self, seed: tf.Tensor, index: tf.Tensor, temperature: float
-    ) -> list[tf.Tensor]:
-        """Noise of every level, from the top."""
-        return [temperature * level for level in self.vae.draw_noise(seed, index)]
+        noise = _noise(self.vae, seed, index, temperature)
+        features = self.vae.encode(to_unit_range(image))
+        return self.vae.sample_posterior(features, noise)
 
     def terms(
         self, image: tf.Tensor, draws: ImageDraws, label: tf.Tensor | None = None
@@ -186,6 +203,8 @@ class AGAVE(keras.layers.Layer):
         f_z = None
         # The VAE: z, f(z), how well f(z) reconstructs y, and what z costs.
         if self.vae is not None:
+            if features is None:
+                raise ValueError("`features` must be those of `encode`; got none.")
             noise = self.vae.draw_noise(draws.noise_seed(), draws.index)
             output = self.vae.sample_posterior(features, noise)
             f_z = output.f_z
@@ -226,18 +245,27 @@ class AGAVE(keras.layers.Layer):
         """ln p of every pixel [B,H,W] nats, given f(z) and the pixels before it."""
         x = to_unit_range(image)
         condition = self.condition(f_z)
-        parameters = self.pixel_cnn(x, condition, label, dropout_seed=dropout_seed)
-        return self.pixel_cnn.likelihood(parameters).log_prob(x)
+        pixel_cnn = self.required_pixel_cnn()
+        parameters = pixel_cnn(x, condition, label, dropout_seed=dropout_seed)
+        return pixel_cnn.likelihood(parameters).log_prob(x)
 
     def condition(self, f_z: tf.Tensor | None) -> list[tf.Tensor] | None:
         """The PixelCNN++'s condition from f(z) [B,h,w,c]; None without a VAE."""
         if f_z is None:
             return None
-        return self.pixel_cnn.condition(f_z, self.image_shape[:2])
+        return self.required_pixel_cnn().condition(f_z, self.image_shape[:2])
 
     def _kl(self, output: VAEOutput) -> tuple[tf.Tensor, tf.Tensor]:
         """KL with free bits [B], and the true KL of every level [B,L]."""
+        assert output.kls is not None  # The output is of a draw of q(z|x).
         per_channel = [tf.reduce_sum(kl, axis=[1, 2]) for kl in output.kls]
         with_free_bits = [free_bits(kl, self.config.vae.kl_min) for kl in per_channel]
         per_level = [tf.reduce_sum(kl, axis=1) for kl in per_channel]
         return tf.add_n(with_free_bits), tf.stack(per_level, axis=1)
+
+
+def _noise(
+    vae: IAFVAE, seed: tf.Tensor, index: tf.Tensor, temperature: float
+) -> list[tf.Tensor]:
+    """Noise of every level, from the top."""
+    return [temperature * level for level in vae.draw_noise(seed, index)]

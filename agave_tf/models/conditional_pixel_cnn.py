@@ -66,7 +66,8 @@ class ConditionalPixelCNN(keras.layers.Layer):
         layers_at = [resnets] * (self.num_resolutions + 1)
         layers_at += [resnets + 1] * (self.num_resolutions - 1)
         self.image_input = ImageInput(image_channels, filters, name="input")
-        self.stages, self.resizes = [], []
+        self.stages: list[list[ResnetPair]] = []
+        self.resizes: list[ResizePair] = []
         for stage, num_layers in enumerate(layers_at):
             self._add_stage(stage, num_layers, filters if f_z_channels else 0)
         self.head = WeightNormConv2D(
@@ -117,6 +118,8 @@ class ConditionalPixelCNN(keras.layers.Layer):
         """
         factor = size[0] // f_z.shape[1]
         f_z = tf.cast(f_z, self.features_dtype)
+        if self.condition_stream is None:
+            raise ValueError("`f_z` must be None for a PixelCNN++ without a condition.")
         return self.condition_stream(enlarge(f_z, factor))
 
     def call(
@@ -147,14 +150,18 @@ class ConditionalPixelCNN(keras.layers.Layer):
             rows = dropout_seed.row, dropout_seed.num_rows
         one_hot_label, num_alike = self.one_hot(label), self.config.num_resnets
 
-        def apply(index: int, layer: ResnetPair, streams: Streams, skip) -> Streams:
+        def apply(
+            index: int, layer: ResnetPair, streams: Streams, skip: Streams | None
+        ) -> Streams:
             feature = None if condition is None else condition[index]
             function = functools.partial(_apply, layer, num_alike=num_alike)
             run = recomputed(function, layer, self.recompute)
             own = seeds[2 * index : 2 * index + 2]
             return run(streams, skip, one_hot_label, feature, own, rows)
 
-        def at_half(shrink, enlarge, streams, inner) -> Streams:
+        def at_half(
+            shrink: ResizePair, enlarge: ResizePair, streams: Streams, inner: Callable
+        ) -> Streams:
             return enlarge(inner(shrink(streams)))
 
         x = self.image_input(tf.cast(image, self.features_dtype))
@@ -267,5 +274,8 @@ def _apply(
     rows: tuple[tf.Tensor, int] | None,
 ) -> Streams:
     """Applies a layer; `seeds` and `rows` are the parts of its two dropout seeds."""
-    dropout_seeds = tuple(DropoutSeed(seed, *rows) for seed in seeds) or (None, None)
+    dropout_seeds: tuple[DropoutSeed | None, DropoutSeed | None] = (None, None)
+    if rows is not None:
+        down, down_right = (DropoutSeed(seed, *rows) for seed in seeds)
+        dropout_seeds = (down, down_right)
     return layer(streams, skip, one_hot_label, condition, dropout_seeds=dropout_seeds)

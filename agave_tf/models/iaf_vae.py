@@ -106,7 +106,7 @@ class IAFVAE(keras.layers.Layer):
 
     def _make_decoder_out(self) -> keras.layers.Layer:
         """The output head: resizes features of size H/2 to h by x2, x1 or x1/2."""
-        arguments = dict(
+        arguments: dict[str, Any] = dict(
             in_channels=self.config.hidden_channels,
             filters=self.auxiliary_shape[-1],
             kernel_size=(5, 5),
@@ -210,8 +210,14 @@ class IAFVAE(keras.layers.Layer):
           RuntimeError: called inside a tf.function or `strategy.run`.
         """
 
-        def step(level: IAFLadderLayer, *args: Any, num_alike: int) -> LatentSample:
-            return level.initialize(*args, from_prior=as_openai)
+        def step(
+            level: IAFLadderLayer,
+            x: tf.Tensor,
+            bottom_up: BottomUp,
+            noise: tf.Tensor,
+            num_alike: int,
+        ) -> LatentSample:
+            return level.initialize(x, bottom_up, noise, from_prior=as_openai)
 
         with data_dependent_initialization(as_openai_iaf=as_openai):
             output = self._top_down(step, self.encode(image)[::-1], noise)

@@ -12,9 +12,14 @@ import tensorflow as tf
 class BoundTerms(Protocol):
     """The terms that a bound is made of, tensors or arrays of one shape, nats."""
 
-    primary_reconstruction: tf.Tensor
-    auxiliary_reconstruction: tf.Tensor
-    kl: tf.Tensor
+    @property
+    def primary_reconstruction(self) -> tf.Tensor: ...
+
+    @property
+    def auxiliary_reconstruction(self) -> tf.Tensor: ...
+
+    @property
+    def kl(self) -> tf.Tensor: ...
 
 
 class AGAVETerms(NamedTuple):

@@ -74,7 +74,9 @@ def _maps_of(
         maps["p(x|z)"] = -log_prob.numpy()
     else:
         y = model.auxiliary_image(image)
-        log_prob = tf.reduce_sum(model.vae.likelihood(f_z).log_prob(y), axis=-1)
+        log_prob = tf.reduce_sum(
+            model.required_vae().likelihood(f_z).log_prob(y), axis=-1
+        )
         maps["p(y|z)"] = -log_prob.numpy()
     return maps if output is None else maps | _kl_maps(output)
 
@@ -82,6 +84,7 @@ def _maps_of(
 def _kl_maps(output: VAEOutput) -> dict[str, np.ndarray]:
     """The KL of every position, a map for each resolution of z."""
     maps: dict[str, np.ndarray] = {}
+    assert output.kls is not None  # The output is of a draw of q(z|x).
     for kl in output.kls:
         of_position = tf.reduce_sum(kl, axis=-1).numpy()
         height, width = of_position.shape[1:]

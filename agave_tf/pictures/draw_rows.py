@@ -10,7 +10,7 @@ from agave_tf.pictures.completion_mask import completion_mask
 from agave_tf.pictures.picture_row import PictureRow
 from agave_tf.pictures.rows import Sampler
 from agave_tf.sampling.draw_images import SamplingSettings
-from agave_tf.sampling.labels import labels_for
+from agave_tf.sampling.labels import Label, labels_for
 from agave_tf.settings.pictures import PictureSettings
 
 
@@ -32,7 +32,6 @@ def draw_rows(
     check_label(model, config)
     if images is not None and config.labels is None:
         images.check_labels(model.num_classes)
-    label = config.labels
     sampler = Sampler(
         model,
         SamplingSettings(
@@ -43,21 +42,33 @@ def draw_rows(
             progress=True,
         ),
     )
-    samples = config.samples_each
+    if config.shows_images:
+        if images is None:
+            raise ValueError(f"`images` must be given for {config.mode}; got None.")
+        return _rows_of_images(sampler, config, images)
+    label: Label | None = config.labels
+    if label is None and images is not None and model.num_classes:
+        # As many columns as asked for, however few images there are to name classes.
+        assert images.label is not None  # `check_labels` has seen them.
+        label = images.label[: config.num_images]
+        logging.info("Classes of the columns, in turn: %s.", _listed(label))
+    draw = sampler.condition if config.mode == "condition" else sampler.prior
+    return draw(config.num_images, config.samples_each, label)
+
+
+def _rows_of_images(
+    sampler: Sampler, config: PictureSettings, images: Images
+) -> list[PictureRow]:
+    """The rows of a mode that starts from images."""
+    samples, label = config.samples_each, config.labels
     if config.mode == "reconstruct":
         return sampler.reconstruct(images, samples, label)
     if config.mode == "interpolate":
         return sampler.interpolate(images, config.num_steps, samples, label)
-    if config.mode == "complete":
-        is_given = completion_mask(model.image_shape[:2], config.mask, config.keep_top)
-        from_prior = config.z_from == "prior"
-        return sampler.complete(images, is_given, samples, from_prior, label)
-    if label is None and images is not None and model.num_classes:
-        # As many columns as asked for, however few images there are to name classes.
-        label = images.label[: config.num_images]
-        logging.info("Classes of the columns, in turn: %s.", _listed(label))
-    draw = sampler.condition if config.mode == "condition" else sampler.prior
-    return draw(config.num_images, samples, label)
+    size = sampler.model.image_shape[:2]
+    is_given = completion_mask(size, config.mask, config.keep_top)
+    from_prior = config.z_from == "prior"
+    return sampler.complete(images, is_given, samples, from_prior, label)
 
 
 def check_label(model: AGAVE, config: PictureSettings) -> None:

@@ -20,15 +20,28 @@ from agave_tf.settings.evaluation import EvaluationSettings
 class Scores(NamedTuple):
     """Means over the held-out images, in bits/dim, as `agave-evaluate` prints them.
 
-    A part that the model does not have is None.
+    The properties are of models that have the part; KeyError for others.
     """
 
     bits_per_dim: float  # the mean over the samples of z
     bound: float  # importance-weighted; without z it is bits_per_dim
-    kl: float | None
-    primary_reconstruction: float | None
-    auxiliary_reconstruction: float | None  # per dimension of y
+    parts: dict[str, float]  # all scores of the model, by name
     probe: dict[str, float]  # accuracy by features; empty for runs that are not probed
+
+    @property
+    def kl(self) -> float:
+        """The KL, unweighted."""
+        return self.parts["kl"]
+
+    @property
+    def primary_reconstruction(self) -> float:
+        """-ln p(x|z) in bits/dim."""
+        return self.parts["primary_reconstruction"]
+
+    @property
+    def auxiliary_reconstruction(self) -> float:
+        """-ln p(y|z) in bits per dimension of y."""
+        return self.parts["auxiliary_reconstruction"]
 
 
 class TrainedRuns:
@@ -74,14 +87,13 @@ class TrainedRuns:
         if stored is None:
             evaluate_run(run, run.load_model(), self.held_out(name), settings)
             stored = stored_scores(run, settings)
+        assert stored is not None  # `evaluate_run` has stored them.
         scores, num_samples = stored["scores"], settings.num_importance_samples
         bits = scores["bits_per_dim"]
         return Scores(
             bits_per_dim=bits,
             bound=scores.get(f"bits_per_dim_{num_samples}_samples", bits),
-            kl=scores.get("kl"),
-            primary_reconstruction=scores.get("primary_reconstruction"),
-            auxiliary_reconstruction=scores.get("auxiliary_reconstruction"),
+            parts=scores,
             probe=stored.get("probe", {}),
         )
 

@@ -79,7 +79,7 @@ class RunDirectory:
     data: DataRecord | None = None
     changes: tuple[Change, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "path", expand_path(self.path, "run_dir"))
 
     def with_config(self, config: Config) -> "RunDirectory":

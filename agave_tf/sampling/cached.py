@@ -58,7 +58,9 @@ def sample_cached(
         row_above = column_of(pixels, tf.maximum(start - width, 0), width)
         _RowPass(memory, row, condition, one_hot_label).run(pixel_cnn, row_above)
 
-        def draw_pixel(column: tf.Tensor, pixels: tf.Tensor, *values: tf.Tensor):
+        def draw_pixel(
+            column: tf.Tensor, pixels: tf.Tensor, *values: tf.Tensor
+        ) -> tuple:
             memory = first_memory.with_values(values, column)
             pixel_left = column_of(pixels, tf.maximum(start + column - 1, 0))
             parameters = _PixelPass(memory, row).run(pixel_cnn, pixel_left)

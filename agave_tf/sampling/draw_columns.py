@@ -56,7 +56,7 @@ def draw_columns(
     with _progress_bar(count * max(1, len(samples)), settings) as bar:
         for columns, num_valid, place in batches_of(count, settings.batch_size):
             f_z = f_z_of(columns)
-            if f_z is not None:
+            if f_z is not None and f_z_row is not None:
                 f_z_row[place] = to_levels(f_z).numpy()[:num_valid]
             for number, row in enumerate(samples):
                 drawn = draw_images(

@@ -50,14 +50,19 @@ class Latents:
         """
         # A pair is encoded once for all its steps that are computed here.
         pair, place = np.unique(steps // num_steps, return_inverse=True)
-        first, second = (self._posterior(image[2 * pair + i], pair).zs for i in (0, 1))
+        first, second = (self._zs(image[2 * pair + i], pair) for i in (0, 1))
         shares = np.linspace(0, 1, num_steps, dtype=np.float32)
         share = tf.constant(shares[steps % num_steps].reshape(-1, 1, 1, 1))
         zs = [
             tf.gather(a, place) * (1 - share) + tf.gather(b, place) * share
             for a, b in zip(first, second, strict=True)
         ]
-        return self._model.vae.decode(zs)
+        return self._model.required_vae().decode(zs)
+
+    def _zs(self, image: np.ndarray, index: np.ndarray) -> list[tf.Tensor]:
+        output = self._posterior(image, index)
+        assert output is not None  # Only a model with a VAE interpolates.
+        return output.zs
 
     def _posterior(self, image: np.ndarray, index: np.ndarray) -> VAEOutput | None:
         seed = stream(self._seed, Stream.POSTERIOR)

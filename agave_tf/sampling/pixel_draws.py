@@ -35,6 +35,6 @@ class PixelDraws(NamedTuple):
             self.snap_to_levels,
             self.temperature,
         )
-        if self.given is None:
+        if self.given is None or self.is_given is None:
             return drawn
         return tf.where(self.is_given[:, position], self.given[:, position], drawn)

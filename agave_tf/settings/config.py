@@ -11,7 +11,7 @@ from typing import Any
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.networks import AuxiliaryConfig, IAFVAEConfig, PixelCNNConfig
-from agave_tf.settings.setting import Settings, require
+from agave_tf.settings.setting import Settings, require, type_of
 from agave_tf.settings.suggestion import did_you_mean
 from agave_tf.settings.training import ComputeConfig, TrainConfig
 
@@ -45,7 +45,7 @@ class Config:
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     compute: ComputeConfig = dataclasses.field(default_factory=ComputeConfig)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(
             self.compute.accumulate_steps == 1 or self.vae.kl_min == 0,
             "accumulate_steps",
@@ -54,8 +54,14 @@ class Config:
         )
 
 
+def _settings_of(field: dataclasses.Field) -> type[Settings]:
+    part = type_of(field)
+    assert issubclass(part, Settings)
+    return part
+
+
 PARTS: dict[str, type[Settings]] = {
-    field.name: field.default_factory for field in dataclasses.fields(Config)
+    field.name: _settings_of(field) for field in dataclasses.fields(Config)
 }
 
 
@@ -69,7 +75,7 @@ def config_from_settings(settings: dict[str, Any]) -> Config:
       InputError: a setting does not exist, or a value is not allowed.
     """
     remaining = dict(settings)
-    parts = {}
+    parts: dict[str, Any] = {}
     for part_name, part in PARTS.items():
         names = [field.name for field in dataclasses.fields(part)]
         parts[part_name] = part(

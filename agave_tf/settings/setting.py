@@ -135,7 +135,7 @@ class Settings:
     # The heading of these settings in --help.
     title: ClassVar[str] = "Settings"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             expand = field.metadata["expand"]
             value = getattr(self, field.name)
@@ -185,14 +185,21 @@ _TYPE_NAMES = {
 }
 
 
+def type_of(field: dataclasses.Field) -> type:
+    """The type of a field, a class: annotations of settings are never text."""
+    assert isinstance(field.type, type)
+    return field.type
+
+
 def _check(field: dataclasses.Field, value: Any) -> None:
     """Raises InputError unless the value has the field's type and is allowed."""
     is_bool = isinstance(value, bool)
-    accepted = (int, float) if field.type is float else field.type
+    field_type = type_of(field)
+    accepted = (int, float) if field_type is float else field_type
     # In Python a bool is an int.
-    has_type = isinstance(value, accepted) and is_bool == (field.type is bool)
-    require(has_type, field.name, _TYPE_NAMES[field.type], value)
-    if field.type is float:
+    has_type = isinstance(value, accepted) and is_bool == (field_type is bool)
+    require(has_type, field.name, _TYPE_NAMES[field_type], value)
+    if field_type is float:
         require(math.isfinite(value), field.name, "a finite number", value)
     if not all(c.is_met(value) for c in field.metadata["constraints"]):
         hint = did_you_mean(value, choices_of(field))

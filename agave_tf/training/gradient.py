@@ -83,4 +83,5 @@ def make_gradient(
 
 def no_terms(model: AGAVE) -> AGAVETerms:
     """Terms that are zero, the start of a sum of batch means."""
-    return AGAVETerms(*[tf.zeros([])] * 4, tf.zeros([model.num_levels]))
+    zero = tf.zeros([])
+    return AGAVETerms(zero, zero, zero, zero, tf.zeros([model.num_levels]))

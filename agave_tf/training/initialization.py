@@ -81,30 +81,31 @@ def _take_only_part(model: AGAVE, config: Config, sources: Mapping[str, str]) ->
 def _initialize_vae(
     model: AGAVE, batch: Images, draws: ImageDraws, config: Config, source: str | None
 ) -> None:
+    vae = model.required_vae()
     if source:
         run = _open_source(source, "init_vae_from", model, config)
-        assign_weights(model.vae, under(run.read_weights(), "vae"), source=run.path)
+        assign_weights(vae, under(run.read_weights(), "vae"), source=run.path)
         return
-    noise = model.vae.draw_noise(draws.noise_seed(), draws.index)
+    noise = vae.draw_noise(draws.noise_seed(), draws.index)
     image = tf.constant(batch.image)
-    model.vae.initialize(to_unit_range(image), model.auxiliary_image(image), noise)
+    vae.initialize(to_unit_range(image), model.auxiliary_image(image), noise)
 
 
 def _initialize_pixel_cnn(
     model: AGAVE, batch: Images, draws: ImageDraws, config: Config, source: str | None
 ) -> None:
-    image = tf.constant(batch.image)
+    pixel_cnn, image = model.required_pixel_cnn(), tf.constant(batch.image)
     if source:
         run = _open_source(source, "init_pixel_cnn_from", model, config)
         weights = under(run.read_weights(), "pixel_cnn")
-        assign_weights(model.pixel_cnn, weights, run.path, may_miss="condition")
+        assign_weights(pixel_cnn, weights, run.path, may_miss="condition")
     else:
         label = None if batch.label is None else tf.constant(batch.label)
         x = to_unit_range(image)
-        model.pixel_cnn.initialize(x, label, draws.dropout_seed())
+        pixel_cnn.initialize(x, label, draws.dropout_seed())
     output = model.sample_posterior(image, draws.noise_seed(), draws.index)
     if output is not None:
-        model.pixel_cnn.initialize_condition(output.f_z, model.image_shape[:2])
+        pixel_cnn.initialize_condition(output.f_z, model.image_shape[:2])
 
 
 def _open_source(path: str, flag: str, model: AGAVE, config: Config) -> RunDirectory:

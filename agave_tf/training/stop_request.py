@@ -10,7 +10,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class StopRequest:
     """Remembers whether a signal has come, and which; true once one has."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.signal_number = 0
 
     def __bool__(self) -> bool:

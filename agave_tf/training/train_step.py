@@ -1,8 +1,8 @@
 """Optimizer steps over all replicas, several to a call."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ from agave_tf.models.objective import AGAVETerms
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config, TrainConfig
 from agave_tf.training.flat_weights import WeightLayout
-from agave_tf.training.gradient import make_gradient, no_terms
+from agave_tf.training.gradient import Gradient, make_gradient, no_terms
 from agave_tf.training.moving_average import MovingAverage
 from agave_tf.training.strategy import num_processes
 
@@ -148,7 +148,7 @@ def _learning_rate(
 
 def make_train_steps(
     state: TrainState, stage: Stage, config: Config
-) -> Callable[[Iterator, tf.Tensor, tf.Tensor], StepReport]:
+) -> tf.types.experimental.PolymorphicFunction:
     """Makes (iterator of distributed batches, number of steps, votes) -> report.
 
     Gradients are of the mean over the global batch. Every random draw follows from the
@@ -168,7 +168,7 @@ def make_train_steps(
     own_batch = config.train.batch_size // strategy.num_replicas_in_sync
     image_shape = [own_batch, *state.network.image_shape]
 
-    def replica_gradient(batch: ImageBatch):
+    def replica_gradient(batch: ImageBatch) -> Gradient:
         batch = ImageBatch(
             tf.ensure_shape(batch.image, image_shape),
             tf.ensure_shape(batch.label, [own_batch]),
@@ -179,21 +179,28 @@ def make_train_steps(
             gradient_of(tf.convert_to_tensor(state.vector.value), batch, state.step),
         )
 
-    def of_first_replica(value):
+    def of_first_replica(value: Any) -> tf.Tensor:
         # All replicas hold the same sums.
         return strategy.experimental_local_results(value)[0]
 
-    def train_step(batch) -> tuple[AGAVETerms, tf.Tensor]:
+    def train_step(batch: Any) -> tuple[AGAVETerms, tf.Tensor]:
         gradient, terms = strategy.run(replica_gradient, args=(batch,))
         terms = AGAVETerms(*(of_first_replica(term) for term in terms))
         norm = tf.norm(of_first_replica(gradient))
         is_good = _judge(state, norm, terms, config.train.explosion_factor)
-        tf.cond(is_good, lambda: _done(state.update(gradient)), lambda: False)
+
+        def update() -> bool:
+            state.update(gradient)
+            return True  # A branch of tf.cond must have a result.
+
+        tf.cond(is_good, update, lambda: False)
         state.step.assign_add(1)
         return terms, norm
 
     @tf.function(autograph=False)
-    def train_steps(iterator, num_steps: tf.Tensor, votes: tf.Tensor) -> StepReport:
+    def train_steps(
+        iterator: Iterator, num_steps: tf.Tensor, votes: tf.Tensor
+    ) -> StepReport:
         _, terms, norm = tf.while_loop(
             lambda i, *_: (i < num_steps) & (state.skipped_in_a_row < max_skipped),
             lambda i, *_: (i + 1, *train_step(next(iterator))),
@@ -203,11 +210,6 @@ def make_train_steps(
         return StepReport(terms, norm, votes)
 
     return train_steps
-
-
-def _done(_: None) -> bool:
-    """The result of a branch of tf.cond, after its assignments."""
-    return True
 
 
 def all_agree(is_good: tf.Tensor) -> tf.Tensor:

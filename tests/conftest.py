@@ -9,6 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.ops import gradient_registry
 
 # Before the first operation: the tests of replicas need two devices.
 tf.config.set_logical_device_configuration(
@@ -26,11 +27,19 @@ gc.freeze()
 gc.set_threshold(100_000, 20, 20)
 
 
+gradients = gradient_registry._registry
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _free_memory():
     """What a module's tests traced would otherwise stay: gigabytes in the end."""
     yield
     keras.backend.clear_session()
+    # TensorFlow registers the gradient of every tf.custom_gradient in a graph for ever,
+    # with its tensors, and so the graph.
+    for name in list(gradient_registry.list()):
+        if name.startswith("CustomGradient-"):
+            gradients.pop(name, None)
     gc.collect()
 
 

@@ -16,7 +16,8 @@ from agave_tf.errors import InputError
 from agave_tf.interop.openai_checkpoint import import_openai
 from agave_tf.interop.openai_names import pixel_cnn_variables
 from agave_tf.models.named_weights import named_weights, under
-from agave_tf.runs.run_directory import RunDirectory, check_same_run, open_run
+from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.same_run import check_same_run
 from agave_tf.settings.config import DataConfig
 
 PIXEL_CNN = golden_file.DIRECTORY / "ckpt_pixelcnn" / "params_cifar.ckpt"

@@ -1,9 +1,13 @@
 """The training loop: stages, replicas, resuming, averages, and the paper's claim."""
 
+import gc
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from golden_file import load
+from tensorflow.python.framework.func_graph import FuncGraph
+from tensorflow.python.framework.ops import gradient_registry
 from tiny import KL_ROUNDING_BITS, tiny_config, tiny_images, tiny_trainer
 
 from agave_tf.errors import InputError, NonFiniteError
@@ -310,3 +314,15 @@ def test_without_the_auxiliary_loss_the_kl_collapses_and_with_it_it_does_not(tmp
     assert start > 0.05
     assert kls["joint"] > 0.8 * start
     assert kls["ablation"] < 0.3 * start
+
+
+def test_training_leaves_no_graph_behind(tmp_path):
+    """Every stage kept the graph of its step, a gigabyte for the paper's model."""
+    before = set(gradient_registry.list())
+    tiny_trainer(tmp_path, joint_steps=1).train()
+    gc.collect()
+    graphs = [g for g in gc.get_objects() if isinstance(g, FuncGraph)]
+    assert [g.name for g in graphs if g.name == "train_steps"] == []
+    largest = max((len(g.get_operations()) for g in graphs), default=0)
+    assert largest < 3_000  # That of the step has more than 10,000.
+    assert len(set(gradient_registry.list()) - before) < 20

@@ -33,7 +33,7 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
     if old.origin:
         raise InputError(
             f"`run_dir` must be another directory; {path} holds weights imported from "
-            f"{old.origin}. --stage=joint can start from it, by --init_vae_from or "
+            f"{old.origin}. Every stage can start from it, by --init_vae_from or "
             "--init_pixel_cnn_from."
         )
     changes = changed_midway(old.config, config)

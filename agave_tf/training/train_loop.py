@@ -14,6 +14,7 @@ from agave_tf.data.image_set import Images
 from agave_tf.errors import NonFiniteError, Stopped
 from agave_tf.evaluation.evaluator import Evaluator, Score, summarize
 from agave_tf.evaluation.parts import LEVEL_PREFIX
+from agave_tf.layers.library_internals import freeing_graphs
 from agave_tf.layers.weights_as_argument import without_weights
 from agave_tf.models.architecture import skeleton_of
 from agave_tf.runs.checkpoints import Checkpoints, checkpoint_steps
@@ -110,7 +111,7 @@ class Trainer:
         logging.info("%s: building the graph of a step", self.run.stage.name)
         # With one process we may stop at once; otherwise all must agree on the step.
         is_alone = num_processes(tf.distribute.get_strategy()) == 1
-        with stop_requests() as stop, bar:
+        with stop_requests() as stop, bar, freeing_graphs(train_steps):
             if self.step == 0:
                 self.save()
                 self._evaluate(writer)

@@ -75,7 +75,7 @@ class TrainState(tf.Module):
 
     def learning_rate(self) -> float:
         """The learning rate of the next update."""
-        return float(self.optimizer.learning_rate)
+        return float(tf.convert_to_tensor(self.optimizer.learning_rate))
 
     def checkpoint(self) -> tf.train.Checkpoint:
         """Everything that a resumed run needs."""

@@ -31,7 +31,12 @@ def test_parts_add_up_and_training_and_held_out_share_their_tags(run):
             assert total == pytest.approx(primary + kl, rel=1e-5)
             assert kl == pytest.approx(sum(curves[tag][step] for tag in levels), 1e-4)
     progress = {tag for tag in train if tag.startswith("training/")}
-    names = ("images_per_second", "gradient_norm", "skipped_updates")
+    names = (
+        "images_per_second",
+        "gradient_norm",
+        "learning_rate",
+        "skipped_updates",
+    )
     assert progress == {f"training/{name}" for name in names}
     # The groups in the order in which TensorBoard shows them.
     groups = sorted({tag.partition("/")[0] for tag in train})

@@ -88,7 +88,11 @@ def test_a_wheel_contains_every_module_and_every_flag_file(wheel):
     with zipfile.ZipFile(wheel) as file:
         found = {name for name in file.namelist() if name.startswith("agave_tf/")}
     package = ROOT / "agave_tf"
-    expected = {*package.rglob("*.py"), *(package / "flags").glob("*.flags")}
+    expected = {
+        *package.rglob("*.py"),
+        package / "py.typed",
+        *(package / "flags").glob("*.flags"),
+    }
     assert found == {str(path.relative_to(ROOT)) for path in expected}
 
 

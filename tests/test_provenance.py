@@ -16,6 +16,8 @@ from agave_tf.runs.stages import STAGES
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.training.train_stage import train_stage
 
+pytestmark = pytest.mark.xdist_group("provenance")  # Its tests share runs.
+
 SETTINGS = {
     "num_layers_per_resolution": 1,
     "pretrain_vae_steps": 2,

@@ -37,6 +37,9 @@ ENCODED_BY_TENSORFLOW_SERVING = bytes.fromhex(
 )
 
 
+pytestmark = pytest.mark.xdist_group("serving")  # Its tests share exports.
+
+
 @pytest.fixture(scope="module")
 def model():
     images = tiny_images(labels=2)
@@ -327,8 +330,10 @@ def test_an_export_without_a_run_says_so(exported):
 
 
 def test_the_code_of_the_docs_makes_a_tflite_file_that_gives_the_same_numbers(
-    exported, tmp_path, monkeypatch
+    vae, tmp_path, monkeypatch
 ):
+    exported = tmp_path / "vae"
+    export_model(vae, str(exported), {})
     text = (TESTS.parent / "docs" / "export.md").read_text().split("## TFLite\n")[1]
     code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
     (tmp_path / "exported").mkdir()

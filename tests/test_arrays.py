@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from source_parts import part
 
 from agave_tf.data.array_file import StoredArray
 from agave_tf.data.arrays import open_arrays
@@ -28,19 +29,6 @@ def saved(tmp_path, **arrays):
 def opened(path, version_0_1_seed=None, **settings):
     config = DataConfig(dataset=f"npz:{path}", **settings)
     return open_arrays(str(path), config, version_0_1_seed)
-
-
-def part(source, name):
-    """All images and labels of a part, and checks what every part promises."""
-    chunks = list(source.parts[name].chunks())
-    image = np.concatenate([chunk.image for chunk in chunks])
-    assert image.dtype == np.uint8 and image.ndim == 4
-    assert len(image) == source.parts[name].num_images
-    if chunks[0].label is None:
-        return image, None
-    label = np.concatenate([chunk.label for chunk in chunks])
-    assert label.dtype == np.int32 and len(label) == len(image)
-    return image, label.tolist()
 
 
 def same(source, name, image, label=None):

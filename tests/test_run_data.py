@@ -87,6 +87,20 @@ def test_a_run_does_not_go_on_with_an_added_image(folder_and_run):
     assert open_run(run.path).config == before
 
 
+def test_a_run_does_not_go_on_when_other_files_cannot_be_read(folder_and_run):
+    """Left out like those before, they would change every later batch in silence."""
+    folder, run = folder_and_run
+    damaged = folder / "007.png"
+    damaged.write_bytes(b"x" * damaged.stat().st_size)
+    path, dataset = folder.parent / "skipping", f"folder:{folder}"
+    run = train("pretrain_vae", path, dataset, 1, corrupt_images="skip")
+    assert run.data.num_train + run.data.num_test == 59
+    damaged = folder / "008.png"
+    damaged.write_bytes(b"x" * damaged.stat().st_size)
+    with pytest.raises(InputError, match="must have the images that the run"):
+        train("pretrain_vae", path, dataset, 2, corrupt_images="skip")
+
+
 @pytest.mark.parametrize("steps", [1, 2])
 def test_a_run_does_not_go_on_with_another_data_set(folder_and_run, steps):
     """Not even when it is finished: a later stage would train on the other one."""

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
+from source_parts import part
 
 from agave_tf.data.tfds import open_tfds
 from agave_tf.errors import InputError
@@ -43,19 +44,6 @@ def write(directory, features, splits, name="tiny", version="1.0.0"):
 
 def opened(directory, dataset="tiny", **settings):
     return open_tfds(DataConfig(dataset=dataset, data_dir=str(directory), **settings))
-
-
-def part(source, name):
-    """All images and labels of a part, and checks what every part promises."""
-    chunks = list(source.parts[name].chunks())
-    image = np.concatenate([chunk.image for chunk in chunks])
-    assert image.dtype == np.uint8 and image.ndim == 4
-    assert len(image) == source.parts[name].num_images
-    if chunks[0].label is None:
-        return image, None
-    label = np.concatenate([chunk.label for chunk in chunks])
-    assert label.dtype == np.int32 and len(label) == len(image)
-    return image, label.tolist()
 
 
 def values(source, name):

@@ -87,7 +87,7 @@ def test_the_new_learning_rate_counts_from_the_step_of_the_change(tmp_path, warm
     first.save()
     old, new = first.run.config, tiny_config(learning_rate=0.001, warmup_steps=after)
     changed = dataclasses.replace(
-        first.run, config=new, changes=changed_midway(old, new)
+        first.run, config=new, changes=changed_midway(first.run.stage, old, new)
     )
     second = Trainer(changed, tiny_images(), tiny_images())
     assert second.step == 4
@@ -120,7 +120,9 @@ def test_a_run_that_exploded_goes_on_and_counts_its_skipped_updates_anew(tmp_pat
 
     def trainer(config):
         existing = check_same_run(run.path, STAGES[STAGE], config)
-        changes = existing.changes + changed_midway(existing.config, config)
+        changes = existing.changes + changed_midway(
+            STAGES[STAGE], existing.config, config
+        )
         resumed = RunDirectory(
             run.path, STAGES[STAGE], config, (8, 8, 3), changes=changes
         )

@@ -17,13 +17,15 @@ from agave_tf.data.image_set import Images
 from agave_tf.pictures.picture_row import PictureRow
 from agave_tf.reproduction import trained_runs
 from agave_tf.reproduction.artifacts import ARTIFACTS
+from agave_tf.reproduction.claim import Claim, below
 from agave_tf.reproduction.event_curves import Curve
 from agave_tf.reproduction.likelihoods import PUBLISHED
 from agave_tf.reproduction.planned_runs import planned_runs
-from agave_tf.reproduction.report import Claim, Report, column
+from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.scales import SCALES
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 from agave_tf.reproduction.workspace import Workspace
+from agave_tf.settings.flag_files import read_flag_file
 
 pytestmark = pytest.mark.xdist_group("reproduction")
 
@@ -44,13 +46,22 @@ def test_a_table_is_made_after_an_interruption(tmp_path, monkeypatch):
     assert result.returncode == 0, result.stderr
     assert (first / "averaged_weights.npz").stat().st_mtime_ns == before
     content = json.loads((tmp_path / "results" / "table1.json").read_text())
-    ours = {row[0]: float(row[3]) for row in content["rows"] if row[1] == "ours"}
+    ours = {row[0]: row[3]["mean"] for row in content["rows"] if row[1] == "ours"}
     assert len(ours) == 4 and all(np.isfinite(list(ours.values())))
-    numbers = content["claims"][0]["numbers"]
-    assert numbers["difference"] == numbers["AGAVE"] - numbers["PixelCNN++"]
-    assert (numbers["difference"] <= 0.02) == content["claims"][0]["is_held"]
+    (compared,) = content["claims"][0]["comparisons"]
+    agave, alone = (
+        ours[f"{name}"]
+        for name in ("AGAVE, lambda 12", "PixelCNN++ alone, as many steps as AGAVE's")
+    )
+    assert abs(compared["mean"] - (agave - alone)) < 1e-9
+    # Of one seed and of the paired differences of 8 images.
+    assert compared["seed_error"] is None and compared["num_images"] == 8
+    assert compared["low"] < compared["mean"] < compared["high"]
     text = (tmp_path / "results" / "table1.md").read_text()
-    assert f"| AGAVE, lambda 12 | ours | 8x8 | {numbers['AGAVE']:.4f} |" in text
+    assert f"| AGAVE, lambda 12 | ours | 8x8 | {agave:.4f} ± " in text
+    assert (
+        content["claims"][0]["verdict"] in (tmp_path / "results/claims.md").read_text()
+    )
     assert_scores_are_reused_for_the_same_images_only(tmp_path / "runs", monkeypatch)
 
 
@@ -62,7 +73,8 @@ def assert_scores_are_reused_for_the_same_images_only(runs, monkeypatch):
     first = TrainedRuns(str(runs), SCALES["toy"]).scores("pretrain_vae")
     stored = runs / "pretrain_vae" / "evaluation_test.json"
     content = json.loads(stored.read_text())
-    assert first.bound == content["scores"]["bits_per_dim_2_samples"]
+    assert first.bound.shape == (1, 8)
+    assert first.bound.mean() == content["scores"]["bits_per_dim_2_samples"]
     content["data"]["dataset"] = "npz:others.npz"
     stored.write_text(json.dumps(content))
     with pytest.raises(RuntimeError, match="evaluated again"):
@@ -83,9 +95,26 @@ def test_a_dry_run_trains_nothing_and_bad_input_is_refused(tmp_path):
     refused("artifact", "reproduce", "--artifact=figure1", f"--output_dir={tmp_path}")
 
 
+def test_runs_of_a_seed_start_from_runs_of_that_seed():
+    workspace = Workspace("out", SCALES["toy"]._replace(num_seeds=3), "")
+    needed = {run.name: run for run in workspace.needed(["joint_lambda_12"])}
+    kinds = ("pretrain_vae", "pretrain_pixel_cnn", "joint_lambda_12")
+    assert set(needed) == {
+        f"{kind}{seed}" for kind in kinds for seed in ("", "_seed_1", "_seed_2")
+    }
+    command = workspace.command(needed["joint_lambda_12_seed_2"])
+    assert "--init_vae_from=out/runs/pretrain_vae_seed_2" in command
+    assert "--seed=2" in command
+    # A curve of many steps has one seed.
+    assert [run.name for run in workspace.needed(["long_pixel_cnn"])] == [
+        "pretrain_pixel_cnn",
+        "long_pixel_cnn",
+    ]
+
+
 def test_every_artifact_has_its_runs_and_every_run_its_sources_before_it():
     runs = planned_runs()
-    workspace = Workspace("out", SCALES["small"], "")
+    workspace = Workspace("out", SCALES["toy"], "")
     shown = set()
     for artifact in ARTIFACTS.values():
         needed = workspace.needed(artifact.runs)
@@ -100,9 +129,22 @@ def test_runs_that_are_compared_make_as_many_steps():
     commands = {
         name: " ".join(workspace.command(run)) for name, run in planned_runs().items()
     }
-    assert "--joint_steps=600" in commands["control_seed_1"]
-    assert "--pretrain_pixel_cnn_steps=900" in commands["longer_pixel_cnn"]
-    assert "--kl_annealing_steps=400" in commands["scratch_kl_annealing"]
+    preset = dict(
+        line.lstrip("-").partition("=")[::2]
+        for line in read_flag_file("reproduce_small.flags")
+    )
+    pixel_cnn, joint, ablation = (
+        int(preset[f"{stage}_steps"])
+        for stage in ("pretrain_pixel_cnn", "joint", "ablation")
+    )
+    assert f"--joint_steps={ablation}" in commands["control"]
+    together = f"--pretrain_pixel_cnn_steps={pixel_cnn + joint}"
+    assert together in commands["longer_pixel_cnn"]
+    annealed = f"--kl_annealing_steps={round(2 / 3 * pixel_cnn)}"
+    assert annealed in commands["scratch_kl_annealing"]
+    for name in ("long_lambda_12", "long_without_loss"):
+        assert f"--joint_steps={6 * joint}" in commands[name]
+    assert f"--pretrain_pixel_cnn_steps={6 * joint}" in commands["long_pixel_cnn"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +165,7 @@ class FakeSampler:
         return [*f_z, *map(self._row, finished)]
 
     def reconstruct(self, images):
-        rows = [PictureRow("image", images.image), self._row("f(z)")]
+        rows = [self._row("image"), self._row("f(z)")]
         return [*rows, self._row("sample")] if self.finish else rows
 
     def interpolate(self, images):
@@ -138,10 +180,10 @@ class FakeTrainedRuns(TrainedRuns):
     """Made-up numbers and pictures of runs; any other run is missing."""
 
     def __init__(self, names):
-        super().__init__("runs", SCALES["toy"])
+        super().__init__("runs", SCALES["toy"]._replace(num_seeds=2))
         self.names = names
 
-    def open(self, name):
+    def open(self, name, seed=0):
         assert name in self.names
         return types.SimpleNamespace(image_shape=(8, 8, 3), step=4)
 
@@ -152,18 +194,20 @@ class FakeTrainedRuns(TrainedRuns):
     def scores(self, name):
         self.open(name)
         features = ("pixels", "z, mean", "z, drawn", "f(z)")
+        noise = np.random.default_rng(len(name)).normal(0, 0.01, [2, 8])
         parts = {
-            "kl": 0.2,
-            "primary_reconstruction": 4.8,
-            "auxiliary_reconstruction": 5.1,
+            "kl": 0.2 + noise,
+            "primary_reconstruction": 4.8 + noise,
+            "auxiliary_reconstruction": 5.1 + noise,
         }
-        return Scores(5.0, 4.9, parts, dict.fromkeys(features, 0.1))
+        right = (noise > 0).astype(float)
+        return Scores(5 + noise, 4.9 + noise, parts, dict.fromkeys(features, right))
 
-    def kl_curve(self, name):
+    def curve(self, name, score="kl", seed=0):
         self.open(name)
-        return Curve([1, 2], [0.1, 0.2])
+        return Curve([0, 100], [0.1, 0.2])
 
-    def sampler(self, name, finish=True):
+    def sampler(self, name, finish=True, seed=0):
         self.open(name)
         return FakeSampler(name, finish)
 
@@ -183,17 +227,21 @@ def test_an_artifact_shows_no_other_runs_than_it_names(name, tmp_path):
 
 
 def test_a_report_says_what_was_not_held(tmp_path):
-    claim = Claim("It falls", False, {"before": 1.0, "after": [2.0, 3.0]})
+    claim = Claim("It falls", [below("after - before", np.array([[1.0, 1.5, 2.0]]))])
     picture = np.zeros((4, 6, 3), np.uint8)
     Report("A table", [Row("a", 0.5)], [claim], picture).write(tmp_path, "t")
     text = (tmp_path / "t.md").read_text()
     assert "| x | y |" in text and "| a | 0.5000 |" in text
-    assert "It falls: **not held** (before 1.0000, after 2.0000, 3.0000)" in text
+    assert "- It falls: **not held** (3 images, 1 seeds)\n" in text
+    # 1.5 and 4.30 standard errors of 0.289: Student's t with 2 degrees of freedom.
+    assert "  - after - before 1.5000 [0.2579, 2.7421], below 0?\n" in text
     assert tf.io.decode_png((tmp_path / "t.png").read_bytes()).shape == (4, 6, 3)
     content = json.loads((tmp_path / "t.json").read_text())
     assert (content["columns"], content["rows"]) == (["x", "y"], [["a", 0.5]])
     (stored,) = content["claims"]
-    assert stored["is_held"] is False
+    assert stored["verdict"] == "not held"
+    (compared,) = stored["comparisons"]
+    assert (compared["limit"], compared["must_be"]) == (0.0, "below")
 
 
 def test_table_1_has_every_published_row():

@@ -118,7 +118,7 @@ def _prepare(
     """Makes the network, what is measured of it, and what traces a training step."""
     keras.utils.set_random_seed(0)
     network = model.make(config, size)
-    state = TrainState(network, config)
+    state = TrainState(network, config, num_steps=0)
     train_steps = make_train_steps(state, model.stage, config)
     images = random_images(4 * model.batch, size)
     batches = iter(training_batches(images, model.batch, 0, 0, _MANY_STEPS))

@@ -14,8 +14,10 @@ from absl import flags, logging
 from agave_tf.commands.flags import define_path, flag_group
 from agave_tf.commands.running import run_command
 from agave_tf.reproduction.artifacts import ARTIFACTS
+from agave_tf.reproduction.report import claims_table
 from agave_tf.reproduction.scales import SCALES
 from agave_tf.reproduction.workspace import Workspace
+from agave_tf.whole_file import write_text
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -68,12 +70,14 @@ def run(values: flags.FlagValues) -> None:
         _print_plan(workspace, runs)
         return
     results = os.path.join(values.output_dir, "results")
+    reports = {}
     for name in names:
         workspace.train(ARTIFACTS[name].runs, values.runs_at_once)
         logging.info("%s: its runs are trained; evaluating and drawing", name)
-        report = ARTIFACTS[name].make(workspace)
-        report.write(results, name)
-        print(report.markdown())
+        reports[name] = ARTIFACTS[name].make(workspace)
+        reports[name].write(results, name)
+        print(reports[name].markdown())
+        write_text(os.path.join(results, "claims.md"), claims_table(reports))
 
 
 def _print_plan(workspace: Workspace, names: Iterable[str]) -> None:

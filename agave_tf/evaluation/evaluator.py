@@ -4,7 +4,6 @@ Lucas & Verbeek 2018, section 4: 150 samples; Burda et al. 2016.
 """
 
 import functools
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ import tqdm
 from agave_tf.data.batches import EvaluationBatch, evaluation_batches
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.bound import importance_weighted_bound
+from agave_tf.evaluation.estimate import standard_error
 from agave_tf.evaluation.parts import WHOLE, Part, parts_of
 from agave_tf.evaluation.replicas import Replicas
 from agave_tf.layers.iaf_ladder_layer import BottomUp
@@ -164,7 +164,18 @@ def terms_of_sample(
 def summarize(
     scores: ImageScores, model: AGAVE, num_importance_samples: int
 ) -> list[Score]:
-    """The means over images in bits/dim, named as `parts_of` names them.
+    """The means over images of what `bits_of_images` gives."""
+    bits = bits_of_images(scores, model, num_importance_samples)
+    return [
+        Score(name, float(values.mean()), standard_error(values))
+        for name, values in bits.items()
+    ]
+
+
+def bits_of_images(
+    scores: ImageScores, model: AGAVE, num_importance_samples: int
+) -> dict[str, np.ndarray]:
+    """Every score of every image, float64 [N] bits/dim, named as `parts_of` names them.
 
     With several samples of z, bits_per_dim_S_samples is the importance-weighted bound.
     """
@@ -174,10 +185,7 @@ def summarize(
     if model.vae is not None and num_importance_samples > 1:
         name = f"{WHOLE}_{num_importance_samples}_samples"
         shown.append(Part(name, scores.bound, model.num_dims))
-    return [_score(part) for part in [*shown, *parts]]
-
-
-def _score(part: Part) -> Score:
-    bits = part._replace(nats=part.nats.astype(np.float64)).bits_per_dim
-    error = bits.std(ddof=1) / math.sqrt(len(bits)) if len(bits) > 1 else math.nan
-    return Score(part.name, float(bits.mean()), float(error))
+    return {
+        part.name: part._replace(nats=part.nats.astype(np.float64)).bits_per_dim
+        for part in [*shown, *parts]
+    }

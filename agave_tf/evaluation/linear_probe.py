@@ -27,7 +27,12 @@ class ProbeScore(NamedTuple):
 
     features: str  # the kind
     num_features: int  # D
-    accuracy: float  # share of the held-out images whose class is right
+    is_right: np.ndarray  # bool [M], whether the class of a held-out image is right
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the held-out images whose class is right."""
+        return float(self.is_right.mean())
 
 
 def probe(
@@ -62,7 +67,7 @@ def probe(
         ProbeScore(
             name,
             values.shape[1],
-            _accuracy(values, train.label, features[1][name], held_out.label),
+            _is_right(values, train.label, features[1][name], held_out.label),
         )
         for name, values in features[0].items()
     ]
@@ -105,13 +110,13 @@ def _features_of_batch(
     }
 
 
-def _accuracy(
+def _is_right(
     train: np.ndarray,
     train_label: np.ndarray,
     held_out: np.ndarray,
     held_out_label: np.ndarray,
-) -> float:
-    """Share of held-out images, features [M,D], that the classifier gets right.
+) -> np.ndarray:
+    """Bool [M]: which held-out images, features [M,D], the classifier gets right.
 
     It is fitted to `train` [N,D]. A random tenth of these chooses the ridge, because
     the images may be sorted by class.
@@ -121,20 +126,26 @@ def _accuracy(
     for_ridge = max(1, len(train) // 10)
     chosen = max(
         _RIDGES,
-        key=lambda ridge: _share_right(
-            _fit(train[for_ridge:], train_label[for_ridge:], ridge),
-            train[:for_ridge],
-            train_label[:for_ridge],
+        key=lambda ridge: np.mean(
+            _fit(train[for_ridge:], train_label[for_ridge:], ridge).classes_of(
+                train[:for_ridge]
+            )
+            == train_label[:for_ridge]
         ),
     )
     fitted = _fit(train, train_label, chosen)
-    return _share_right(fitted, held_out, held_out_label)
+    return fitted.classes_of(held_out) == held_out_label
 
 
 class _Classifier(NamedTuple):
     center: np.ndarray  # [D]
     weights: np.ndarray  # [D,K]
     bias: np.ndarray  # [K]
+
+    def classes_of(self, features: np.ndarray) -> np.ndarray:
+        """The class of each row of features [N,D], int [N]."""
+        scores = (features - self.center) @ self.weights + self.bias
+        return scores.argmax(axis=1)
 
 
 def _fit(features: np.ndarray, label: np.ndarray, ridge: float) -> _Classifier:
@@ -152,10 +163,3 @@ def _fit(features: np.ndarray, label: np.ndarray, ridge: float) -> _Classifier:
         gram = (x @ x.T).astype(np.float64) + strength * np.eye(num)
         weights = x.T @ np.linalg.solve(gram, targets - bias)
     return _Classifier(center, weights, bias)
-
-
-def _share_right(
-    classifier: _Classifier, features: np.ndarray, label: np.ndarray
-) -> float:
-    scores = (features - classifier.center) @ classifier.weights + classifier.bias
-    return float(np.mean(scores.argmax(axis=1) == label))

@@ -1,4 +1,4 @@
-"""The tables and figures of Lucas & Verbeek 2018, section 4, and two of our own."""
+"""The tables and figures of Lucas & Verbeek 2018, section 4, and four of our own."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import NamedTuple
 from agave_tf.reproduction.auxiliary_images import figure8, figure9
 from agave_tf.reproduction.auxiliary_loss import baselines, figure7
 from agave_tf.reproduction.lambda_sweep import figure3, figure4
+from agave_tf.reproduction.learning_curves import learning_curves
 from agave_tf.reproduction.likelihoods import table1
 from agave_tf.reproduction.planned_runs import (
     ABLATION,
@@ -14,11 +15,11 @@ from agave_tf.reproduction.planned_runs import (
     BASELINES,
     COLOR_LEVELS,
     CONTROL,
+    CURVES,
     LAMBDAS,
+    LONG_RUNS,
     MAIN,
     PROBED,
-    SEEDS,
-    after_joint_run,
     lambda_run,
     levels_run,
 )
@@ -26,13 +27,14 @@ from agave_tf.reproduction.probe_accuracy import probe
 from agave_tf.reproduction.report import Report
 from agave_tf.reproduction.samples import figure2, figure5, figure6
 from agave_tf.reproduction.trained_runs import TrainedRuns
+from agave_tf.reproduction.training_length import training_length
 from agave_tf.reproduction.workspace import Workspace
 
 
 class Artifact(NamedTuple):
     """A table or figure.
 
-    runs: names of the planned runs it shows.
+    runs: names of `planned_runs`, which it shows with every seed.
     report: makes it from the trained runs.
     """
 
@@ -48,7 +50,6 @@ class Artifact(NamedTuple):
 _PRETRAINED = ["pretrain_vae", "pretrain_pixel_cnn"]
 _BY_LAMBDA = [lambda_run(weight) for weight in LAMBDAS]
 _BY_LEVELS = [levels_run(levels) for levels in COLOR_LEVELS]
-_AFTER_JOINT = [after_joint_run(kind, s) for kind in (ABLATION, CONTROL) for s in SEEDS]
 
 ARTIFACTS: dict[str, Artifact] = {
     "table1": Artifact([*_PRETRAINED, "longer_pixel_cnn", _BY_LAMBDA[-1]], table1),
@@ -57,9 +58,11 @@ ARTIFACTS: dict[str, Artifact] = {
     "figure4": Artifact(_BY_LAMBDA, figure4),
     "figure5": Artifact([MAIN], figure5),
     "figure6": Artifact([MAIN], figure6),
-    "figure7": Artifact([MAIN, *_AFTER_JOINT], figure7),
+    "figure7": Artifact([MAIN, ABLATION, CONTROL], figure7),
     "figure8": Artifact(_BY_LEVELS, figure8),
     "figure9": Artifact([*_BY_LEVELS, *AUXILIARIES.values()], figure9),
     "baselines": Artifact([baseline.run for baseline in BASELINES], baselines),
     "probe": Artifact([probed.run for probed in PROBED], probe),
+    "training_length": Artifact([run.run for run in LONG_RUNS], training_length),
+    "learning_curves": Artifact([*CURVES.values()], learning_curves),
 }

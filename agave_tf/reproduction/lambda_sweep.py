@@ -2,29 +2,31 @@
 
 import dataclasses
 
+import numpy as np
+
+from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.pictures.picture_row import PictureRow, rows_grid
 from agave_tf.reproduction.charts import Chart, draw_charts
+from agave_tf.reproduction.claim import Claim, above
 from agave_tf.reproduction.picture_comparison import (
     NUM_COLUMNS,
-    rms_difference,
+    NUM_COMPARED,
+    error_of_f_z,
     roughness,
 )
 from agave_tf.reproduction.planned_runs import LAMBDAS, lambda_run
-from agave_tf.reproduction.report import Claim, Report, column, headings_of
+from agave_tf.reproduction.report import Report, column, headings_of
 from agave_tf.reproduction.trained_runs import TrainedRuns
+
+_FIRST, _LAST = LAMBDAS[0], LAMBDAS[-1]
 
 
 @dataclasses.dataclass(frozen=True)
 class _Figure3Row:
     weight: int = column("lambda")
-    error: float = column("RMS error of VR")
-    reconstruction_roughness: float = column("roughness of VR")
-    sample_roughness: float = column("roughness of VS")
-
-    @property
-    def roughness_gap(self) -> float:
-        """How far VAE samples are from reconstructions in sharpness, levels."""
-        return abs(self.reconstruction_roughness - self.sample_roughness)
+    error: Estimate = column("RMS error of VR (± images ± seeds)")
+    reconstruction_roughness: Estimate = column("roughness of VR")
+    sample_roughness: Estimate = column("roughness of VS")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,73 +34,108 @@ class _Figure4Row:
     """In bits/dim; the VAE's per dimension of y."""
 
     weight: int = column("lambda")
-    vae: float = column("VAE")
-    pixel_cnn: float = column("PixelCNN++")
-    bound: float = column("PixelCNN++, bound")
-    kl: float = column("KL")
-    auxiliary_reconstruction: float = column("reconstruction of the VAE")
-    primary_reconstruction: float = column("reconstruction of the PixelCNN++")
+    vae: Estimate = column("VAE (± images ± seeds)")
+    pixel_cnn: Estimate = column("PixelCNN++")
+    bound: Estimate = column("PixelCNN++, bound")
+    kl: Estimate = column("KL")
+    auxiliary_reconstruction: Estimate = column("reconstruction of the VAE")
+    primary_reconstruction: Estimate = column("reconstruction of the PixelCNN++")
 
 
 def figure3(trained: TrainedRuns) -> Report:
     """Makes Figure 3: reconstructions and samples for each lambda."""
-    images = trained.held_out(lambda_run(LAMBDAS[0])).first(NUM_COLUMNS)
-    pictures, rows = [PictureRow("image", images.image)], []
+    held_out = trained.held_out(lambda_run(_FIRST))
+    images, compared = held_out.first(NUM_COLUMNS), held_out.first(NUM_COMPARED)
+    pictures = [PictureRow("image", images.image)]
+    errors, of_reconstruction, of_sample = {}, {}, {}
     for weight in LAMBDAS:
-        sampler = trained.sampler(lambda_run(weight))
-        image, f_z, _ = sampler.reconstruct(images)
+        name = lambda_run(weight)
+        sampler = trained.sampler(name)
+        _, f_z, _ = sampler.reconstruct(images)
         vae_sample, sample = sampler.prior(NUM_COLUMNS)
         drawn = {"VR": f_z, "VS": vae_sample, "PS": sample}
         pictures += [
-            row._replace(caption=f"{name}, lambda {weight}")
-            for name, row in drawn.items()
+            row._replace(caption=f"{kind}, lambda {weight}")
+            for kind, row in drawn.items()
         ]
-        error = rms_difference(image, f_z)
-        rows.append(_Figure3Row(weight, error, roughness(f_z), roughness(vae_sample)))
+        errors[weight] = trained.of_samplers(name, lambda s: error_of_f_z(s, compared))
+        of_reconstruction[weight] = trained.of_samplers(
+            name, lambda s: roughness(s.reconstruct(compared)[1])
+        )
+        of_sample[weight] = trained.of_samplers(
+            name, lambda s: roughness(s.prior(len(compared.image))[0])
+        )
+    rows = [
+        _Figure3Row(
+            weight,
+            estimate(errors[weight]),
+            estimate(of_reconstruction[weight]),
+            estimate(of_sample[weight]),
+        )
+        for weight in LAMBDAS
+    ]
+    gaps = {w: _gap(of_reconstruction[w], of_sample[w]) for w in (_FIRST, _LAST)}
     claims = [
         Claim(
             "Reconstructions lose detail as lambda grows (RMS error of VR, levels)",
-            rows[-1].error > rows[0].error,
-            {f"lambda {row.weight}": row.error for row in rows},
+            [
+                above(
+                    f"lambda {_LAST} - lambda {_FIRST}", errors[_LAST] - errors[_FIRST]
+                )
+            ],
         ),
         Claim(
             "VAE samples become more similar to reconstructions as lambda grows (gap "
             "between their mean absolute differences of neighbouring pixels, levels)",
-            rows[-1].roughness_gap < rows[0].roughness_gap,
-            {f"lambda {row.weight}": row.roughness_gap for row in rows},
+            [above(f"lambda {_FIRST} - lambda {_LAST}", gaps[_FIRST] - gaps[_LAST])],
         ),
     ]
     title = "Figure 3: reconstructions VR, VAE samples VS, PixelCNN++ samples PS"
     return Report(title, rows, claims, rows_grid(pictures))
 
 
+def _gap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """[S,N], the mean of which is the distance of the means of a and b."""
+    return (a - b) * np.sign((a - b).mean())
+
+
 def figure4(trained: TrainedRuns) -> Report:
     """Makes Figure 4: bits/dim and their parts for each lambda."""
-    rows = []
-    for weight in LAMBDAS:
-        scores = trained.scores(lambda_run(weight))
-        rows.append(
-            _Figure4Row(
-                weight=weight,
-                vae=scores.auxiliary_reconstruction + scores.kl,
-                pixel_cnn=scores.bits_per_dim,
-                bound=scores.bound,
-                kl=scores.kl,
-                auxiliary_reconstruction=scores.auxiliary_reconstruction,
-                primary_reconstruction=scores.primary_reconstruction,
-            )
+    scores = {weight: trained.scores(lambda_run(weight)) for weight in LAMBDAS}
+    rows = [
+        _Figure4Row(
+            weight,
+            vae=estimate(of_weight.auxiliary_reconstruction + of_weight.kl),
+            pixel_cnn=estimate(of_weight.bits_per_dim),
+            bound=estimate(of_weight.bound),
+            kl=estimate(of_weight.kl),
+            auxiliary_reconstruction=estimate(of_weight.auxiliary_reconstruction),
+            primary_reconstruction=estimate(of_weight.primary_reconstruction),
         )
-    gains = [before.bound - after.bound for before, after in zip(rows, rows[1:])]
+        for weight, of_weight in scores.items()
+    ]
+    steps = list(zip(LAMBDAS, LAMBDAS[1:]))
+    gains = {
+        after: scores[before].bound - scores[after].bound for before, after in steps
+    }
+    first, *later = gains
     claims = [
         Claim(
             "KL falls with lambda",
-            all(after.kl < before.kl for before, after in zip(rows, rows[1:])),
-            {f"lambda {row.weight}": row.kl for row in rows},
+            [
+                above(f"KL, lambda {a} - {b}", scores[a].kl - scores[b].kl)
+                for a, b in steps
+            ],
         ),
         Claim(
             "Bits/dim gain from lambda 1 to 2, and less from then on",
-            gains[0] > 0 and all(gain < gains[0] for gain in gains[1:]),
-            {f"to lambda {w}": gain for w, gain in zip(LAMBDAS[1:], gains)},
+            [
+                above(f"gain to lambda {first}", gains[first]),
+                *(
+                    above(f"gain to {first} - gain to {w}", gains[first] - gains[w])
+                    for w in later
+                ),
+            ],
         ),
     ]
     parts = ("kl", "auxiliary_reconstruction", "primary_reconstruction")
@@ -113,7 +150,10 @@ def figure4(trained: TrainedRuns) -> Report:
 def _chart(title: str, rows: list[_Figure4Row], fields: tuple[str, ...]) -> Chart:
     headings, weights = headings_of(_Figure4Row), [row.weight for row in rows]
     curves = {
-        headings[field]: (weights, [getattr(row, field) for row in rows])
+        headings[field].split(" (")[0]: (
+            weights,
+            [getattr(row, field).mean for row in rows],
+        )
         for field in fields
     }
     return Chart(title, "lambda", "bits/dim", curves)

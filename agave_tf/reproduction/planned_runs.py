@@ -1,4 +1,8 @@
-"""The training runs that the tables and figures are made from, by name."""
+"""The training runs that the tables and figures are made from, by name.
+
+Most are trained with several seeds, so that what a seed changes can be told from what
+a setting changes. A run of one seed starts from runs of the same seed.
+"""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +13,11 @@ COLOR_LEVELS = (256, 128, 64, 32, 16, 8)
 # Lambda of the figures that show one model, or several auxiliary images. Ours; the
 # paper takes 8 in Figures 5 and 8.
 MAIN_LAMBDA = 4
-SEEDS = (0, 1)
+
+
+def seeded(name: str, seed: int) -> str:
+    """Returns the name of the run with this seed; that of seed 0 has none."""
+    return f"{name}_seed_{seed}" if seed else name
 
 
 def lambda_run(weight: int) -> str:
@@ -20,11 +28,6 @@ def lambda_run(weight: int) -> str:
 def levels_run(levels: int) -> str:
     """Returns the name of the joint run whose y has this number of colour levels."""
     return MAIN if levels == 256 else f"joint_levels_{levels}"
-
-
-def after_joint_run(kind: str, seed: int) -> str:
-    """Returns the name of the ablation or the control with this seed."""
-    return f"{kind}_seed_{seed}"
 
 
 MAIN = lambda_run(MAIN_LAMBDA)
@@ -91,10 +94,47 @@ PROBED = (
         ProbedRun(f"AGAVE, lambda {weight}", lambda_run(weight), True)
         for weight in (1, MAIN_LAMBDA, 12)
     ),
-    ProbedRun("its control", after_joint_run(CONTROL, 0), True),
-    ProbedRun("its ablation", after_joint_run(ABLATION, 0), False),
+    ProbedRun("its control", CONTROL, True),
+    ProbedRun("its ablation", ABLATION, False),
     *(ProbedRun(f"from scratch, {b.title}", b.run, b is WITH_LOSS) for b in BASELINES),
 )
+
+
+class LongRun(NamedTuple):
+    """A run that shows how a model goes on to learn, over many more steps.
+
+    title: its name in the figure.
+    run: its name among the planned runs.
+    stage: the stage it trains.
+    settings: how it differs from the preset.
+    """
+
+    title: str
+    run: str
+    stage: str
+    settings: dict[str, Any] = {}
+
+
+LONG_PIXEL_CNN = LongRun("PixelCNN++ alone", "long_pixel_cnn", "pretrain_pixel_cnn")
+LONG_WITHOUT_LOSS = LongRun(
+    "no auxiliary loss",
+    "long_without_loss",
+    "joint",
+    {"auxiliary_weight": 0, "kl_weight": 1},
+)
+LONG_LAMBDAS = {
+    weight: LongRun(
+        f"lambda {weight}", f"long_lambda_{weight}", "joint", {"kl_weight": weight}
+    )
+    for weight in (1, 4, 12)
+}
+LONG_RUNS = (*LONG_LAMBDAS.values(), LONG_WITHOUT_LOSS, LONG_PIXEL_CNN)
+# How many times as many steps they make as a joint run.
+LONGER_BY = 6
+
+
+# Runs at the settings of the originals, by their stage.
+CURVES = {"pretrain_pixel_cnn": "curve_pixel_cnn", "pretrain_vae": "curve_vae"}
 
 
 class PlannedRun(NamedTuple):
@@ -106,7 +146,12 @@ class PlannedRun(NamedTuple):
     sources: names of the planned runs it starts from, by flag.
     steps_of: stages of the preset whose numbers of steps add up to the run's own;
       empty: its own stage.
+    steps_factor: multiplies that number.
+    has_seeds: whether it is trained with all seeds of the scale; else with one.
     annealed_share: share of its steps during which the weight of the KL rises.
+    num_evaluations: how often its held-out images are scored on the way; 0: as the
+      preset says.
+    preset: name of its flag file; empty: the scale's.
     """
 
     name: str
@@ -114,24 +159,39 @@ class PlannedRun(NamedTuple):
     settings: dict[str, Any] = {}
     sources: dict[str, str] = {}
     steps_of: tuple[str, ...] = ()
+    steps_factor: int = 1
+    has_seeds: bool = True
     annealed_share: float = 0.0
+    num_evaluations: int = 0
+    preset: str = ""
+
+    def with_seed(self, seed: int) -> "PlannedRun":
+        """Returns this run with another seed, from runs of that seed."""
+        if not seed:
+            return self
+        sources = {flag: seeded(source, seed) for flag, source in self.sources.items()}
+        return self._replace(
+            name=seeded(self.name, seed),
+            settings={**self.settings, "seed": seed},
+            sources=sources,
+        )
 
 
 def planned_runs() -> dict[str, PlannedRun]:
-    """Returns every run by name; each comes after the runs it starts from."""
+    """Returns the run of seed 0 by name; each comes after the runs it starts from."""
     runs = [
         PlannedRun("pretrain_vae", "pretrain_vae"),
         PlannedRun("pretrain_pixel_cnn", "pretrain_pixel_cnn"),
-        # The PixelCNN++ without z, trained for as many steps as both stages of AGAVE.
+        # The PixelCNN++ without z goes on for as many steps as AGAVE's joint stage.
         PlannedRun(
             "longer_pixel_cnn",
             "pretrain_pixel_cnn",
-            steps_of=("pretrain_pixel_cnn", "joint"),
+            sources={"init_pixel_cnn_from": "pretrain_pixel_cnn"},
+            steps_of=("joint",),
         ),
         *(_joint(f"lambda_{weight}", kl_weight=weight) for weight in LAMBDAS),
     ]
-    for seed in SEEDS:
-        runs += _after_joint(seed)
+    runs += _after_joint()
     for levels in COLOR_LEVELS[1:]:
         runs += _auxiliary(f"levels_{levels}", num_color_levels=levels)
     runs += _auxiliary("gray_16", auxiliary_color="gray", num_color_levels=16)
@@ -139,6 +199,11 @@ def planned_runs() -> dict[str, PlannedRun]:
         settings = {"auxiliary_downsampling": factor, "num_color_levels": 32}
         runs += _auxiliary(f"levels_32_downsampled_{factor}", **settings)
     runs += [_from_scratch(baseline) for baseline in BASELINES]
+    runs += [_long(run) for run in LONG_RUNS]
+    runs += [
+        PlannedRun(name, stage, has_seeds=False, preset="learning_curves.flags")
+        for stage, name in CURVES.items()
+    ]
     return {run.name: run for run in runs}
 
 
@@ -153,15 +218,15 @@ def _auxiliary(name: str, **settings: Any) -> list[PlannedRun]:
     return [vae, _joint(name, vae.name, kl_weight=MAIN_LAMBDA, **settings)]
 
 
-def _after_joint(seed: int) -> list[PlannedRun]:
+def _after_joint() -> list[PlannedRun]:
     """The ablation, and its control with as many steps and the auxiliary loss."""
     source = {"init_from": MAIN}
     return [
-        PlannedRun(after_joint_run(ABLATION, seed), "ablation", {"seed": seed}, source),
+        PlannedRun(ABLATION, "ablation", {}, source),
         PlannedRun(
-            after_joint_run(CONTROL, seed),
+            CONTROL,
             "joint",
-            {"seed": seed, "kl_weight": MAIN_LAMBDA},
+            {"kl_weight": MAIN_LAMBDA},
             source,
             steps_of=("ablation",),
         ),
@@ -176,4 +241,21 @@ def _from_scratch(baseline: Baseline) -> PlannedRun:
         {"kl_weight": 1, "auxiliary_weight": 0, **baseline.settings},
         steps_of=("pretrain_pixel_cnn",),
         annealed_share=baseline.annealed_share,
+    )
+
+
+def _long(run: LongRun) -> PlannedRun:
+    """A run from the pretrained parts, at a constant learning rate to the end."""
+    sources = {"init_pixel_cnn_from": "pretrain_pixel_cnn"}
+    if run.stage == "joint":
+        sources = {"init_vae_from": "pretrain_vae", **sources}
+    return PlannedRun(
+        run.run,
+        run.stage,
+        {**run.settings, "cooldown_steps": 0, "evaluate_images": 512},
+        sources,
+        steps_of=("joint",),
+        steps_factor=LONGER_BY,
+        has_seeds=False,
+        num_evaluations=2 * LONGER_BY,
     )

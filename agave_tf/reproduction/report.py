@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from agave_tf.evaluation.estimate import Estimate
 from agave_tf.pictures.grid import write_png
+from agave_tf.reproduction.claim import Claim
 from agave_tf.whole_file import write_text
 
 
@@ -27,23 +30,12 @@ def headings_of(row: Any) -> dict[str, str]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Claim:
-    """A statement of the paper, and whether our numbers agree with it.
-
-    numbers: the numbers that were compared, by name.
-    """
-
-    text: str
-    is_held: bool
-    numbers: dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True)
 class Report:
     """The content of a reproduced table or figure.
 
     rows: the table's rows, instances of one dataclass whose fields are made with
-      `column`; the first field names the row.
+      `column`; the first field names the row. An `Estimate` is shown as its mean and
+      its standard errors, of the images and of the seeds.
     figure: uint8 [H,W,3]; None if there is no picture.
     made_from: the runs and settings that the numbers depend on.
     """
@@ -74,25 +66,48 @@ class Report:
             "title": self.title,
             "columns": self.columns,
             "rows": self.cells,
-            "claims": [dataclasses.asdict(claim) for claim in self.claims],
+            "claims": [claim.as_json() for claim in self.claims],
             "made_from": dict(self.made_from),
         }
-        write_text(f"{path}.json", json.dumps(content, indent=2) + "\n")
+        write_text(f"{path}.json", json.dumps(_plain(content), indent=2) + "\n")
         picture = f"\n![{self.title}]({name}.png)\n" if self.figure is not None else ""
         write_text(f"{path}.md", self.markdown() + picture)
 
     def markdown(self) -> str:
-        """Returns the title, the table, and every claim with its numbers."""
+        """Returns the title, the table, and every claim with its comparisons."""
         lines = [f"## {self.title}", ""]
         if self.rows:
             lines += [_line(self.columns), _line(["---"] * len(self.columns))]
             lines += [_line([_shown(value) for value in row]) for row in self.cells]
             lines += [""]
         for claim in self.claims:
-            numbers = ", ".join(f"{k} {_shown(v)}" for k, v in claim.numbers.items())
-            held = "held" if claim.is_held else "not held"
-            lines.append(f"- {claim.text}: **{held}** ({numbers})")
+            counts = f"{claim.num_images} images, {claim.num_seeds} seeds"
+            lines.append(f"- {claim.text}: **{claim.verdict.value}** ({counts})")
+            lines += [f"  - {comparison}" for comparison in claim.comparisons]
         return "\n".join(lines) + "\n"
+
+
+def claims_table(reports: Mapping[str, Report]) -> str:
+    """Returns a table in Markdown of every claim, its intervals and its verdict.
+
+    Args:
+      reports: the reports by their name.
+    """
+    lines = ["## Claims, with 95 % intervals", ""]
+    columns = ["", "claim", "verdict", "images", "seeds", "intervals"]
+    lines += [_line(columns), _line(["---"] * len(columns))]
+    for name, report in reports.items():
+        for claim in report.claims:
+            cells = [
+                name,
+                claim.text,
+                claim.verdict.value,
+                str(claim.num_images),
+                str(claim.num_seeds),
+                "<br>".join(map(str, claim.comparisons)),
+            ]
+            lines.append(_line(cells))
+    return "\n".join(lines) + "\n"
 
 
 def _line(cells: list[str]) -> str:
@@ -100,8 +115,24 @@ def _line(cells: list[str]) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, Estimate):
+        errors = (value.image_error, value.seed_error)
+        shown = [f"{value.mean:.4f}"]
+        shown += [f"{error:.4f}" for error in errors if not math.isnan(error)]
+        return " ± ".join(shown)
     if isinstance(value, float):
         return f"{value:.4f}"
     if isinstance(value, list):
         return ", ".join(_shown(v) for v in value)
     return "" if value is None else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """A value in a form that JSON can hold: estimates by name, no NaN, no infinity."""
+    if isinstance(value, Estimate):
+        return _plain(value._asdict())
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

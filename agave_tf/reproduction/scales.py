@@ -12,6 +12,7 @@ class Scale(NamedTuple):
     evaluation: how the runs are scored; `probe` is set for those that are probed.
     hardware: the machine that the estimated times are for.
     start_seconds: estimated seconds before a run's first step.
+    num_seeds: trainings of each run, which differ in their seed.
     step_seconds: estimated seconds of one step, by stage, if nothing else runs.
     """
 
@@ -19,6 +20,7 @@ class Scale(NamedTuple):
     evaluation: EvaluationSettings
     hardware: str
     start_seconds: float
+    num_seeds: int
     step_seconds: dict[str, float]
 
 
@@ -48,6 +50,7 @@ SCALES: dict[str, Scale] = {
         ),
         hardware="two cores of an AMD EPYC with AVX2",
         start_seconds=40,
+        num_seeds=3,
         step_seconds={
             "pretrain_vae": 0.1,
             "pretrain_pixel_cnn": 0.25,
@@ -63,6 +66,7 @@ SCALES: dict[str, Scale] = {
         ),
         hardware="a GPU that reaches 40 TFLOP/s, by counting operations",
         start_seconds=0,
+        num_seeds=1,
         step_seconds=_paper_step_seconds(),
     ),
     "toy": Scale(
@@ -72,6 +76,7 @@ SCALES: dict[str, Scale] = {
         ),
         hardware="two cores of an AMD EPYC with AVX2",
         start_seconds=30,
+        num_seeds=1,
         step_seconds={"pretrain_vae": 0.1},
     ),
 }

@@ -2,15 +2,17 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from agave_tf.data.image_set import Images
 from agave_tf.pictures.rows import Sampler
 from agave_tf.reproduction.event_curves import Curve, read_curve
-from agave_tf.reproduction.planned_runs import PROBED
+from agave_tf.reproduction.planned_runs import PROBED, planned_runs, seeded
 from agave_tf.reproduction.scales import Scale
-from agave_tf.runs.evaluate_run import evaluate_run, stored_scores
+from agave_tf.runs.evaluate_run import evaluate_run, stored_image_scores
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.sampling.draw_images import SamplingSettings
@@ -18,28 +20,29 @@ from agave_tf.settings.evaluation import EvaluationSettings
 
 
 class Scores(NamedTuple):
-    """Means over the held-out images, in bits/dim, as `agave-evaluate` prints them.
+    """Scores of the held-out images by every seed's model, [S,N] bits/dim each.
 
     The properties are of models that have the part; KeyError for others.
     """
 
-    bits_per_dim: float  # the mean over the samples of z
-    bound: float  # importance-weighted; without z it is bits_per_dim
-    parts: dict[str, float]  # all scores of the model, by name
-    probe: dict[str, float]  # accuracy by features; empty for runs that are not probed
+    bits_per_dim: np.ndarray  # the mean over the samples of z
+    bound: np.ndarray  # importance-weighted; without z it is bits_per_dim
+    parts: dict[str, np.ndarray]  # all scores of the model, by name
+    # Whether the classifier is right, by features; empty for runs that are not probed.
+    probe: dict[str, np.ndarray]
 
     @property
-    def kl(self) -> float:
+    def kl(self) -> np.ndarray:
         """The KL, unweighted."""
         return self.parts["kl"]
 
     @property
-    def primary_reconstruction(self) -> float:
+    def primary_reconstruction(self) -> np.ndarray:
         """-ln p(x|z) in bits/dim."""
         return self.parts["primary_reconstruction"]
 
     @property
-    def auxiliary_reconstruction(self) -> float:
+    def auxiliary_reconstruction(self) -> np.ndarray:
         """-ln p(y|z) in bits per dimension of y."""
         return self.parts["auxiliary_reconstruction"]
 
@@ -47,23 +50,30 @@ class Scores(NamedTuple):
 class TrainedRuns:
     """Gives what the tables and figures show of trained runs.
 
+    A name is that of `planned_runs`, and stands for the trainings with all seeds.
+
     Args:
       directory: holds a directory for each run.
-      scale: says how the runs are scored.
+      scale: says how many seeds there are, and how the runs are scored.
     """
 
     def __init__(self, directory: str, scale: Scale):
         self.directory, self.scale = directory, scale
         self._held_out: Images | None = None
         self._scores: dict[str, Scores] = {}
+        self._planned = planned_runs()
 
     def path(self, name: str) -> str:
         """Returns the directory of a run."""
         return os.path.join(self.directory, name)
 
-    def open(self, name: str) -> RunDirectory:
+    def open(self, name: str, seed: int = 0) -> RunDirectory:
         """Opens a trained run."""
-        return open_run(self.path(name))
+        return open_run(self.path(seeded(name, seed)))
+
+    def seeds(self, name: str) -> range:
+        """Returns the seeds with which a run is trained."""
+        return range(self.scale.num_seeds if self._planned[name].has_seeds else 1)
 
     def held_out(self, name: str) -> Images:
         """Returns the held-out images of a run, which are the same for all runs."""
@@ -81,46 +91,74 @@ class TrainedRuns:
             self._scores[name] = self._read_scores(name)
         return self._scores[name]
 
+    def of_samplers(
+        self, name: str, measure: Callable[[Sampler], np.ndarray], finish: bool = False
+    ) -> np.ndarray:
+        """Returns what is measured of the pictures of every training of a run, [S,N].
+
+        Args:
+          name: the run.
+          measure: gives a value of each of N pictures that it draws.
+          finish: as `sampler` takes it.
+        """
+        samplers = (self.sampler(name, finish, seed) for seed in self.seeds(name))
+        return np.stack([measure(sampler) for sampler in samplers])
+
     def _read_scores(self, name: str) -> Scores:
-        run, settings = self.open(name), self._evaluation(name)
-        stored = stored_scores(run, settings)
+        of_seeds = [self._image_scores(name, seed) for seed in self.seeds(name)]
+        parts = {key: np.stack([s[key] for s in of_seeds]) for key in of_seeds[0]}
+        probe = {
+            key.removeprefix("probe of "): parts.pop(key).astype(float)
+            for key in [*parts]
+            if key.startswith("probe of ")
+        }
+        bits = parts["bits_per_dim"]
+        samples = self.scale.evaluation.num_importance_samples
+        bound = parts.get(f"bits_per_dim_{samples}_samples", bits)
+        return Scores(bits, bound, parts, probe)
+
+    def _image_scores(self, name: str, seed: int) -> dict[str, np.ndarray]:
+        run, settings = self.open(name, seed), self._evaluation(name)
+        stored = stored_image_scores(run, settings)
         if stored is None:
             evaluate_run(run, run.load_model(), self.held_out(name), settings)
-            stored = stored_scores(run, settings)
+            stored = stored_image_scores(run, settings)
         assert stored is not None  # `evaluate_run` has stored them.
-        scores, num_samples = stored["scores"], settings.num_importance_samples
-        bits = scores["bits_per_dim"]
-        return Scores(
-            bits_per_dim=bits,
-            bound=scores.get(f"bits_per_dim_{num_samples}_samples", bits),
-            parts=scores,
-            probe=stored.get("probe", {}),
-        )
+        return stored
 
     def _evaluation(self, name: str) -> EvaluationSettings:
         is_probed = any(name == probed.run for probed in PROBED)
         has_labels = is_probed and self.held_out(name).label is not None
         return dataclasses.replace(self.scale.evaluation, probe=has_labels)
 
-    def kl_curve(self, name: str) -> Curve:
-        """Returns the KL of held-out images during training, in bits/dim."""
-        summaries = os.path.join(self.path(name), "summaries", "held_out")
-        return read_curve(summaries, "bits_per_dim/kl")
+    def curve(self, name: str, score: str = "kl", seed: int = 0) -> Curve:
+        """Returns a score of held-out images during training, in bits/dim.
 
-    def sampler(self, name: str, finish: bool = True) -> Sampler:
-        """Returns a sampler of a run; all runs draw with the same seed.
+        Args:
+          name: the run.
+          score: the name of a part; empty: the whole.
+          seed: the seed of the training.
+        """
+        run = self.open(name, seed)
+        tag = "/".join(filter(None, ("bits_per_dim", score)))
+        return read_curve(run.file(os.path.join("summaries", "held_out")), tag)
+
+    def sampler(self, name: str, finish: bool = True, seed: int = 0) -> Sampler:
+        """Returns a sampler of a run; all runs draw with the same random numbers.
 
         Args:
           name: the run.
           finish: draws images with the PixelCNN++ too, not f(z) alone.
+          seed: the seed of the training.
         """
         settings = SamplingSettings(seed=0, finish=finish)
-        return Sampler(self.open(name).load_model(), settings)
+        return Sampler(self.open(name, seed).load_model(), settings)
 
     def provenance(self, names: Iterable[str]) -> dict[str, Any]:
         """Returns all that numbers of these runs depend on: training and evaluation."""
         return {
             "preset": self.scale.preset,
+            "num_seeds": self.scale.num_seeds,
             "steps": {name: self.open(name).step for name in names},
             "evaluation": dataclasses.asdict(self.scale.evaluation),
         }

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 
 from agave_tf.reproduction.jobs import Job, run_jobs
-from agave_tf.reproduction.planned_runs import PlannedRun, planned_runs
+from agave_tf.reproduction.planned_runs import PlannedRun, planned_runs, seeded
 from agave_tf.reproduction.scales import Scale
 from agave_tf.reproduction.trained_runs import TrainedRuns
 from agave_tf.settings.flag_files import find_flag_file, read_flag_file
@@ -29,12 +29,27 @@ class Workspace:
     def __init__(self, directory: str, scale: Scale, data_dir: str):
         self.directory, self.scale, self.data_dir = directory, scale, data_dir
         self.trained = TrainedRuns(os.path.join(directory, "runs"), scale)
-        self._planned = planned_runs()
+        self._planned = {
+            run.name: run
+            for seed in range(scale.num_seeds)
+            for planned in planned_runs().values()
+            if planned.has_seeds or not seed
+            for run in [planned.with_seed(seed)]
+        }
 
     def needed(self, names: Iterable[str]) -> list[PlannedRun]:
-        """Returns the named runs and all runs that they start from, sources first."""
+        """Returns runs of every seed, and all runs that they start from, sources first.
+
+        Args:
+          names: names of `planned_runs`.
+        """
         wanted = set()
-        queue = list(names)
+        queue = [
+            name
+            for base in names
+            for seed in range(self.scale.num_seeds)
+            if (name := seeded(base, seed)) in self._planned
+        ]
         while queue:
             name = queue.pop()
             wanted.add(name)
@@ -46,7 +61,7 @@ class Workspace:
         data_dir = [f"--data_dir={self.data_dir}"] if self.data_dir else []
         return [
             *(sys.executable, "-m", "agave_tf.commands.train"),
-            f"--flagfile={find_flag_file(self.scale.preset)}",
+            f"--flagfile={find_flag_file(run.preset or self.scale.preset)}",
             f"--run_dir={self.trained.path(run.name)}",
             *data_dir,
             *self._own_settings(run),
@@ -67,7 +82,7 @@ class Workspace:
         A run that was stopped goes on from its last checkpoint.
 
         Args:
-          names: names of planned runs.
+          names: names of `planned_runs`, which are trained with every seed.
           at_once: the largest number of runs that train side by side.
 
         Raises:
@@ -90,21 +105,26 @@ class Workspace:
     def _own_settings(self, run: PlannedRun) -> list[str]:
         """Returns the flags in which a run differs from the preset."""
         settings = {"stage": run.stage, **run.settings}
-        if run.steps_of:
+        if run.steps_of or run.steps_factor > 1:
             settings[f"{run.stage}_steps"] = self._num_steps(run)
+        if run.num_evaluations:
+            every = max(1, self._num_steps(run) // run.num_evaluations)
+            settings["evaluate_every"] = every
         if run.annealed_share:
             steps = round(run.annealed_share * self._num_steps(run))
             settings["kl_annealing_steps"] = steps
         return [f"--{flag}={value}" for flag, value in settings.items()]
 
     def _num_steps(self, run: PlannedRun) -> int:
-        values = dict(line.lstrip("-").partition("=")[::2] for line in self._preset())
+        lines = self._preset(run)
+        values = dict(line.lstrip("-").partition("=")[::2] for line in lines)
         stages = run.steps_of or (run.stage,)
-        return sum(int(values[f"{stage}_steps"]) for stage in stages)
+        steps = sum(int(values[f"{stage}_steps"]) for stage in stages)
+        return run.steps_factor * steps
 
-    def _preset(self) -> list[str]:
-        """Returns the lines of the preset, without comments."""
-        return read_flag_file(self.scale.preset)
+    def _preset(self, run: PlannedRun) -> list[str]:
+        """Returns the lines of a run's preset, without comments."""
+        return read_flag_file(run.preset or self.scale.preset)
 
     def _is_trained(self, run: PlannedRun) -> bool:
         # A directory trained with other settings counts as not trained, and the train
@@ -121,7 +141,7 @@ class Workspace:
 
     def _identity(self, run: PlannedRun) -> list[str]:
         """Returns all that determines a run, independent of where files lie."""
-        return [*self._preset(), *self._own_settings(run), *run.sources.values()]
+        return [*self._preset(run), *self._own_settings(run), *run.sources.values()]
 
     def _marker(self, run: PlannedRun) -> str:
         return os.path.join(self.trained.path(run.name), "trained.json")

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
+from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config
 
 
@@ -18,10 +19,13 @@ class Change(NamedTuple):
         return f"{self.setting} {self.before} -> {self.after} from step {self.step}"
 
 
-def changed_midway(old: Config, new: Config) -> tuple[Change, ...]:
+def changed_midway(stage: Stage, old: Config, new: Config) -> tuple[Change, ...]:
     """The changes of settings that may change midway, at a step not yet known.
 
+    The number of steps is one of them where the learning rate falls at their end.
+
     Args:
+      stage: the stage of the run.
       old: the settings of a run, as they are stored.
       new: the settings it is to go on with.
     """
@@ -30,6 +34,8 @@ def changed_midway(old: Config, new: Config) -> tuple[Change, ...]:
         for field in dataclasses.fields(old.train)
         if field.metadata["may_change_midway"]
     ]
+    if old.train.cooldown_steps or new.train.cooldown_steps:
+        names.append(stage.steps_setting)
     pairs = [
         (name, getattr(old.train, name), getattr(new.train, name)) for name in names
     ]

@@ -5,18 +5,26 @@ import json
 import math
 import os
 import re
+import zlib
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.image_set import Images
-from agave_tf.evaluation.evaluator import Evaluator, ImageScores, Score, summarize
+from agave_tf.evaluation.evaluator import (
+    Evaluator,
+    ImageScores,
+    Score,
+    bits_of_images,
+    summarize,
+)
 from agave_tf.evaluation.linear_probe import ProbeScore, probe
 from agave_tf.models.agave import AGAVE
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory, library_versions, open_run
 from agave_tf.settings.evaluation import EvaluationSettings
-from agave_tf.whole_file import write_text
+from agave_tf.whole_file import write_npz, write_text
 
 # The settings of the data that say which images, and not where they are kept.
 _WHICH_IMAGES = (
@@ -28,6 +36,10 @@ _WHICH_IMAGES = (
     "white_level",
     "corrupt_images",
 )
+
+
+# The arrays of a file of image scores that say what the probe got right.
+_PROBE = "probe of "
 
 
 class RunScores(NamedTuple):
@@ -46,6 +58,8 @@ def evaluate_run(
     strategy: tf.distribute.Strategy | None = None,
 ) -> RunScores:
     """Scores a run, and writes the scores to its directory (`scores_file`).
+
+    The scores of every image stand beside them, for `stored_image_scores`.
 
     Args:
       run: the run; its config and its `data` are those of the images, also of the
@@ -67,12 +81,19 @@ def evaluate_run(
         settings.max_images,
         progress=f"Evaluating {run.stage.name}",
     )
-    summary = summarize(of_images, model, settings.num_importance_samples)
+    num_samples = settings.num_importance_samples
+    summary = summarize(of_images, model, num_samples)
+    arrays = {"index": of_images.index}
+    arrays |= bits_of_images(of_images, model, num_samples)
+    arrays |= {f"{_PROBE}{score.features}": score.is_right for score in probed}
+    image_file = _image_file(scores_file(run, settings))
+    write_npz(image_file, arrays)
     result = _provenance(run, settings) | {
         "versions": library_versions(),
         "num_images": len(of_images.kl),
         "num_images_in_split": len(images.image),
-        "num_importance_samples": settings.num_importance_samples,
+        "num_importance_samples": num_samples,
+        "images": {"file": os.path.basename(image_file), "crc32": _crc32(image_file)},
         "scores": {score.name: score.mean for score in summary},
         # null for one image, of which no error can be estimated.
         "standard_errors": {
@@ -109,6 +130,36 @@ def stored_scores(
         for name in ("probe", "probe_images"):
             found["evaluation"][name] = expected["evaluation"][name]
     return stored if found == expected else None
+
+
+def stored_image_scores(
+    run: RunDirectory, settings: EvaluationSettings
+) -> dict[str, np.ndarray] | None:
+    """The scores of every image, bits/dim [N], by the names of the score file.
+
+    "index" is each image's place in its data set, and "probe of FEATURES" says whether
+    the probe got its class right.
+
+    Returns:
+      None where `stored_scores` gives none, or the images' file is missing or another.
+    """
+    stored = stored_scores(run, settings)
+    path = _image_file(scores_file(run, settings))
+    if stored is None or not os.path.exists(path):
+        return None
+    if stored.get("images", {}).get("crc32") != _crc32(path):
+        return None
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def _image_file(path: str) -> str:
+    return path.removesuffix(".json") + "_images.npz"
+
+
+def _crc32(path: str) -> int:
+    with open(path, "rb") as file:
+        return zlib.crc32(file.read())
 
 
 def scores_file(run: RunDirectory, settings: EvaluationSettings) -> str:

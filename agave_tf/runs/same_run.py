@@ -36,12 +36,13 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
             f"{old.origin}. Every stage can start from it, by --init_vae_from or "
             "--init_pixel_cnn_from."
         )
-    changes = changed_midway(old.config, config)
+    changes = changed_midway(stage, old.config, config)
     is_finished = old.step >= stage.num_steps(config)
     may_change = () if is_finished else [change.setting for change in changes]
     old_settings = fixed_settings(old.config, stage)
     for name, value in fixed_settings(config, stage).items():
-        if old_settings[name] != value and name not in may_change:
+        # The number of steps is fixed only where the learning rate falls.
+        if old_settings.get(name, value) != value and name not in may_change:
             finished = ", which is finished" if is_finished and changes else ""
             raise InputError(
                 f"`{name}` must be {old_settings[name]!r} to go on with the run in "
@@ -59,5 +60,10 @@ def fixed_settings(config: Config, stage: Stage) -> dict[str, bool | int | float
         field.name: getattr(getattr(config, part), field.name)
         for part, cls in PARTS.items()
         for field in dataclasses.fields(cls)
-        if stage.uses(part, field.name) and not field.metadata["may_change"]
+        if stage.uses(part, field.name)
+        and (
+            not field.metadata["may_change"]
+            # The learning rate falls at the end of the steps.
+            or (field.name == stage.steps_setting and config.train.cooldown_steps)
+        )
     }

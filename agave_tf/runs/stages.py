@@ -49,9 +49,14 @@ class Stage(NamedTuple):
             return tf.constant(weight, tf.float32)
         return weight * tf.minimum(tf.cast(step, tf.float32) / steps, 1.0)
 
+    @property
+    def steps_setting(self) -> str:
+        """The setting that gives the number of this stage's steps."""
+        return f"{self.name}_steps"
+
     def num_steps(self, config: Config) -> int:
         """Optimizer steps of this stage."""
-        return getattr(config.train, f"{self.name}_steps")
+        return getattr(config.train, self.steps_setting)
 
     def check_sources(self, given: dict[str, str]) -> None:
         """Raises InputError unless this stage can start from the runs given by flags.

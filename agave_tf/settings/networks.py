@@ -73,6 +73,14 @@ class IAFVAEConfig(Settings):
         at_least(1),
         main=True,
     )
+    vae_initialization: str = setting(
+        "residuals",
+        "The first weights of the VAE. residuals: data-dependent, with the scale of "
+        "p(y|z) that the residuals of f(z) have; openai: as openai/iaf, where it is "
+        "256 levels and takes a thousand steps to fall.",
+        one_of("residuals", "openai"),
+        may_differ=True,
+    )
     use_iaf: bool = setting(
         True,
         "Transform the posterior of each level by one step of inverse autoregressive "

@@ -92,6 +92,14 @@ class TrainConfig(Settings):
         at_least(0),
         may_change_midway=True,
     )
+    cooldown_steps: int = setting(
+        0,
+        "Steps at the end of every stage in which the learning rate falls to 0 in a "
+        "straight line; 0: none, as in the paper. Ours (Hägele et al. 2024): a longer "
+        "training should use it in its last stage.",
+        at_least(0),
+        may_change_midway=True,
+    )
     average_decay: float = setting(
         0.9995,
         "Decay of the moving average of the weights, which evaluation, sampling and "

@@ -88,7 +88,12 @@ def _initialize_vae(
         return
     noise = vae.draw_noise(draws.noise_seed(), draws.index)
     image = tf.constant(batch.image)
-    vae.initialize(to_unit_range(image), model.auxiliary_image(image), noise)
+    vae.initialize(
+        to_unit_range(image),
+        model.auxiliary_image(image),
+        noise,
+        as_openai=config.vae.vae_initialization == "openai",
+    )
 
 
 def _initialize_pixel_cnn(

@@ -62,7 +62,11 @@ class Trainer:
                 network = run.make_model()
                 initialize(network, images, run.config, sources or {})
             self.state = TrainState(
-                network, run.config, run.first_value("warmup_steps") == 0
+                network,
+                run.config,
+                self.num_steps,
+                stores_rate=run.first_value("warmup_steps") == 0
+                and run.first_value("cooldown_steps") == 0,
             )
         self.checkpoints = Checkpoints(
             directory, self.state.checkpoint(), self.settings.keep_checkpoints

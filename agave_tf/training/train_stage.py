@@ -83,7 +83,7 @@ def train_stage(
             sources=existing.sources,
             # A run of version 0.1 stays one, with the images that it held out.
             data=existing.data,
-            changes=existing.changes + changed_midway(existing.config, config),
+            changes=existing.changes + changed_midway(stage, existing.config, config),
         )
     else:
         opened = open_sources(sources)

@@ -18,6 +18,7 @@ from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config, TrainConfig
 from agave_tf.training.flat_weights import WeightLayout
 from agave_tf.training.gradient import Gradient, make_gradient, no_terms
+from agave_tf.training.learning_rate import learning_rate
 from agave_tf.training.moving_average import MovingAverage
 from agave_tf.training.strategy import num_processes
 
@@ -46,11 +47,18 @@ class TrainState(tf.Module):
       network: a network with the initial weights, or a skeleton: then they are zero,
         and a checkpoint must be restored.
       config: the settings of optimizer and averages.
+      num_steps: steps of the stage, at whose end the learning rate's cool-down ends.
       stores_rate: whether checkpoints have a place for a constant learning rate, as
         they do for runs that were started without warm-up.
     """
 
-    def __init__(self, network: AGAVE, config: Config, stores_rate: bool = False):
+    def __init__(
+        self,
+        network: AGAVE,
+        config: Config,
+        num_steps: int,
+        stores_rate: bool = False,
+    ):
         super().__init__(name="train_state")
         self.network = skeleton_of(network)
         self.layout = WeightLayout(network)
@@ -59,7 +67,7 @@ class TrainState(tf.Module):
             named = named_weights(network)
             initial = self.layout.vector({k: v.numpy() for k, v in named.items()})
         self.vector = keras.Variable(initial, dtype="float32", name="weights")
-        self.optimizer = keras.optimizers.Adamax(_learning_rate(config))
+        self.optimizer = keras.optimizers.Adamax(learning_rate(config.train, num_steps))
         self.optimizer.build([self.vector])
         self._stored_rate = _counter("stored_rate", tf.float32) if stores_rate else None
         self.average = MovingAverage(self.vector.value, config.train.average_decay)
@@ -70,7 +78,7 @@ class TrainState(tf.Module):
 
     def set_constant_rate(self, settings: TrainConfig) -> None:
         """Sets the learning rate, if it is constant, to that of the settings."""
-        if settings.warmup_steps == 0:
+        if settings.warmup_steps == settings.cooldown_steps == 0:
             self.optimizer.learning_rate = settings.learning_rate
 
     def learning_rate(self) -> float:
@@ -134,16 +142,6 @@ def _counter(name: str, dtype: tf.DType = tf.int64) -> tf.Variable:
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         name=name,
     )
-
-
-def _learning_rate(
-    config: Config,
-) -> float | keras.optimizers.schedules.PolynomialDecay:
-    """The learning rate, with its warm-up: a straight line, then constant."""
-    rate, steps = config.train.learning_rate, config.train.warmup_steps
-    if steps == 0:
-        return rate
-    return keras.optimizers.schedules.PolynomialDecay(rate / steps, steps, rate)
 
 
 def make_train_steps(

@@ -18,13 +18,13 @@ from agave_tf.pictures.picture_row import PictureRow
 from agave_tf.reproduction import trained_runs
 from agave_tf.reproduction.artifacts import ARTIFACTS
 from agave_tf.reproduction.claim import Claim, below
-from agave_tf.reproduction.event_curves import Curve
 from agave_tf.reproduction.likelihoods import PUBLISHED
 from agave_tf.reproduction.planned_runs import planned_runs
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.scales import SCALES
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 from agave_tf.reproduction.workspace import Workspace
+from agave_tf.runs.event_curves import Curve
 from agave_tf.settings.flag_files import read_flag_file
 
 pytestmark = pytest.mark.xdist_group("reproduction")
@@ -138,8 +138,9 @@ def test_runs_that_are_compared_make_as_many_steps():
         for stage in ("pretrain_pixel_cnn", "joint", "ablation")
     )
     assert f"--joint_steps={ablation}" in commands["control"]
-    together = f"--pretrain_pixel_cnn_steps={pixel_cnn + joint}"
-    assert together in commands["longer_pixel_cnn"]
+    assert f"--pretrain_pixel_cnn_steps={joint}" in commands["longer_pixel_cnn"]
+    from_pixel_cnn = "--init_pixel_cnn_from=out/runs/pretrain_pixel_cnn"
+    assert from_pixel_cnn in commands["longer_pixel_cnn"]
     annealed = f"--kl_annealing_steps={round(2 / 3 * pixel_cnn)}"
     assert annealed in commands["scratch_kl_annealing"]
     for name in ("long_lambda_12", "long_without_loss"):

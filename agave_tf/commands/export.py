@@ -2,7 +2,8 @@
 
 bin/export.py --run_dir=runs/cifar10/joint --output_dir=exported/cifar10
 
-docs/export.md lists the signatures.
+docs/export.md lists the signatures. --format=run writes a run directory instead, to
+pass on to others who use agave_tf.
 """
 
 from absl import flags, logging
@@ -10,8 +11,10 @@ from absl import flags, logging
 from agave_tf.commands.flags import define_path, define_run_dir, flag_group
 from agave_tf.commands.running import run_command
 from agave_tf.interop.provenance import about_run
+from agave_tf.interop.run_copy import copy_run
 from agave_tf.interop.saved_model import check_output_dir, export_model
 from agave_tf.runs.run_directory import open_run
+from agave_tf.whole_file import check_new_directory
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -21,9 +24,18 @@ def define_flags(values: flags.FlagValues) -> None:
         define_path(
             "output_dir",
             None,
-            "Directory to write the SavedModel to; it must not exist yet.",
+            "Directory to write to; it must not exist yet.",
             values,
             required=True,
+        )
+        flags.DEFINE_enum(
+            "format",
+            "saved_model",
+            ["saved_model", "run"],
+            "saved_model: needs TensorFlow alone; run: a run directory without "
+            "checkpoints and without paths of this machine, with its scores, its "
+            "learning curve as CSV, and a model card.",
+            flag_values=values,
         )
         flags.DEFINE_integer(
             "sampling_batch_size",
@@ -36,10 +48,18 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def run(values: flags.FlagValues) -> None:
     """Writes --output_dir."""
-    check_output_dir(values.output_dir)
+    is_run = values.format == "run"
+    if is_run:
+        check_new_directory("output_dir", values.output_dir)
+    else:
+        check_output_dir(values.output_dir)
     source = open_run(values.run_dir)
     logging.info("Reading the weights of %s", source.path)
     model, about = source.load_model(), about_run(source)
+    if is_run:
+        copy_run(source, model, values.output_dir)
+        print(values.output_dir)
+        return
     logging.info("Building the signatures, and writing them to %s", values.output_dir)
     export_model(model, values.output_dir, about, values.sampling_batch_size)
     print(values.output_dir)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from agave_tf.interop.provenance import public_name
 from agave_tf.interop.signature_table import Functions, signature_table
 from agave_tf.models.agave import AGAVE
 
@@ -23,6 +24,18 @@ _PARTS = {
     (False, True): "A PixelCNN++ alone: it draws an image pixel by pixel and has no "
     "latent variables.",
 }
+_USE_OF_RUN = """\
+This is a run directory of agave_tf, without the checkpoints that going on with the same
+run would need. In this directory:
+
+    bin/sample.py --run_dir=. --mode=prior --output=samples.png
+    bin/evaluate.py --run_dir=. --num_importance_samples=16
+    bin/train.py --stage=joint --init_from=. --run_dir=NEW ...
+
+`agave_tf.load_run(".")` gives the model in Python. Scores are in bits/dim:
+evaluation_SPLIT.json has the means, with all that they depend on,
+evaluation_SPLIT_images.npz those of every image, and curve.csv those of held-out images
+during training."""
 _CITATION = """\
 @inproceedings{lucas2018auxiliary,
   title = {Auxiliary Guided Autoregressive Variational Autoencoders},
@@ -33,13 +46,43 @@ _CITATION = """\
 
 
 def model_card(model: AGAVE, description: dict[str, Any], functions: Functions) -> str:
-    """The card as text in Markdown.
+    """The card of a SavedModel as text in Markdown.
 
     Args:
       model: the exported model.
       description: as in assets.extra/agave_tf.json; what it lacks of the facts of
         `about_run` is said to be unknown.
       functions: the graphs of the signatures.
+    """
+    use = {
+        "Signatures": "B is the number of images; images are levels 0 to 255; f(z) is "
+        f"on -1 to 1.\n\n{signature_table(functions)}",
+        "Use": _use(model),
+    }
+    settings = "assets.extra/agave_tf.json and in the signature `describe`"
+    return _card(model, description, use, settings)
+
+
+def run_card(model: AGAVE, description: dict[str, Any]) -> str:
+    """The card of a run directory as text in Markdown.
+
+    Args:
+      model: the run's model.
+      description: the facts of `about_run`, `settings` and `versions`.
+    """
+    return _card(model, description, {"Use": _USE_OF_RUN}, "config.json")
+
+
+def _card(
+    model: AGAVE, description: dict[str, Any], use: dict[str, str], settings: str
+) -> str:
+    """A card with these sections about its use.
+
+    Args:
+      model: the model.
+      description: as `model_card` takes it.
+      use: text by title.
+      settings: the file that holds the settings.
     """
     size = "x".join(str(length) for length in model.image_shape)
     parts = (model.vae is not None, model.pixel_cnn is not None)
@@ -49,12 +92,10 @@ def model_card(model: AGAVE, description: dict[str, Any], functions: Functions) 
         "weights. Made with agave_tf, after Lucas & Verbeek 2018.",
         "Training": "\n".join(f"- {line}" for line in _training(description)),
         "Likelihood": "\n".join(f"- {line}" for line in _scores(model, description)),
-        "Signatures": "B is the number of images; images are levels 0 to 255; f(z) is "
-        f"on -1 to 1.\n\n{signature_table(functions)}",
-        "Use": _use(model),
+        **use,
         "Limits": _limits(model),
         "Versions": f"Exported with {_versions(description)}. All settings are in "
-        "assets.extra/agave_tf.json and in the signature `describe`.",
+        f"{settings}.",
         "License and citation": "The code, agave_tf, is under the Apache License 2.0. "
         "The images that the model was trained on have a license of their own. "
         "Whether it lets you use these weights or pass them on is for you to find "
@@ -92,7 +133,7 @@ def _training(description: dict[str, Any]) -> list[str]:
 
 
 def _data_line(description: dict[str, Any], num_seen: int) -> str:
-    name = _data_name(description["settings"]["data"]["dataset"])
+    name = _public_code(description["settings"]["data"]["dataset"])
     data = description.get("data")
     if data is None:
         return f"Images: {name}; which of them is not recorded."
@@ -129,7 +170,7 @@ def _scores(model: AGAVE, description: dict[str, Any]) -> list[str]:
         split = {"test": "held-out", "train": "training"}[found["evaluation"]["split"]]
         count, total = found["num_images"], found["num_images_in_split"]
         which = f"all {total}" if count == total else f"{count} of {total}"
-        name, scores = _data_name(found["data"]["dataset"]), found["scores"]
+        name, scores = _public_code(found["data"]["dataset"]), found["scores"]
         values = [
             f"{value:.3f}{_samples(key)}"
             for key, value in scores.items()
@@ -181,12 +222,8 @@ def _versions(description: dict[str, Any]) -> str:
     return ", ".join(f"{name} {version}" for name, version in names.items())
 
 
-def _data_name(dataset: str) -> str:
-    """A data set's name; of a path only its end, as a card is for others to read."""
-    kind, colon, path = dataset.partition(":")
-    if kind in ("folder", "npz"):
-        path = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
-    return _code(kind + colon + path)
+def _public_code(dataset: str) -> str:
+    return _code(public_name(dataset))
 
 
 def _code(text: str) -> str:

@@ -50,6 +50,14 @@ def about_run(run: RunDirectory) -> dict[str, Any]:
     }
 
 
+def public_name(dataset: str) -> str:
+    """A data set's name; of a path only its end, as it is for others to read."""
+    kind, colon, path = dataset.partition(":")
+    if kind in ("folder", "npz"):
+        path = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    return kind + colon + path
+
+
 def _evaluations(run: RunDirectory, weights: str) -> list[dict[str, Any]]:
     """The content of the run's files of scores, except those of other weights."""
     found = []

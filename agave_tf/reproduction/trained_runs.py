@@ -9,10 +9,10 @@ import numpy as np
 
 from agave_tf.data.image_set import Images
 from agave_tf.pictures.rows import Sampler
-from agave_tf.reproduction.event_curves import Curve, read_curve
 from agave_tf.reproduction.planned_runs import PROBED, planned_runs, seeded
 from agave_tf.reproduction.scales import Scale
 from agave_tf.runs.evaluate_run import evaluate_run, stored_image_scores
+from agave_tf.runs.event_curves import Curve, read_curves
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.sampling.draw_images import SamplingSettings
@@ -141,7 +141,7 @@ class TrainedRuns:
         """
         run = self.open(name, seed)
         tag = "/".join(filter(None, ("bits_per_dim", score)))
-        return read_curve(run.file(os.path.join("summaries", "held_out")), tag)
+        return read_curves(run.file(os.path.join("summaries", "held_out")))[tag]
 
     def sampler(self, name: str, finish: bool = True, seed: int = 0) -> Sampler:
         """Returns a sampler of a run; all runs draw with the same random numbers.

@@ -90,8 +90,8 @@ class Checkpoints:
             which = " or ".join(sorted(set(problems)))
             raise InputError(
                 f"`run_dir` must have a checkpoint that can be read; all "
-                f"{len(steps)} in {self.directory} are {which}. Without that directory "
-                "the run would start anew."
+                f"{len(steps)} in {self.directory} are {which}. Another --run_dir can "
+                "start from the averaged weights, by --init_from."
             )
         return None
 

@@ -86,14 +86,17 @@ def evaluate_run(
     arrays = {"index": of_images.index}
     arrays |= bits_of_images(of_images, model, num_samples)
     arrays |= {f"{_PROBE}{score.features}": score.is_right for score in probed}
-    image_file = _image_file(scores_file(run, settings))
-    write_npz(image_file, arrays)
+    arrays_path = image_file(scores_file(run, settings))
+    write_npz(arrays_path, arrays)
     result = _provenance(run, settings) | {
         "versions": library_versions(),
         "num_images": len(of_images.kl),
         "num_images_in_split": len(images.image),
         "num_importance_samples": num_samples,
-        "images": {"file": os.path.basename(image_file), "crc32": _crc32(image_file)},
+        "images": {
+            "file": os.path.basename(arrays_path),
+            "crc32": _crc32(arrays_path),
+        },
         "scores": {score.name: score.mean for score in summary},
         # null for one image, of which no error can be estimated.
         "standard_errors": {
@@ -144,7 +147,7 @@ def stored_image_scores(
       None where `stored_scores` gives none, or the images' file is missing or another.
     """
     stored = stored_scores(run, settings)
-    path = _image_file(scores_file(run, settings))
+    path = image_file(scores_file(run, settings))
     if stored is None or not os.path.exists(path):
         return None
     if stored.get("images", {}).get("crc32") != _crc32(path):
@@ -153,7 +156,8 @@ def stored_image_scores(
         return dict(arrays)
 
 
-def _image_file(path: str) -> str:
+def image_file(path: str) -> str:
+    """The path of the scores of every image, beside the file of scores at `path`."""
     return path.removesuffix(".json") + "_images.npz"
 
 

@@ -5,6 +5,7 @@ import os
 
 from agave_tf.errors import InputError
 from agave_tf.runs.changes import changed_midway
+from agave_tf.runs.checkpoints import checkpoint_steps
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.runs.run_lock import LOCK_FILE
 from agave_tf.runs.stages import Stage
@@ -35,6 +36,13 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
             f"`run_dir` must be another directory; {path} holds weights imported from "
             f"{old.origin}. Every stage can start from it, by --init_vae_from or "
             "--init_pixel_cnn_from."
+        )
+    steps_to_go = stage.num_steps(config) - old.step
+    if old.step and steps_to_go > 0 and not checkpoint_steps(old.file("checkpoints")):
+        raise InputError(
+            f"`run_dir` must have checkpoints to go on from step {old.step}; {path} "
+            "has the averaged weights alone. --init_from starts from these, in another "
+            "--run_dir."
         )
     changes = changed_midway(stage, old.config, config)
     is_finished = old.step >= stage.num_steps(config)

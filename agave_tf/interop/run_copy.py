@@ -1,0 +1,116 @@
+"""A copy of a run for others: what they need to use it, and nothing of this machine."""
+
+import csv
+import dataclasses
+import io
+import json
+import os
+import shutil
+
+from absl import logging
+
+from agave_tf.interop.model_card import CARD_FILE, run_card
+from agave_tf.interop.provenance import about_run, public_name
+from agave_tf.models.agave import AGAVE
+from agave_tf.runs.evaluate_run import image_file
+from agave_tf.runs.event_curves import Curve, read_curves
+from agave_tf.runs.run_directory import RunDirectory, library_versions
+from agave_tf.settings.config import Config
+from agave_tf.whole_file import check_new_directory, new_directory, write_text
+
+
+def copy_run(run: RunDirectory, model: AGAVE, output_dir: str) -> None:
+    """Writes a run directory without checkpoints, with curves and a model card.
+
+    Every command can read it, and every stage can start from it; only going on with the
+    same run needs the checkpoints. Scores on the run's own data set come along, those
+    of every image too. Paths of this machine do not.
+
+    curve.csv has the scores of held-out images during training, and curve_STAGE.csv
+    those of the runs that it started from, where these still lie where they did.
+
+    Args:
+      run: the run.
+      model: its model.
+      output_dir: the directory to make.
+
+    Raises:
+      InputError: `output_dir` exists, or the directory it is to be made in does not; or
+        the run has no weights.
+    """
+    check_new_directory("output_dir", output_dir)
+    about = about_run(run)
+    config = _without_paths(run)
+    with new_directory(output_dir) as directory:
+        copy = dataclasses.replace(run, path=directory, config=config)
+        if run.sources is not None:
+            sources = {
+                flag: source._replace(path=os.path.basename(source.path))
+                for flag, source in run.sources.items()
+            }
+            copy = dataclasses.replace(copy, sources=sources)
+        copy.write_config()
+        copy.write_weights(run.read_weights(), run.step)
+        for scores in about["evaluations"]:
+            if scores["file"] == f"evaluation_{scores['evaluation']['split']}.json":
+                _copy_scores(run, copy, scores["file"])
+        for name, path in _curves_of(run).items():
+            write_text(copy.file(name), _as_csv(read_curves(path)))
+        about |= {
+            "versions": library_versions(),
+            "settings": dataclasses.asdict(config),
+        }
+        write_text(copy.file(CARD_FILE), run_card(model, about))
+
+
+def _without_paths(run: RunDirectory) -> Config:
+    """The run's settings without directories of this machine."""
+    dataset = public_name(run.config.data.dataset)
+    data = dataclasses.replace(
+        run.config.data, dataset=dataset, data_dir="", cache_dir=""
+    )
+    return dataclasses.replace(run.config, data=data)
+
+
+def _copy_scores(run: RunDirectory, copy: RunDirectory, name: str) -> None:
+    with open(run.file(name), encoding="utf-8") as file:
+        content = json.load(file)
+    content["data"]["dataset"] = copy.config.data.dataset
+    write_text(copy.file(name), json.dumps(content, indent=2) + "\n")
+    of_images = image_file(run.file(name))
+    if os.path.exists(of_images):
+        shutil.copyfile(of_images, image_file(copy.file(name)))
+
+
+def _curves_of(run: RunDirectory) -> dict[str, str]:
+    """Directories of event files, by the name of the CSV file that is made of them."""
+    found = {"curve.csv": run.path}
+    for source in (run.sources or {}).values():
+        found[f"curve_{source.stage}.csv"] = source.path
+    directories = {}
+    for name, path in found.items():
+        summaries = os.path.join(path, "summaries", "held_out")
+        if os.path.isdir(summaries):
+            directories[name] = summaries
+        else:
+            logging.warning("There are no curves in %s; %s is left out.", path, name)
+    return directories
+
+
+def _as_csv(curves: dict[str, Curve]) -> str:
+    """A table of curves, one row for each step; a cell is empty where one has none."""
+    columns = {
+        tag.removeprefix("bits_per_dim/"): dict(zip(curve.steps, curve.values))
+        for tag, curve in curves.items()
+    }
+    steps = sorted({step for values in columns.values() for step in values})
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["step", *columns])
+    for step in steps:
+        cells = [
+            f"{values[step]:.5f}" if step in values else ""
+            for values in columns.values()
+        ]
+        table.writerow([step, *cells])
+    return text.getvalue()

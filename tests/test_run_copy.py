@@ -2,9 +2,11 @@
 
 import csv
 import json
+import pathlib
 
 import numpy as np
 import pytest
+from command_process import Command
 from test_recovery import train
 
 from agave_tf.errors import InputError
@@ -44,7 +46,7 @@ def test_a_copy_has_the_weights_and_the_scores_of_every_image(copied):
     assert scores.keys() == of_images.keys() >= {"bits_per_dim_2_samples", "kl"}
     for name in scores:
         np.testing.assert_array_equal(scores[name], of_images[name])
-    content = json.loads(open(copy.file("evaluation_test.json")).read())
+    content = json.loads(pathlib.Path(copy.file("evaluation_test.json")).read_text())
     for name, mean in content["scores"].items():
         np.testing.assert_allclose(scores[name].mean(), mean, rtol=1e-12)
 
@@ -83,10 +85,22 @@ def test_a_copy_starts_another_run_and_does_not_go_on_itself(copied):
 
 def test_a_card_says_how_to_use_it_and_how_good_it_is(copied):
     _, _, copy = copied
-    text = open(copy.file("README.md")).read()
+    text = pathlib.Path(copy.file("README.md")).read_text()
     assert "bin/sample.py --run_dir=. --mode=prior" in text
     assert "importance-weighted over 2 samples of z) bits/dim, on all" in text
     assert "`npz:mine.npz`" in text and "config.json" in text
+
+
+def test_the_command_writes_the_same_copy(copied):
+    home, run, copy = copied
+    other = home / "other"
+    arguments = (f"--run_dir={run.path}", "--format=run", f"--output_dir={other}")
+    result = Command("export", *arguments).result()
+    assert result.returncode == 0, result.stderr
+    names = sorted(path.name for path in other.iterdir())
+    assert names == sorted(path.name for path in (home / "copy").iterdir())
+    for name in ("README.md", "config.json", "curve.csv"):
+        assert (other / name).read_text() == pathlib.Path(copy.file(name)).read_text()
 
 
 def test_a_place_that_is_taken_is_refused(copied):

@@ -55,6 +55,7 @@ def test_evaluation_prints_parts_that_add_up_and_stores_them(runs):
         "--max_images=7",
         "--evaluation_batch_size=4",
         f"--per_image={runs}/scores.npz",
+        f"--compare_with={runs}/pretrain_pixel_cnn",
     )
     stored = json.loads((runs / "joint" / "evaluation_test.json").read_text())
     scores = stored["scores"]
@@ -66,6 +67,12 @@ def test_evaluation_prints_parts_that_add_up_and_stores_them(runs):
         assert per_image["bound"].shape == (7,)
         mean = per_image["bound"].mean() / -(8 * 8 * 3 * np.log(2))
     np.testing.assert_allclose(mean, scores["bits_per_dim_3_samples"], rtol=1e-5)
+    alone = json.loads((runs / "pretrain_pixel_cnn/evaluation_test.json").read_text())
+    difference = scores["bits_per_dim_3_samples"] - alone["scores"]["bits_per_dim"]
+    assert f"{runs}/pretrain_pixel_cnn, step" in result.stdout
+    assert f": {difference:.4f} bits/dim, 95 % interval " in result.stdout
+    vae = f"--compare_with={runs}/pretrain_vae"
+    refused("`compare_with` must be", "evaluate", f"--run_dir={runs}/joint", vae)
 
 
 def test_evaluation_probes_the_latents_and_draws_where_the_bits_go(runs, tmp_path):

@@ -65,14 +65,14 @@ def test_the_ridge_is_chosen_on_images_of_every_class(monkeypatch):
     """The first tenth of a set that is sorted by class is of one class."""
     seen = []
 
-    def share_right(classifier, features, label):
+    def is_right(classifier, features, label):
         seen.append(set(label))
-        return 0.5
+        return np.ones(len(label), bool)
 
-    monkeypatch.setattr(linear_probe, "_share_right", share_right)
+    monkeypatch.setattr(linear_probe, "_is_right", is_right)
     label = np.repeat(np.arange(4), 100)
     features = np.random.default_rng(0).normal(size=(400, 3))
-    linear_probe._accuracy(features, label, features, label)
+    linear_probe._fit_and_judge(features, label, features, label)
     # Of 40 at random, none of one class has a chance of 4e-5.
     assert all(classes == {0, 1, 2, 3} for classes in seen)
 

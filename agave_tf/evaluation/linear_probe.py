@@ -67,7 +67,7 @@ def probe(
         ProbeScore(
             name,
             values.shape[1],
-            _is_right(values, train.label, features[1][name], held_out.label),
+            _fit_and_judge(values, train.label, features[1][name], held_out.label),
         )
         for name, values in features[0].items()
     ]
@@ -110,7 +110,7 @@ def _features_of_batch(
     }
 
 
-def _is_right(
+def _fit_and_judge(
     train: np.ndarray,
     train_label: np.ndarray,
     held_out: np.ndarray,
@@ -126,26 +126,20 @@ def _is_right(
     for_ridge = max(1, len(train) // 10)
     chosen = max(
         _RIDGES,
-        key=lambda ridge: np.mean(
-            _fit(train[for_ridge:], train_label[for_ridge:], ridge).classes_of(
-                train[:for_ridge]
-            )
-            == train_label[:for_ridge]
-        ),
+        key=lambda ridge: _is_right(
+            _fit(train[for_ridge:], train_label[for_ridge:], ridge),
+            train[:for_ridge],
+            train_label[:for_ridge],
+        ).mean(),
     )
     fitted = _fit(train, train_label, chosen)
-    return fitted.classes_of(held_out) == held_out_label
+    return _is_right(fitted, held_out, held_out_label)
 
 
 class _Classifier(NamedTuple):
     center: np.ndarray  # [D]
     weights: np.ndarray  # [D,K]
     bias: np.ndarray  # [K]
-
-    def classes_of(self, features: np.ndarray) -> np.ndarray:
-        """The class of each row of features [N,D], int [N]."""
-        scores = (features - self.center) @ self.weights + self.bias
-        return scores.argmax(axis=1)
 
 
 def _fit(features: np.ndarray, label: np.ndarray, ridge: float) -> _Classifier:
@@ -163,3 +157,11 @@ def _fit(features: np.ndarray, label: np.ndarray, ridge: float) -> _Classifier:
         gram = (x @ x.T).astype(np.float64) + strength * np.eye(num)
         weights = x.T @ np.linalg.solve(gram, targets - bias)
     return _Classifier(center, weights, bias)
+
+
+def _is_right(
+    classifier: _Classifier, features: np.ndarray, label: np.ndarray
+) -> np.ndarray:
+    """Bool [M]: whether the class of each row of features [M,D] is its label."""
+    scores = (features - classifier.center) @ classifier.weights + classifier.bias
+    return scores.argmax(axis=1) == label

@@ -4,7 +4,7 @@ Salimans et al. 2017, section 2.1 and 2.2, Eq. 1 to 3; openai/pixel-cnn `nn.py`.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -34,6 +34,22 @@ def num_parameters(num_channels: int, num_mixtures: int) -> int:
         raise InputError(f"`num_channels` must be 1 or 3; got {num_channels}.")
     per_channel = 3 if num_channels == 3 else 2
     return num_mixtures * (1 + num_channels * per_channel)
+
+
+class LogisticMixture(NamedTuple):
+    """A mixture of logistics over [-1, 1], whose levels are 2/255 apart."""
+
+    weights: tf.Tensor  # [..., K]
+    means: tf.Tensor  # [..., K]
+    inverse_scales: tf.Tensor  # [..., K]
+
+    def mass_below(self, level: tf.Tensor) -> tf.Tensor:
+        """The mass [..., E] of all levels below some, int [..., E] from 1 to 255."""
+        edge = (2.0 * tf.cast(level, self.means.dtype) - 256.0) / 255.0
+        z = (edge[..., None] - self.means[..., None, :]) * (
+            self.inverse_scales[..., None, :]
+        )
+        return tf.reduce_sum(self.weights[..., None, :] * tf.sigmoid(z), axis=-1)
 
 
 class DiscretizedLogisticMixture(tfp.distributions.Distribution):
@@ -130,18 +146,43 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
         # an infinite x would make the gradient NaN through the branch of tf.where that
         # is not taken.
         x = tf.where(is_inside, value, 0.0)[..., None]  # [..., C, 1]
+        log_mass = tf.reduce_sum(self._log_mass(x), axis=-2)
+        log_joint = log_mass + tf.nn.log_softmax(self._logits)
+        log_prob = tf.reduce_logsumexp(log_joint, axis=-1)
+        return tf.where(tf.reduce_all(is_inside, axis=-1), log_prob, -float("inf"))
+
+    def _log_mass(self, x: tf.Tensor) -> tf.Tensor:
+        """ln of a pixel's mass by channel and component [..., C, K], x [..., C, 1]."""
         inverse_scale = tf.exp(-self._log_scales)
         centered = x - self._conditional_means(x)
-        log_mass = log_mass_of_level(
+        return log_mass_of_level(
             upper=(centered + _HALF_BIN) * inverse_scale,
             lower=(centered - _HALF_BIN) * inverse_scale,
             log_width=math.log(2 * _HALF_BIN) - self._log_scales,
             is_first=x < -0.999,
             is_last=x > 0.999,
         )
-        log_joint = tf.reduce_sum(log_mass, axis=-2) + tf.nn.log_softmax(self._logits)
-        log_prob = tf.reduce_logsumexp(log_joint, axis=-1)
-        return tf.where(tf.reduce_all(is_inside, axis=-1), log_prob, -float("inf"))
+
+    def given_channels(self, earlier: list[tf.Tensor]) -> "LogisticMixture":
+        """p of the next channel, given the ones before it.
+
+        Args:
+          earlier: values [...] of the first channels, in [-1, 1]; fewer than C.
+        """
+        channel, log_weights = len(earlier), tf.nn.log_softmax(self._logits)
+        zeros = [tf.zeros_like(self._logits[..., 0])] * (self._num_channels - channel)
+        x = tf.stack([*earlier, *zeros], axis=-1)[..., None]
+        if earlier:
+            # How well each component has explained them weights it for the next.
+            log_mass = self._log_mass(x)[..., :channel, :]
+            log_weights = tf.nn.log_softmax(
+                log_weights + tf.reduce_sum(log_mass, axis=-2)
+            )
+        return LogisticMixture(
+            tf.exp(log_weights),
+            self._conditional_means(x)[..., channel, :],
+            tf.exp(-self._log_scales[..., channel, :]),
+        )
 
     def _conditional_means(self, x: tf.Tensor) -> tf.Tensor:
         """The means [..., C, K], given the pixel's own channels x [..., C, 1]."""

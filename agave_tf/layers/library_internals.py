@@ -45,6 +45,16 @@ def dynamic_update_slice(
     return xla.dynamic_update_slice(x, update, start)
 
 
+def optimization_barrier(*tensors: tf.Tensor) -> list[tf.Tensor]:
+    """The tensors, each computed once wherever compiled code uses it.
+
+    Private because nothing public becomes XLA's OptimizationBarrier. Without it XLA may
+    compute a number anew for each use, with sums in different orders, and the uses then
+    differ in the last bits.
+    """
+    return xla.optimization_barrier(*tensors)
+
+
 def has_value(variable: keras.Variable) -> bool:
     """Returns whether a variable has a value, and not only a name and a shape.
 

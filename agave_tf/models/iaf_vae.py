@@ -226,6 +226,18 @@ class IAFVAE(keras.layers.Layer):
         self.log_scale.assign(log_scale if as_openai else log_scale_of(residual))
         return output
 
+    def top_features(self, batch_size: int | tf.Tensor) -> tf.Tensor:
+        """What the top level is given, [B,h,w,hidden_channels]."""
+        size = [batch_size, *self.latent_shapes[0][:2]]
+        top = tf.cast(self.h_top, self.features_dtype)
+        return tf.broadcast_to(top, [*size, top.shape[0]])
+
+    def output(self, features: tf.Tensor) -> tf.Tensor:
+        """f(z) [B,h,w,c] in [-1,1], from the features below the lowest level."""
+        raw = tf.cast(self.decoder_out(tf.nn.elu(features)), tf.float32)
+        # openai/iaf clips the mean of p(y|z) to the centres of the outer levels.
+        return tf.clip_by_value(raw / _ORIGINAL_SCALE, -1.0, 1.0)
+
     def _top_down(self, step: Callable[..., LatentSample], *inputs: list) -> VAEOutput:
         """Runs every level from the top down, then the output head.
 
@@ -235,20 +247,16 @@ class IAFVAE(keras.layers.Layer):
           *inputs: each a list with one input per level, from the top; the last list
             holds tensors [B,...].
         """
-        size = [tf.shape(inputs[-1][0])[0], *self.latent_shapes[0][:2]]
-        top = tf.cast(self.h_top, self.features_dtype)
-        h = tf.broadcast_to(top, [*size, top.shape[0]])
+        h = self.top_features(tf.shape(inputs[-1][0])[0])
         samples: list[LatentSample] = []
         for level, *own in zip(self.ladder[::-1], *inputs, strict=True):
             own_step = functools.partial(step, level, num_alike=len(self.ladder))
             run = recomputed(own_step, level, self.recompute)
             samples.append(run(h, *own))
             h = samples[-1].features
-        raw = tf.cast(self.decoder_out(tf.nn.elu(h)), tf.float32)
         kls = [sample.kl for sample in samples]
         return VAEOutput(
-            # openai/iaf clips the mean of p(y|z) to the centres of the outer levels.
-            f_z=tf.clip_by_value(raw / _ORIGINAL_SCALE, -1.0, 1.0),
+            f_z=self.output(h),
             zs=[sample.z for sample in samples],
             kls=None if kls[0] is None else kls,
         )

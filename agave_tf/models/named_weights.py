@@ -1,5 +1,6 @@
 """The weights of a network by stable names, as they are stored and exchanged."""
 
+import hashlib
 import zipfile
 from collections.abc import Mapping
 
@@ -28,6 +29,15 @@ def named_weights(layer: keras.layers.Layer) -> dict[str, keras.Variable]:
     if len(named) != len(layer.weights):
         raise AssertionError(f"Two variables of {layer.name} share a name.")
     return named
+
+
+def fingerprint(weights: Mapping[str, np.ndarray]) -> str:
+    """Tells weights by name apart: equal for equal weights, 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        digest.update(f"{name} {value.dtype} {value.shape}".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def read_weights(path: str) -> dict[str, np.ndarray]:

@@ -9,7 +9,6 @@ evaluation_*.json      scores, with all that they depend on
 """
 
 import dataclasses
-import hashlib
 import json
 import os
 import platform
@@ -25,7 +24,11 @@ from agave_tf.data.image_set import Images
 from agave_tf.data.read_source import DataRecord
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
-from agave_tf.models.named_weights import assign_weights, read_weights
+from agave_tf.models.named_weights import (
+    assign_weights,
+    fingerprint,
+    read_weights,
+)
 from agave_tf.runs.changes import Change
 from agave_tf.runs.stages import STAGES, Stage
 from agave_tf.settings.config import Config, config_from_json
@@ -156,11 +159,7 @@ class RunDirectory:
         Raises:
           InputError: there are no weights.
         """
-        digest = hashlib.sha256()
-        for name, value in sorted(self.read_weights().items()):
-            digest.update(f"{name} {value.dtype} {value.shape}".encode())
-            digest.update(np.ascontiguousarray(value).tobytes())
-        return digest.hexdigest()[:16]
+        return fingerprint(self.read_weights())
 
     def check_images(self, images: Images) -> None:
         """Raises InputError unless the images have the shape of the run's."""

@@ -15,15 +15,38 @@ The network is ConditionalPixelCNN itself: its layers, called with a `CausalMemo
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import tensorflow as tf
 
+from agave_tf.distributions.discretized_logistic_mixture import (
+    DiscretizedLogisticMixture,
+)
 from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, with_columns
 from agave_tf.layers.causal_streams import ResizePair, ResnetPair
 from agave_tf.layers.weight_norm import kernels_computed_once
 from agave_tf.models.architecture import function_of_weights
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.sampling.pixel_draws import PixelDraws
+
+
+class PixelSource(Protocol):
+    """What decides the pixels: noise, or a stream that they are decoded from."""
+
+    @property
+    def batch_size(self) -> int:
+        """Images at a time, B."""
+
+    def first_state(self) -> list[tf.Tensor]:
+        """What it keeps from pixel to pixel, before the first one."""
+
+    def next_pixel(
+        self,
+        likelihood: DiscretizedLogisticMixture,
+        position: tf.Tensor,
+        state: list[tf.Tensor],
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The pixel [B,C] in [-1,1] at a place in raster order, and the next state."""
 
 
 @function_of_weights(jit_compile=True)
@@ -44,8 +67,30 @@ def sample_cached(
       draws: the noise, and the pixels to keep.
       condition, label: as `ConditionalPixelCNN` takes them.
     """
+    return pixels_in_order(pixel_cnn, size, draws, condition, label)[0]
+
+
+def pixels_in_order(
+    pixel_cnn: ConditionalPixelCNN,
+    size: tuple[int, int],
+    source: PixelSource,
+    condition: list[tf.Tensor] | None = None,
+    label: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Gets x [B,H,W,C] in [-1,1] from a source, in raster order; for compiled code.
+
+    Args:
+      pixel_cnn: the network.
+      size: (H,W).
+      source: decides each pixel, given its likelihood.
+      condition, label: as `ConditionalPixelCNN` takes them.
+
+    Returns:
+      x, and the state of the source after the last pixel.
+    """
     height, width = size
-    batch = draws.u_logistic.shape[0]
+    batch, first_state = source.batch_size, source.first_state()
+    num_kept = len(first_state)
     one_hot_label = pixel_cnn.one_hot(label)
     if condition is not None:
         condition = [tf.cast(features, tf.float32) for features in condition]
@@ -53,6 +98,7 @@ def sample_cached(
 
     # The pixels of an image lie in one long row, in raster order.
     def draw_row(row: tf.Tensor, pixels: tf.Tensor, *values: tf.Tensor) -> tuple:
+        state, values = values[:num_kept], values[num_kept:]
         memory = first_memory.with_values(values)
         start = row * width
         row_above = column_of(pixels, tf.maximum(start - width, 0), width)
@@ -61,29 +107,31 @@ def sample_cached(
         def draw_pixel(
             column: tf.Tensor, pixels: tf.Tensor, *values: tf.Tensor
         ) -> tuple:
+            state, values = list(values[:num_kept]), values[num_kept:]
             memory = first_memory.with_values(values, column)
             pixel_left = column_of(pixels, tf.maximum(start + column - 1, 0))
             parameters = _PixelPass(memory, row).run(pixel_cnn, pixel_left)
             likelihood = pixel_cnn.likelihood(parameters[:, 0, 0])
-            pixel = draws.pixel(likelihood, start + column)
+            pixel, state = source.next_pixel(likelihood, start + column, state)
             pixels = with_columns(pixels, pixel[:, None, None], start + column)
-            return column + 1, pixels, *memory.values()
+            return column + 1, pixels, *state, *memory.values()
 
         _, pixels, *values = tf.while_loop(
             lambda column, *_: column < width,
             draw_pixel,
-            [tf.constant(0), pixels, *memory.values()],
+            [tf.constant(0), pixels, *state, *memory.values()],
         )
         return row + 1, pixels, *values
 
     with kernels_computed_once(pixel_cnn):
         blank = tf.zeros([batch, 1, height * width, pixel_cnn.image_channels])
-        _, pixels, *_ = tf.while_loop(
+        _, pixels, *values = tf.while_loop(
             lambda row, *_: row < height,
             draw_row,
-            [tf.constant(0), blank, *first_memory.values()],
+            [tf.constant(0), blank, *first_state, *first_memory.values()],
         )
-    return tf.reshape(pixels, [batch, height, width, pixel_cnn.image_channels])
+    x = tf.reshape(pixels, [batch, height, width, pixel_cnn.image_channels])
+    return x, values[:num_kept]
 
 
 def _first_memory(

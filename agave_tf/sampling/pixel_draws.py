@@ -20,6 +20,24 @@ class PixelDraws(NamedTuple):
     temperature: float | tf.Tensor = 1.0
     snap_to_levels: bool = True  # False: sub-pixels stay continuous, as originally
 
+    @property
+    def batch_size(self) -> int:
+        """Images at a time, B, which compiled code must know."""
+        return self.u_logistic.shape[0]
+
+    def first_state(self) -> list[tf.Tensor]:
+        """Nothing: the noise of a pixel follows from its place."""
+        return []
+
+    def next_pixel(
+        self,
+        likelihood: DiscretizedLogisticMixture,
+        position: tf.Tensor,
+        state: list[tf.Tensor],
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The result of `pixel`, for `pixels_in_order`."""
+        return self.pixel(likelihood, position), state
+
     def pixel(
         self, likelihood: DiscretizedLogisticMixture, position: tf.Tensor
     ) -> tf.Tensor:

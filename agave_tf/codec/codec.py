@@ -1,0 +1,289 @@
+"""Images to bytes and back, bit for bit, with a model as the code."""
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from agave_tf.codec.archive import Archive, archive_of
+from agave_tf.codec.entropy_coder import PRECISION, Interval, OpenStacks, Stacks
+from agave_tf.codec.environment import this_environment
+from agave_tf.codec.latents import (
+    LatentCode,
+    Latents,
+    pop_code,
+    ranges_of,
+    symbols_of,
+)
+from agave_tf.codec.pixels import Pixels
+from agave_tf.data.image_set import Images
+from agave_tf.data.pixel_scale import to_levels
+from agave_tf.errors import InputError
+from agave_tf.models.agave import AGAVE
+from agave_tf.models.named_weights import fingerprint, named_weights
+
+
+class CodecSettings(NamedTuple):
+    """How images are coded; the file says it to the decoder."""
+
+    num_lanes: int = 64  # images in a network at a time; 1 is smallest for one image
+    block_bits: float = 12.0  # KL of a block of latents, in bits
+    index_bits: int = 10  # bits of the index of its candidate
+
+
+DEFAULT = CodecSettings()
+
+
+class Decoded(NamedTuple):
+    """The images of a file."""
+
+    images: np.ndarray  # uint8 [N,H,W,C]
+    labels: np.ndarray | None  # int32 [N]
+    names: list[str] | None
+
+
+class Progress(NamedTuple):
+    """How far an encoder or a decoder is."""
+
+    num_images: int  # since the last call
+    bits: float  # that their pixels take; 0 of a decoder
+
+
+def no_progress(_: Progress) -> None:
+    """Shows nothing."""
+
+
+class Codec:
+    """Codes images with a model that has a PixelCNN++, alone or with a VAE.
+
+    Files decode with the same weights, in the same version of agave_tf and TensorFlow,
+    on a CPU with the same instructions, with as many threads: what differs is named.
+    The process sets its threads before it uses TensorFlow otherwise, to one for files
+    that decode on machines with other numbers of cores:
+
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+
+    Args:
+      model: the model.
+      settings: how to encode.
+      progress: called after every batch.
+
+    Raises:
+      InputError: the model is a VAE alone, or a setting is out of its range.
+    """
+
+    def __init__(
+        self,
+        model: AGAVE,
+        settings: CodecSettings = DEFAULT,
+        progress: Callable[[Progress], object] = no_progress,
+    ):
+        if model.pixel_cnn is None:
+            raise InputError(
+                "`model` must have a PixelCNN++ to code images; a VAE alone has the "
+                "likelihood of y, which is not the image."
+            )
+        _check("num_lanes", settings.num_lanes, 1, 1 << 16)
+        _check("block_bits", settings.block_bits, 1, 1 << 16)
+        _check("index_bits", settings.index_bits, 1, 16)
+        self.model, self.settings, self._progress = model, settings, progress
+        self._weights = bytes.fromhex(
+            fingerprint({n: w.numpy() for n, w in named_weights(model).items()})
+        )
+        self._latents: dict[int, Latents] = {}
+
+    def encode(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None = None,
+        names: Sequence[str] | None = None,
+    ) -> bytes:
+        """The bytes of a file that `decode` gives the same images from.
+
+        Args:
+          images: uint8 [N,H,W,C], of the model's shape; N is at least 1.
+          labels: int [N], kept; a class-conditional model codes with them.
+          names: of the images, kept.
+
+        Raises:
+          InputError: images of another type or shape; labels or names of another
+            number, or labels that the model must have and that are missing.
+        """
+        labels = self._checked_labels(images, labels, names)
+        num_images = len(images)
+        num_lanes = min(self.settings.num_lanes, num_images)
+        pixels = Pixels(self.model, num_lanes)
+        stacks = Stacks(_checksums(images, num_lanes))
+        codes = []
+        # A stream is a stack: the last batch is pushed first.
+        for rows, is_on in reversed([*_batches(num_images, num_lanes)]):
+            f_z = None
+            if self.model.vae is not None:
+                code, f_z = self._latents_of(num_lanes).choose(images[rows])
+                codes.append(_of_lanes(code, is_on))
+            label = self._label(labels, rows)
+            start, size = pixels.intervals(images[rows], f_z, label)
+            for symbol in reversed(range(pixels.num_symbols)):
+                stacks.push(Interval(start[:, symbol], size[:, symbol]), is_on)
+            bits = PRECISION - np.log2(size[is_on])
+            self._progress(Progress(int(is_on.sum()), float(bits.sum())))
+        ranges = ranges_of(codes) if codes else []
+        index_bits = self.settings.index_bits if codes else 0
+        batches = [is_on for _, is_on in _batches(num_images, num_lanes)]
+        for code, is_on in zip(codes, reversed(batches), strict=False):
+            for symbol, has in reversed([*symbols_of(code, ranges, index_bits)]):
+                stacks.push(symbol, is_on & has)
+        return Archive(
+            self._weights,
+            this_environment(),
+            num_images,
+            index_bits,
+            ranges,
+            names,
+            labels,
+            stacks.streams(),
+        ).to_bytes()
+
+    def decode(self, data: bytes) -> Decoded:
+        """The images of a file, bit for bit.
+
+        Raises:
+          InputError: the file is damaged, of another format, or was made with another
+            model or in another environment; the message names both sides.
+        """
+        archive = self._open(data)
+        num_images, num_lanes = archive.num_images, len(archive.streams)
+        pixels = Pixels(self.model, num_lanes)
+        stacks = OpenStacks(archive.streams, pixels.room)
+        images = np.zeros([num_images, *self.model.image_shape], np.uint8)
+        batches = [*_batches(num_images, num_lanes)]
+        codes = self._pop_codes(stacks, archive)
+        for number, (rows, is_on) in enumerate(batches):
+            f_z = None
+            if codes:
+                f_z = self._latents_of(num_lanes).f_z(codes[number])
+            label = self._label(archive.labels, rows)
+            decoded = pixels.pop(stacks, f_z, label, is_on)
+            images[rows[is_on]] = decoded[is_on]
+            self._progress(Progress(int(is_on.sum()), 0.0))
+        if not (
+            stacks.is_at_end().all()
+            and (stacks.checksums == _checksums(images, num_lanes)).all()
+        ):
+            raise InputError(
+                "The file of coded images is damaged, or its machine computes other "
+                "last bits than this one: the checksum of its images is another."
+            )
+        return Decoded(images, archive.labels, _list(archive.names))
+
+    def preview(self, data: bytes) -> np.ndarray:
+        """f(z) of every image, uint8 [N,h,w,c], from the first part of each stream.
+
+        Raises:
+          InputError: as `decode`; or the model has no VAE.
+        """
+        if self.model.vae is None:
+            raise InputError("`preview` must have a model with a VAE; got none.")
+        archive = self._open(data)
+        num_lanes = len(archive.streams)
+        codes = self._pop_codes(OpenStacks(archive.streams, room=1), archive)
+        previews = [to_levels(self._latents_of(num_lanes).f_z(c)) for c in codes]
+        return np.concatenate(previews)[: archive.num_images]
+
+    def _open(self, data: bytes) -> Archive:
+        archive = archive_of(data, self.model.num_levels)
+        ours = self._weights[: len(archive.weights)]
+        if archive.weights != ours:
+            raise InputError(
+                "The file must be decoded with the model it was made with, of weights "
+                f"{archive.weights.hex()}...; got a model of weights {ours.hex()}...."
+            )
+        if bool(archive.index_bits) != (self.model.vae is not None):
+            raise InputError("The file of coded images is damaged: it has no latents.")
+        if found := this_environment().differences(archive.environment):
+            raise InputError(
+                f"The file must be decoded where it was made: {'; '.join(found)}."
+            )
+        return archive
+
+    def _pop_codes(self, stacks: OpenStacks, archive: Archive) -> list[LatentCode]:
+        """The codes of all batches; none without a VAE."""
+        if not archive.index_bits:
+            return []
+        return [
+            pop_code(stacks, archive.ranges, archive.index_bits, is_on)
+            for _, is_on in _batches(archive.num_images, len(archive.streams))
+        ]
+
+    def _latents_of(self, num_lanes: int) -> Latents:
+        if num_lanes not in self._latents:
+            self._latents[num_lanes] = Latents(
+                self.model,
+                num_lanes,
+                self.settings.block_bits,
+                self.settings.index_bits,
+            )
+        return self._latents[num_lanes]
+
+    def _label(self, labels: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+        return labels[rows] if labels is not None and self.model.num_classes else None
+
+    def _checked_labels(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None,
+        names: Sequence[str] | None,
+    ) -> np.ndarray | None:
+        shape = self.model.image_shape
+        if images.dtype != np.uint8 or images.shape[1:] != shape or not len(images):
+            raise InputError(
+                f"`images` must be uint8 {['N', *shape]}, of the model's size and "
+                f"channels, N at least 1; got {images.dtype} {list(images.shape)}. "
+                "--image_size and --image_channels convert."
+            )
+        for name, values in (("labels", labels), ("names", names)):
+            if values is not None and len(values) != len(images):
+                raise InputError(
+                    f"`{name}` must be one for each of {len(images)} images; got "
+                    f"{len(values)}."
+                )
+        if names is not None and any("\0" in name for name in names):
+            raise InputError("`names` must not have the character 0.")
+        if labels is not None:
+            labels = np.asarray(labels, np.int32)
+        Images(images, labels).check_labels(self.model.num_classes)
+        return labels
+
+
+def _check(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise InputError(f"`{name}` must be from {least} to {most}; got {value}.")
+
+
+def _batches(
+    num_images: int, num_lanes: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Numbers of images int [L], and whether a lane has one, bool [L], by batch."""
+    for first in range(0, num_images, num_lanes):
+        rows = np.arange(first, first + num_lanes)
+        yield np.minimum(rows, num_images - 1), rows < num_images
+
+
+def _of_lanes(code: LatentCode, is_on: np.ndarray) -> LatentCode:
+    """A code without the lanes that have no image: they count as the first lane's."""
+    counts = [np.where(is_on, count, count[0]) for count in code.counts]
+    return code._replace(counts=counts)
+
+
+def _checksums(images: np.ndarray, num_lanes: int) -> np.ndarray:
+    """31 bits of the CRC-32 of every lane's images, int64 [L]."""
+    checksums = [0] * num_lanes
+    for number, image in enumerate(images):
+        lane = number % num_lanes
+        checksums[lane] = zlib.crc32(image.tobytes(), checksums[lane])
+    return np.array(checksums, np.int64) & ((1 << 31) - 1)
+
+
+def _list(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else list(names)

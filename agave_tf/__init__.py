@@ -10,6 +10,7 @@ those before it:
     models         the auxiliary image, the IAF-VAE, the PixelCNN++, AGAVE, objective
     sampling       drawing images pixel by pixel
     evaluation     bits/dim, the importance-weighted bound, the linear probe
+    codec          images to bytes and back, with the model as the code
     pictures       rows and grids of images
     runs           run directories, checkpoints, scores
     training       the training step and loop, devices, gradients, averages
@@ -61,6 +62,8 @@ if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorfl
 # Imported at first use: most of them import TensorFlow, which takes seconds.
 _HOMES = {
     "STAGES": "agave_tf.runs.stages",
+    "Codec": "agave_tf.codec.codec",
+    "CodecSettings": "agave_tf.settings.coding",
     "Config": "agave_tf.settings.config",
     "DataConfig": "agave_tf.settings.data",
     "Evaluator": "agave_tf.evaluation.evaluator",

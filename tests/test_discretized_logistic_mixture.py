@@ -256,3 +256,23 @@ def test_snapped_samples_are_levels_and_condition_the_next_channel_as_levels():
     assert np.abs(snapped - continuous)[..., 0].max() <= half
     # Green moves by its own rounding and by c0 times that of red, |c0| < 1.
     assert half < np.abs(snapped - continuous)[..., 1].max() <= 2 * half
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_one_after_the_other_have_the_mass_of_the_pixel(channels):
+    """The chain rule: a coder codes channel by channel what log_prob scores at once."""
+    rng = np.random.default_rng(channels)
+    shape = [50, num_parameters(channels, 4)]
+    parameters = rng.normal(0, 1, shape)
+    likelihood = DiscretizedLogisticMixture(tf.constant(parameters), channels)
+    level = rng.integers(0, 256, [50, channels])
+    level[:3] = [[0] * channels, [255] * channels, [1] * channels]
+    x = tf.constant((level - 127.5) / 127.5)
+    total = 0.0
+    for channel in range(channels):
+        mixture = likelihood.given_channels(list(tf.unstack(x, axis=-1)[:channel]))
+        edges = np.stack([level[:, channel], level[:, channel] + 1], axis=-1)
+        below = mixture.mass_below(tf.constant(edges)).numpy()
+        below = np.where(edges == 0, 0, np.where(edges == 256, 1, below))
+        total += np.log(below[:, 1] - below[:, 0])
+    np.testing.assert_allclose(total, likelihood.log_prob(x), rtol=1e-6, atol=1e-6)

@@ -8,6 +8,8 @@ from absl import flags
 
 from agave_tf.commands import (
     benchmark,
+    compress,
+    decompress,
     evaluate,
     export,
     import_openai,
@@ -19,13 +21,17 @@ from agave_tf.commands.arguments import check_arguments, required_flag_error
 from agave_tf.commands.flags import about
 from agave_tf.commands.help import first_sentence, full_help, short_help
 from agave_tf.errors import InputError
+from agave_tf.settings.coding import CodecSettings
 from agave_tf.settings.config import PARTS, config_from_settings
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.settings.flag_files import expand_flag_files
 from agave_tf.settings.pictures import PictureSettings
 
-COMMANDS = [train, evaluate, sample, export, import_openai, reproduce, benchmark]
-SETTINGS = [*PARTS.values(), EvaluationSettings, PictureSettings]
+COMMANDS = [
+    *(train, evaluate, sample, compress, decompress),
+    *(export, import_openai, reproduce, benchmark),
+]
+SETTINGS = [*PARTS.values(), EvaluationSettings, PictureSettings, CodecSettings]
 
 
 def values_of(command) -> flags.FlagValues:

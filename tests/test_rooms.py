@@ -21,7 +21,7 @@ FLOORS = [
     {"distributions", "layers"},
     {"models"},
     {"sampling", "evaluation"},
-    {"pictures"},
+    {"codec", "pictures"},
     {"runs"},
     {"training"},
     {"interop", "benchmarks", "reproduction"},

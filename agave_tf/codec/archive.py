@@ -85,6 +85,13 @@ class Archive(NamedTuple):
         return bytes([flags]) + _varint(len(content)) + content
 
 
+def num_threads_of(data: bytes) -> int:
+    """The number of threads with which a file must be decoded; 1 if it is no file."""
+    first = len(_MAGIC) + 1 + _FINGERPRINT_BYTES
+    packed = data[first : first + _ENVIRONMENT_BYTES]
+    return unpacked(packed).num_threads or 1 if len(packed) == 7 else 1
+
+
 def archive_of(data: bytes, num_levels: int) -> Archive:
     """Reads the bytes of a file.
 

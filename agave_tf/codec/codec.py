@@ -1,10 +1,11 @@
 """Images to bytes and back, bit for bit, with a model as the code."""
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from agave_tf.codec.archive import Archive, archive_of
 from agave_tf.codec.entropy_coder import PRECISION, Interval, OpenStacks, Stacks
@@ -22,17 +23,7 @@ from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.named_weights import fingerprint, named_weights
-
-
-class CodecSettings(NamedTuple):
-    """How images are coded; the file says it to the decoder."""
-
-    num_lanes: int = 64  # images in a network at a time; 1 is smallest for one image
-    block_bits: float = 12.0  # KL of a block of latents, in bits
-    index_bits: int = 10  # bits of the index of its candidate
-
-
-DEFAULT = CodecSettings()
+from agave_tf.settings.coding import CodecSettings
 
 
 class Decoded(NamedTuple):
@@ -66,17 +57,17 @@ class Codec:
 
     Args:
       model: the model.
-      settings: how to encode.
+      settings: how to encode; None: the defaults.
       progress: called after every batch.
 
     Raises:
-      InputError: the model is a VAE alone, or a setting is out of its range.
+      InputError: the model is a VAE alone.
     """
 
     def __init__(
         self,
         model: AGAVE,
-        settings: CodecSettings = DEFAULT,
+        settings: CodecSettings | None = None,
         progress: Callable[[Progress], object] = no_progress,
     ):
         if model.pixel_cnn is None:
@@ -84,10 +75,8 @@ class Codec:
                 "`model` must have a PixelCNN++ to code images; a VAE alone has the "
                 "likelihood of y, which is not the image."
             )
-        _check("num_lanes", settings.num_lanes, 1, 1 << 16)
-        _check("block_bits", settings.block_bits, 1, 1 << 16)
-        _check("index_bits", settings.index_bits, 1, 16)
-        self.model, self.settings, self._progress = model, settings, progress
+        self.model, self._progress = model, progress
+        self.settings = settings or CodecSettings()
         self._weights = bytes.fromhex(
             fingerprint({n: w.numpy() for n, w in named_weights(model).items()})
         )
@@ -112,16 +101,17 @@ class Codec:
         """
         labels = self._checked_labels(images, labels, names)
         num_images = len(images)
-        num_lanes = min(self.settings.num_lanes, num_images)
+        num_lanes = min(self.settings.lanes, num_images)
         pixels = Pixels(self.model, num_lanes)
-        stacks = Stacks(_checksums(images, num_lanes))
-        codes = []
+        batches, codes = _batches(num_images, num_lanes), []
+        if self.model.vae is not None:
+            latents = self._latents_of(num_lanes)
+            for rows, is_on in batches:
+                codes.append(_of_lanes(latents.choose(images[rows]), is_on))
+        stacks = Stacks(_checksums(images, codes, num_lanes))
         # A stream is a stack: the last batch is pushed first.
-        for rows, is_on in reversed([*_batches(num_images, num_lanes)]):
-            f_z = None
-            if self.model.vae is not None:
-                code, f_z = self._latents_of(num_lanes).choose(images[rows])
-                codes.append(_of_lanes(code, is_on))
+        for number, (rows, is_on) in reversed([*enumerate(batches)]):
+            f_z = self._f_z(codes, number, num_lanes)
             label = self._label(labels, rows)
             start, size = pixels.intervals(images[rows], f_z, label)
             for symbol in reversed(range(pixels.num_symbols)):
@@ -130,8 +120,7 @@ class Codec:
             self._progress(Progress(int(is_on.sum()), float(bits.sum())))
         ranges = ranges_of(codes) if codes else []
         index_bits = self.settings.index_bits if codes else 0
-        batches = [is_on for _, is_on in _batches(num_images, num_lanes)]
-        for code, is_on in zip(codes, reversed(batches), strict=False):
+        for code, (_, is_on) in zip(codes[::-1], batches[::-1]):
             for symbol, has in reversed([*symbols_of(code, ranges, index_bits)]):
                 stacks.push(symbol, is_on & has)
         return Archive(
@@ -157,19 +146,16 @@ class Codec:
         pixels = Pixels(self.model, num_lanes)
         stacks = OpenStacks(archive.streams, pixels.room)
         images = np.zeros([num_images, *self.model.image_shape], np.uint8)
-        batches = [*_batches(num_images, num_lanes)]
         codes = self._pop_codes(stacks, archive)
-        for number, (rows, is_on) in enumerate(batches):
-            f_z = None
-            if codes:
-                f_z = self._latents_of(num_lanes).f_z(codes[number])
+        for number, (rows, is_on) in enumerate(_batches(num_images, num_lanes)):
+            f_z = self._f_z(codes, number, num_lanes)
             label = self._label(archive.labels, rows)
             decoded = pixels.pop(stacks, f_z, label, is_on)
             images[rows[is_on]] = decoded[is_on]
             self._progress(Progress(int(is_on.sum()), 0.0))
         if not (
             stacks.is_at_end().all()
-            and (stacks.checksums == _checksums(images, num_lanes)).all()
+            and (stacks.checksums == _checksums(images, codes, num_lanes)).all()
         ):
             raise InputError(
                 "The file of coded images is damaged, or its machine computes other "
@@ -177,7 +163,7 @@ class Codec:
             )
         return Decoded(images, archive.labels, _list(archive.names))
 
-    def preview(self, data: bytes) -> np.ndarray:
+    def preview(self, data: bytes) -> Decoded:
         """f(z) of every image, uint8 [N,h,w,c], from the first part of each stream.
 
         Raises:
@@ -189,7 +175,8 @@ class Codec:
         num_lanes = len(archive.streams)
         codes = self._pop_codes(OpenStacks(archive.streams, room=1), archive)
         previews = [to_levels(self._latents_of(num_lanes).f_z(c)) for c in codes]
-        return np.concatenate(previews)[: archive.num_images]
+        images = np.concatenate(previews)[: archive.num_images]
+        return Decoded(images, archive.labels, _list(archive.names))
 
     def _open(self, data: bytes) -> Archive:
         archive = archive_of(data, self.model.num_levels)
@@ -215,6 +202,12 @@ class Codec:
             pop_code(stacks, archive.ranges, archive.index_bits, is_on)
             for _, is_on in _batches(archive.num_images, len(archive.streams))
         ]
+
+    def _f_z(
+        self, codes: list[LatentCode], number: int, num_lanes: int
+    ) -> tf.Tensor | None:
+        """f(z) of a batch; None without a VAE."""
+        return self._latents_of(num_lanes).f_z(codes[number]) if codes else None
 
     def _latents_of(self, num_lanes: int) -> Latents:
         if num_lanes not in self._latents:
@@ -256,18 +249,13 @@ class Codec:
         return labels
 
 
-def _check(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise InputError(f"`{name}` must be from {least} to {most}; got {value}.")
-
-
-def _batches(
-    num_images: int, num_lanes: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _batches(num_images: int, num_lanes: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Numbers of images int [L], and whether a lane has one, bool [L], by batch."""
+    batches = []
     for first in range(0, num_images, num_lanes):
         rows = np.arange(first, first + num_lanes)
-        yield np.minimum(rows, num_images - 1), rows < num_images
+        batches.append((np.minimum(rows, num_images - 1), rows < num_images))
+    return batches
 
 
 def _of_lanes(code: LatentCode, is_on: np.ndarray) -> LatentCode:
@@ -276,12 +264,15 @@ def _of_lanes(code: LatentCode, is_on: np.ndarray) -> LatentCode:
     return code._replace(counts=counts)
 
 
-def _checksums(images: np.ndarray, num_lanes: int) -> np.ndarray:
-    """31 bits of the CRC-32 of every lane's images, int64 [L]."""
+def _checksums(
+    images: np.ndarray, codes: list[LatentCode], num_lanes: int
+) -> np.ndarray:
+    """31 bits of the CRC-32 of every lane's latents and images, int64 [L]."""
     checksums = [0] * num_lanes
     for number, image in enumerate(images):
-        lane = number % num_lanes
-        checksums[lane] = zlib.crc32(image.tobytes(), checksums[lane])
+        batch, lane = divmod(number, num_lanes)
+        content = codes[batch].of_image(lane) if codes else b""
+        checksums[lane] = zlib.crc32(content + image.tobytes(), checksums[lane])
     return np.array(checksums, np.int64) & ((1 << 31) - 1)
 
 

@@ -43,6 +43,13 @@ class LatentCode(NamedTuple):
     counts: list[np.ndarray]  # int64 [B], blocks of each image
     indices: list[np.ndarray]  # int64 [max count,B]; an image has those below its count
 
+    def of_image(self, lane: int) -> bytes:
+        """The counts and indices of one image."""
+        return b"".join(
+            np.append(index[: count[lane], lane], count[lane]).astype("<u2").tobytes()
+            for count, index in zip(*self, strict=True)
+        )
+
 
 class CountRange(NamedTuple):
     """The counts of blocks that occur in a level."""
@@ -72,8 +79,8 @@ class Latents:
         self._orders = [shared_order(i, size) for i, size in enumerate(sizes)]
         self._tables: dict[tuple[int, int], np.ndarray] = {}
 
-    def choose(self, image: np.ndarray) -> tuple[LatentCode, tf.Tensor]:
-        """Chooses candidates for images uint8 [B,H,W,C]; their code, and f(z)."""
+    def choose(self, image: np.ndarray) -> LatentCode:
+        """Chooses candidates for images uint8 [B,H,W,C]."""
         features = self._model.encode(tf.constant(image))
         assert features is not None  # The model has a VAE.
         h = _top_features(self._model, self._batch_size)
@@ -85,10 +92,10 @@ class Latents:
             code.counts.append(count)
             code.indices.append(index)
             h = _features(level, h, self._noise_of(number, count, index))
-        return code, _f_z(self._model, h)
+        return code
 
     def f_z(self, code: LatentCode) -> tf.Tensor:
-        """f(z) [B,h,w,c] of a code; the same, bit for bit, as `choose` gave."""
+        """f(z) [B,h,w,c] of a code."""
         h = _top_features(self._model, self._batch_size)
         for number, level in enumerate(self._levels):
             count, index = code.counts[number], code.indices[number]

@@ -1,0 +1,195 @@
+"""Codes images with a trained model: a file of the size of its bits/dim, losslessly.
+
+bin/compress.py --run_dir=runs/small/joint --files=pictures --output=pictures.agave
+
+bin/decompress.py gives the same images, bit for bit, with the same model and versions
+on a machine of the same kind. It is for measuring and research, not for archives.
+"""
+
+import numpy as np
+import tqdm
+from absl import flags, logging
+
+from agave_tf.codec.codec import Codec, Progress
+from agave_tf.commands.flags import (
+    define_path,
+    define_run_dir,
+    define_settings_of,
+    define_settings_of_run,
+    flag_group,
+    settings_from_flags,
+    with_flags,
+)
+from agave_tf.commands.output_file import check_output_file
+from agave_tf.commands.running import run_command
+from agave_tf.commands.threads import use_threads
+from agave_tf.data.exact_pictures import NamedImages, read_exact_pictures
+from agave_tf.data.image_set import Images
+from agave_tf.evaluation.bound import bits_per_dim
+from agave_tf.evaluation.evaluator import Evaluator
+from agave_tf.models.agave import AGAVE
+from agave_tf.runs.run_data import load_run_data
+from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.settings.coding import CodecSettings
+from agave_tf.settings.user_path import expand_path
+from agave_tf.whole_file import writing
+
+SUFFIX = ".agave"
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of the command."""
+    with flag_group("Run", values, main=True):
+        define_run_dir("Run directory of the model to code with.", values)
+    with flag_group("Images to code", values, main=True):
+        flags.DEFINE_list(
+            "files",
+            [],
+            "Picture files, and folders of them, separated by commas; they must have "
+            "the model's size. Empty: the images of the run's data set.",
+            flag_values=values,
+        )
+        flags.DEFINE_enum(
+            "split",
+            "test",
+            ["test", "train"],
+            "Part of the data set, if there are no --files.",
+            flag_values=values,
+        )
+        flags.DEFINE_integer(
+            "max_images",
+            0,
+            "Images of the data set to code, a random choice as of bin/evaluate.py; 0: "
+            "all.",
+            lower_bound=0,
+            flag_values=values,
+        )
+    with flag_group("File to write", values, main=True):
+        define_path(
+            "output", None, f"File ending in {SUFFIX} to write.", values, required=True
+        )
+    define_settings_of(CodecSettings, values)
+    with flag_group("Checks", values, main=True):
+        flags.DEFINE_boolean(
+            "verify",
+            True,
+            "Decode the file and compare every image, before the command succeeds.",
+            flag_values=values,
+        )
+        flags.DEFINE_boolean(
+            "bound",
+            True,
+            "Also compute the model's bound, to show beside the size of the file.",
+            flag_values=values,
+        )
+    with flag_group("Devices", values):
+        flags.DEFINE_integer(
+            "threads",
+            1,
+            "Threads of an operation. The decoder must use as many, so 1 suits every "
+            "machine.",
+            lower_bound=1,
+            upper_bound=255,
+            flag_values=values,
+        )
+    define_settings_of_run("data", values)
+
+
+def run(values: flags.FlagValues) -> None:
+    """Writes --output."""
+    settings = settings_from_flags(CodecSettings, values)
+    check_output_file("output", values.output, SUFFIX)
+    use_threads(values.threads)
+    source = open_run(values.run_dir)
+    logging.info("Reading the weights of %s", source.path)
+    model = source.load_model()
+    codec = Codec(model, settings)
+    images, names = _images(source, values)
+    bound = _bound(model, images, settings) if values.bound else None
+    with _Bar("Encoding", images, model.num_dims, bound) as bar:
+        codec = Codec(model, settings, bar.show)
+        data = codec.encode(images.image, images.label, names)
+    if values.verify:
+        with _Bar("Verifying", images, model.num_dims, None) as bar:
+            decoded = Codec(model, settings, bar.show).decode(data)
+        if not np.array_equal(decoded.images, images.image):
+            raise AssertionError(
+                "The file decodes to other images; nothing is written."
+            )
+    with writing(values.output) as file:
+        file.write(data)
+    _print(values.output, data, images, model.num_dims, bound)
+
+
+def _images(
+    source: RunDirectory, values: flags.FlagValues
+) -> tuple[Images, list[str] | None]:
+    """The images to code, and their names if they have some."""
+    if values.files:
+        paths = [expand_path(path, "files") for path in values.files]
+        named: NamedImages = read_exact_pictures(paths, source.image_shape)
+        for sentence in named.notes:
+            logging.warning("%s", sentence)
+        return Images(named.image, None), named.names
+    data = with_flags(source.config, "data", values).data
+    images = load_run_data(source, data, [values.split]).parts[values.split]
+    source.check_images(images)
+    return images.take(images.choose(values.max_images)), None
+
+
+def _bound(model: AGAVE, images: Images, settings: CodecSettings) -> float:
+    """The mean bits/dim of the ELBO, with one draw of z."""
+    batch_size = min(settings.lanes, len(images.image))
+    scores = Evaluator(model, batch_size).scores(images, 1, progress="Bound")
+    return float(np.mean(bits_per_dim(scores.log_likelihood, model.num_dims)))
+
+
+class _Bar:
+    """A progress bar with the bits/dim so far."""
+
+    def __init__(
+        self, caption: str, images: Images, num_dims: int, bound: float | None
+    ):
+        self._num_dims, self._bound = num_dims, bound
+        self._num_images, self._bits = 0, 0.0
+        self._bar = tqdm.tqdm(
+            total=len(images.image), desc=caption, unit="image", disable=None
+        )
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show(self, progress: Progress) -> None:
+        """Shows how far the work is."""
+        self._num_images += progress.num_images
+        self._bits += progress.bits
+        self._bar.update(progress.num_images)
+        if self._bits:
+            shown = f"{self._bits / self._num_images / self._num_dims:.4f} bits/dim"
+            if self._bound is not None:
+                shown += f", bound {self._bound:.4f}"
+            self._bar.set_postfix_str(shown)
+
+
+def _print(
+    path: str, data: bytes, images: Images, num_dims: int, bound: float | None
+) -> None:
+    count = len(images.image)
+    bits = 8 * len(data) / count
+    print(f"{path}: {count} images, {len(data)} bytes")
+    print(f"  file   {bits / num_dims:.4f} bits/dim, {bits:.1f} bits an image")
+    if bound is not None:
+        over = 100 * (bits / num_dims / bound - 1)
+        print(f"  bound  {bound:.4f} bits/dim (ELBO); the file is {over:.2f} % larger")
+
+
+def main() -> None:
+    """Runs the command with the arguments of the process."""
+    run_command(define_flags, run, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""bin/compress.py and bin/decompress.py, each a process of its own."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from command_process import Command, refused
+from test_recovery import train
+
+from agave_tf.data.exact_pictures import read_exact_pictures
+from agave_tf.errors import InputError
+from agave_tf.whole_file import writing
+
+SETTINGS = {"num_pixel_cnn_resolutions": 1, "num_layers_per_resolution": 1}
+
+
+def succeeds(*arguments):
+    result = Command(*arguments).result()
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def write_png(path, image):
+    path.parent.mkdir(exist_ok=True)
+    with writing(str(path)) as file:
+        file.write(tf.io.encode_png(image).numpy())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A run, and pictures of its size in a folder."""
+    home = tmp_path_factory.mktemp("home")
+    train(home / "run", 1, stage="joint", **SETTINGS)
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "below/b.png", "c.png"):
+        image = rng.integers(0, 256, [8, 8, 3], dtype=np.uint8)
+        write_png(home / "pictures" / name, image)
+    return home
+
+
+def test_pictures_come_back_with_their_names_in_another_process(home):
+    file = home / "coded.agave"
+    result = succeeds(
+        "compress",
+        f"--run_dir={home}/run",
+        f"--files={home}/pictures",
+        f"--output={file}",
+        "--lanes=2",
+    )
+    size = file.stat().st_size
+    assert f"coded.agave: 3 images, {size} bytes" in result.stdout
+    bits = 8 * size / 3
+    assert (
+        f"file   {bits / 192:.4f} bits/dim, {bits:.1f} bits an image" in result.stdout
+    )
+    assert "bits/dim (ELBO); the file is " in result.stdout
+    decompress = ("decompress", f"--run_dir={home}/run", f"--input={file}")
+    npz = f"--save_npz={home}/out.npz"
+    result = succeeds(*decompress, f"--output_dir={home}/out", npz)
+    assert result.stdout == f"{home}/out: 3 images\n"
+    before = read_exact_pictures([f"{home}/pictures"], (8, 8, 3))
+    after = read_exact_pictures([f"{home}/out"], (8, 8, 3))
+    assert before.names == after.names == ["a.png", "below/b.png", "c.png"]
+    np.testing.assert_array_equal(before.image, after.image)
+    with np.load(home / "out.npz") as arrays:
+        np.testing.assert_array_equal(arrays["images"], before.image)
+        assert arrays["names"].tolist() == before.names
+    refused("`output_dir` must", *decompress, f"--output_dir={home}/out")
+    refused("`output_dir` or `save_npz` must be given", *decompress)
+    succeeds(*decompress, f"--output_dir={home}/preview", "--preview")
+    assert sorted(p.name for p in (home / "preview").iterdir()) == [
+        *("a.png", "below", "c.png")
+    ]
+
+
+def test_a_damaged_file_leaves_nothing(home):
+    file, damaged = home / "one.agave", home / "damaged.agave"
+    arguments = ("compress", f"--run_dir={home}/run", f"--files={home}/pictures/c.png")
+    succeeds(*arguments, f"--output={file}", "--noverify", "--nobound")
+    content = bytearray(file.read_bytes())
+    content[-20] ^= 4
+    damaged.write_bytes(content)
+    decompress = ("decompress", f"--run_dir={home}/run", f"--input={damaged}")
+    refused("is damaged", *decompress, f"--output_dir={home}/none")
+    refused("`input` must be a file", *decompress[:2], "--input=x", "--save_npz=y.npz")
+    assert not (home / "none").exists()
+    refused("`output` must end in .agave", *arguments, f"--output={home}/x.png")
+
+
+def test_pictures_of_another_size_and_nothing_at_all_are_refused(tmp_path):
+    write_png(tmp_path / "a.png", np.zeros([8, 12, 3], np.uint8))
+    with pytest.raises(InputError, match=r"shape \[8, 8, 3\].*a\.png is \[8, 12, 3\]"):
+        read_exact_pictures([f"{tmp_path}/a.png"], (8, 8, 3))
+    with pytest.raises(InputError, match="nowhere is nothing"):
+        read_exact_pictures([f"{tmp_path}/nowhere"], (8, 8, 3))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="must have a picture"):
+        read_exact_pictures([f"{tmp_path}/empty"], (8, 8, 3))
+
+
+def test_what_is_converted_is_said(tmp_path):
+    image = np.zeros([8, 8, 4], np.uint8)
+    write_png(tmp_path / "a.png", image)
+    notes = read_exact_pictures([f"{tmp_path}/a.png"], (8, 8, 3)).notes
+    assert notes == ["pictures with transparency, laid over black: 1"]

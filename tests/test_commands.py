@@ -153,6 +153,7 @@ def test_benchmark_of_sampling_prints_a_row_for_every_batch():
         (("--what=train", "--models=preset", "--computed=float32"), 1),
         (("--what=evaluate", "--models=preset", "--samples=2,3"), 2),
         (("--what=input", "--batches=2,4"), 4),
+        (("--what=code", "--network=preset", "--batches=2"), 1),
     ],
 )
 def test_benchmarks_print_a_row_for_every_measurement(flags, rows):

@@ -1,9 +1,10 @@
-"""Measures the cost of training, evaluation, input or sampling, and prints a table.
+"""Measures the cost of training, evaluation, input, sampling or coding, as a table.
 
 bin/benchmark.py --what=train --models=small,full
 bin/benchmark.py --what=evaluate --models=small_agave --samples=2,16
 bin/benchmark.py --what=input
 bin/benchmark.py --what=sample --network=full --batches=1,16,64
+bin/benchmark.py --what=code --network=preset --batches=1,16,64
 
 Times are medians. Run it on a machine that does nothing else.
 """
@@ -12,8 +13,8 @@ from collections.abc import Iterable
 
 from absl import flags, logging
 
+from agave_tf.benchmarks import coding_cost, input_cost, sampling_cost, training_cost
 from agave_tf.benchmarks import evaluation_cost as evaluation
-from agave_tf.benchmarks import input_cost, sampling_cost, training_cost
 from agave_tf.benchmarks.networks import COMPUTES, MODELS, PIXEL_CNNS
 from agave_tf.benchmarks.table import print_table
 from agave_tf.commands.flags import flag_group
@@ -28,16 +29,17 @@ def define_flags(values: flags.FlagValues) -> None:
         flags.DEFINE_enum(
             "what",
             "train",
-            ["train", "evaluate", "input", "sample"],
+            ["train", "evaluate", "input", "sample", "code"],
             "Task to measure. train: training steps; evaluate: the importance-weighted "
-            "bound; input: reading batches; sample: drawing images, cached and not.",
+            "bound; input: reading batches; sample: drawing images, cached and not; "
+            "code: encoding and decoding them.",
             flag_values=values,
         )
         flags.DEFINE_enum(
             "network",
             "small",
             [*PIXEL_CNNS],
-            "Size of the PixelCNN++, for sample.",
+            "Size of the PixelCNN++, for sample and code.",
             flag_values=values,
         )
         flags.DEFINE_integer(
@@ -56,7 +58,11 @@ def define_flags(values: flags.FlagValues) -> None:
             ),
             ("samples", ["2", "16"], "Importance samples of z, for evaluate."),
             ("sizes", ["32"], "Sides of the square images; multiples of 4."),
-            ("batches", ["1", "16", "64"], "Images at a time, for sample and input."),
+            (
+                "batches",
+                ["1", "16", "64"],
+                "Images at a time, for sample, code, input.",
+            ),
         ):
             help_text = f"{help_text} Several are separated by commas."
             flags.DEFINE_list(name, default, help_text, flag_values=values)
@@ -94,6 +100,10 @@ def run(values: flags.FlagValues) -> None:
         "sample": lambda: (
             sampling_cost.SAMPLING_COLUMNS,
             sampling_cost.sampling_costs(values.network, sizes, batches, repeats),
+        ),
+        "code": lambda: (
+            coding_cost.CODING_COLUMNS,
+            coding_cost.coding_costs(values.network, sizes, batches, repeats),
         ),
     }
     logging.info(

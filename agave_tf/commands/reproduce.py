@@ -36,8 +36,8 @@ def define_flags(values: flags.FlagValues) -> None:
             "small",
             [*SCALES],
             "Size of networks and images, and length of training. paper: as in the "
-            "paper; small: hours on two CPU cores; toy: only shows that everything "
-            "runs.",
+            "paper; medium: a day on two CPU cores; small: hours on them; toy: only "
+            "shows that everything runs.",
             flag_values=values,
         )
         help_text = "Directory for the runs and the results."
@@ -67,7 +67,7 @@ def run(values: flags.FlagValues) -> None:
     workspace = Workspace(values.output_dir, SCALES[values.scale], values.data_dir)
     if values.dry_run:
         runs = [run for name in names for run in ARTIFACTS[name].runs]
-        _print_plan(workspace, runs)
+        _print_plan(workspace, runs, values.runs_at_once)
         return
     results = os.path.join(values.output_dir, "results")
     reports = {}
@@ -80,7 +80,7 @@ def run(values: flags.FlagValues) -> None:
         write_text(os.path.join(results, "claims.md"), claims_table(reports))
 
 
-def _print_plan(workspace: Workspace, names: Iterable[str]) -> None:
+def _print_plan(workspace: Workspace, names: Iterable[str], at_once: int) -> None:
     """Prints the commands of the runs, in a form that a shell can run."""
     total = 0.0
     for planned in workspace.needed(names):
@@ -88,8 +88,8 @@ def _print_plan(workspace: Workspace, names: Iterable[str]) -> None:
         total += seconds
         print(f"# about {_time(seconds)}")
         print(shlex.join(workspace.command(planned)))
-    print(f"# about {_time(total)} of training in all")
-    print(f"# on {workspace.scale.hardware}")
+    print(f"# about {_time(total / at_once)} of training, {at_once} at a time")
+    print(f"# estimated for {workspace.scale.hardware}")
 
 
 def _time(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Sizes of a reproduction: the paper's, one for two CPU cores, and one for tests."""
+"""Sizes of a reproduction: the paper's, two for two CPU cores, and one for tests."""
 
 from typing import NamedTuple
 
@@ -10,10 +10,10 @@ class Scale(NamedTuple):
 
     preset: name of the flag file that every run starts from.
     evaluation: how the runs are scored; `probe` is set for those that are probed.
-    hardware: the machine that the estimated times are for.
+    hardware: the machine that the estimated times are for, and the runs at a time.
     start_seconds: estimated seconds before a run's first step.
     num_seeds: trainings of each run, which differ in their seed.
-    step_seconds: estimated seconds of one step, by stage, if nothing else runs.
+    step_seconds: estimated seconds of one step, by stage, with these runs at a time.
     """
 
     preset: str
@@ -56,6 +56,21 @@ SCALES: dict[str, Scale] = {
             "pretrain_pixel_cnn": 0.25,
             "joint": 0.4,
             "ablation": 0.4,
+        },
+    ),
+    "medium": Scale(
+        preset="reproduce_medium.flags",
+        evaluation=EvaluationSettings(
+            num_importance_samples=8, max_images=2_000, probe_images=5_000
+        ),
+        hardware="two cores of an AMD EPYC with AVX512, two runs at a time",
+        start_seconds=15,
+        num_seeds=2,
+        step_seconds={
+            "pretrain_vae": 0.08,
+            "pretrain_pixel_cnn": 0.23,
+            "joint": 0.40,
+            "ablation": 0.40,
         },
     ),
     "paper": Scale(

@@ -222,7 +222,8 @@ def test_settings_that_may_change_or_differ_are_marked_on_their_fields():
             for mark, names in marked.items():
                 if field.metadata[mark]:
                     names.add(field.name)
-    assert marked["may_differ"] == {"dropout_rate", "kl_min", "open_tails"}
+    networks = {"dropout_rate", "kl_min", "open_tails", "vae_initialization"}
+    assert marked["may_differ"] == networks
     assert {"joint_steps", "checkpoint_every", "recompute"} <= marked["may_change"]
     # They affect the weights of every later step.
     assert (

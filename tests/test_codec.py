@@ -65,11 +65,17 @@ def test_images_come_back_whatever_their_number(codec, images, count):
     np.testing.assert_array_equal(codec.decode(data).images, images[-count:])
 
 
+def test_a_file_decodes_whatever_the_settings_of_the_decoder(agave, codec, images):
+    other = Codec(agave, CodecSettings(lanes=LANES, index_bits=8, block_bits=4))
+    decoded = codec.decode(other.encode(images))
+    np.testing.assert_array_equal(decoded.images, images)
+
+
 def test_65_images_of_one_lane_and_of_64_come_back(agave):
     """A full batch and one image, and the other way round."""
     images = tiny_images(65).image
     for lanes in (1, 64):
-        codec = Codec(agave, SETTINGS.__class__(lanes=lanes))
+        codec = Codec(agave, CodecSettings(lanes=lanes))
         np.testing.assert_array_equal(codec.decode(codec.encode(images)).images, images)
 
 
@@ -142,7 +148,7 @@ def test_a_preview_is_f_z(codec, images):
     data = codec.encode(images)
     preview = codec.preview(data)
     assert preview.images.shape == images.shape and preview.images.dtype == np.uint8
-    latents = codec._latents_of(LANES)
+    latents = codec._latents_of(LANES, SETTINGS.index_bits)
     f_z = latents.f_z(latents.choose(images[:LANES]))
     np.testing.assert_array_equal(preview.images[:LANES], to_levels(f_z))
     # It needs the first bytes of the streams alone.

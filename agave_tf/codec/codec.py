@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from agave_tf.codec.archive import Archive, archive_of
 from agave_tf.codec.entropy_coder import PRECISION, Interval, OpenStacks, Stacks
@@ -80,7 +79,7 @@ class Codec:
         self._weights = bytes.fromhex(
             fingerprint({n: w.numpy() for n, w in named_weights(model).items()})
         )
-        self._latents: dict[int, Latents] = {}
+        self._latents: dict[tuple[int, int], Latents] = {}
 
     def encode(
         self,
@@ -104,14 +103,14 @@ class Codec:
         num_lanes = min(self.settings.lanes, num_images)
         pixels = Pixels(self.model, num_lanes)
         batches, codes = _batches(num_images, num_lanes), []
-        if self.model.vae is not None:
-            latents = self._latents_of(num_lanes)
+        latents = self._latents_of(num_lanes, self.settings.index_bits)
+        if latents is not None:
             for rows, is_on in batches:
                 codes.append(_of_lanes(latents.choose(images[rows]), is_on))
         stacks = Stacks(_checksums(images, codes, num_lanes))
         # A stream is a stack: the last batch is pushed first.
         for number, (rows, is_on) in reversed([*enumerate(batches)]):
-            f_z = self._f_z(codes, number, num_lanes)
+            f_z = latents and latents.f_z(codes[number])
             label = self._label(labels, rows)
             start, size = pixels.intervals(images[rows], f_z, label)
             for symbol in reversed(range(pixels.num_symbols)):
@@ -147,8 +146,9 @@ class Codec:
         stacks = OpenStacks(archive.streams, pixels.room)
         images = np.zeros([num_images, *self.model.image_shape], np.uint8)
         codes = self._pop_codes(stacks, archive)
+        latents = self._latents_of(num_lanes, archive.index_bits)
         for number, (rows, is_on) in enumerate(_batches(num_images, num_lanes)):
-            f_z = self._f_z(codes, number, num_lanes)
+            f_z = latents and latents.f_z(codes[number])
             label = self._label(archive.labels, rows)
             decoded = pixels.pop(stacks, f_z, label, is_on)
             images[rows[is_on]] = decoded[is_on]
@@ -172,9 +172,10 @@ class Codec:
         if self.model.vae is None:
             raise InputError("`preview` must have a model with a VAE; got none.")
         archive = self._open(data)
-        num_lanes = len(archive.streams)
         codes = self._pop_codes(OpenStacks(archive.streams, room=1), archive)
-        previews = [to_levels(self._latents_of(num_lanes).f_z(c)) for c in codes]
+        latents = self._latents_of(len(archive.streams), archive.index_bits)
+        assert latents is not None  # The model has a VAE.
+        previews = [to_levels(latents.f_z(code)) for code in codes]
         images = np.concatenate(previews)[: archive.num_images]
         return Decoded(images, archive.labels, _list(archive.names))
 
@@ -203,21 +204,16 @@ class Codec:
             for _, is_on in _batches(archive.num_images, len(archive.streams))
         ]
 
-    def _f_z(
-        self, codes: list[LatentCode], number: int, num_lanes: int
-    ) -> tf.Tensor | None:
-        """f(z) of a batch; None without a VAE."""
-        return self._latents_of(num_lanes).f_z(codes[number]) if codes else None
-
-    def _latents_of(self, num_lanes: int) -> Latents:
-        if num_lanes not in self._latents:
-            self._latents[num_lanes] = Latents(
-                self.model,
-                num_lanes,
-                self.settings.block_bits,
-                self.settings.index_bits,
+    def _latents_of(self, num_lanes: int, index_bits: int) -> Latents | None:
+        """Codes the latents of so many images; None without a VAE."""
+        if self.model.vae is None:
+            return None
+        key = num_lanes, index_bits
+        if key not in self._latents:
+            self._latents[key] = Latents(
+                self.model, num_lanes, self.settings.block_bits, index_bits
             )
-        return self._latents[num_lanes]
+        return self._latents[key]
 
     def _label(self, labels: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
         return labels[rows] if labels is not None and self.model.num_classes else None

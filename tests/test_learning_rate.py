@@ -1,15 +1,20 @@
 """The learning rate of every step: warm-up, constant, cool-down."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from event_files import scalars
-from test_recovery import STAGE, assert_equal, train, weights
+from test_recovery import SETTINGS, STAGE, assert_equal, train, weights
+from tiny import tiny_config, tiny_images, tiny_trainer
 
 from agave_tf.errors import InputError
-from agave_tf.runs.changes import Change
+from agave_tf.runs.changes import Change, changed_midway
+from agave_tf.runs.same_run import check_same_run
 from agave_tf.settings.config import TrainConfig
 from agave_tf.training.learning_rate import learning_rate
+from agave_tf.training.train_loop import Trainer
 
 
 def rates(num_steps, **settings):
@@ -48,25 +53,38 @@ def test_a_run_may_be_given_its_cool_down_on_the_way(tmp_path):
     assert shown[8] == 0
 
 
-def test_the_number_of_steps_belongs_to_a_run_with_a_cool_down(tmp_path):
-    train(tmp_path / "run", 8, cooldown_steps=4)
-    with pytest.raises(InputError, match=f"`{STAGE}_steps` must be 8 .*finished"):
-        train(tmp_path / "run", 6, cooldown_steps=4)
-    with pytest.raises(InputError, match="`cooldown_steps` must be 4 .*finished"):
-        train(tmp_path / "run", 8, cooldown_steps=0)
-    run = train(tmp_path / "run", 10, cooldown_steps=4)
-    assert run.changes == (Change(f"{STAGE}_steps", 8, 10, 8),)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of 2 steps with a cool-down."""
+    return train(tmp_path_factory.mktemp("run") / "run", 2, cooldown_steps=1)
 
 
-def test_a_constant_rate_can_get_a_cool_down_and_lose_it_again(tmp_path):
+@pytest.mark.parametrize(
+    ("steps", "cooldown", "said"),
+    [(1, 1, f"`{STAGE}_steps` must be 2 .*finished"), (2, 0, "must be 1 .*finished")],
+)
+def test_the_number_of_steps_belongs_to_a_run_with_a_cool_down(
+    finished, steps, cooldown, said
+):
+    with pytest.raises(InputError, match=said):
+        train(finished.path, steps, cooldown_steps=cooldown)
+    stage, old = finished.stage, finished.config
+    longer = tiny_config(**SETTINGS, pretrain_pixel_cnn_steps=4, cooldown_steps=1)
+    assert check_same_run(finished.path, stage, longer) is not None
+    changes = changed_midway(stage, old, longer)
+    assert changes == (Change(f"{STAGE}_steps", 2, 4, None),)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 3), (3, 0)])
+def test_a_constant_rate_can_get_a_cool_down_and_lose_it(tmp_path, before, after):
     """A constant rate has a place in the checkpoint, a schedule has none."""
-    train(tmp_path / "run", 2, warmup_steps=0)
-    train(tmp_path / "run", 4, warmup_steps=0, cooldown_steps=3)
-    run = train(tmp_path / "run", 6, warmup_steps=0)
-    assert run.step == 6
-    assert [change.setting for change in run.changes] == [
-        "cooldown_steps",
-        f"{STAGE}_steps",
-        "cooldown_steps",
-        f"{STAGE}_steps",
-    ]
+    settings = {"warmup_steps": 0, "pretrain_pixel_cnn_steps": 8}
+    first = tiny_trainer(tmp_path, STAGE, cooldown_steps=before, **settings)
+    first.state.optimizer.iterations.assign(6)
+    first.save()
+    old, new = first.run.config, tiny_config(cooldown_steps=after, **settings)
+    changes = changed_midway(first.run.stage, old, new)
+    changed = dataclasses.replace(first.run, config=new, changes=changes)
+    second = Trainer(changed, tiny_images(), tiny_images())
+    expected = 0.002 * (2 / 3 if after else 1)
+    np.testing.assert_allclose(second.state.learning_rate(), expected, rtol=1e-6)

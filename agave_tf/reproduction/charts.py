@@ -14,12 +14,14 @@ class Chart(NamedTuple):
     """Curves over one axis.
 
     curves: (x values, y values) by name.
+    points: names of curves whose values are too few to be joined by lines.
     """
 
     title: str
     x_label: str
     y_label: str
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    points: tuple[str, ...] = ()
 
 
 def draw_charts(charts: Sequence[Chart]) -> np.ndarray:
@@ -39,7 +41,10 @@ def draw_charts(charts: Sequence[Chart]) -> np.ndarray:
     figure = Figure(figsize=(4.5 * len(charts), 3.5), dpi=100, layout="constrained")
     for chart, axes in zip(charts, figure.subplots(1, len(charts), squeeze=False)[0]):
         for name, (x, y) in chart.curves.items():
-            axes.plot(x, y, marker="o", markersize=3, label=name)
+            style = {"marker": "o", "markersize": 3}
+            if name in chart.points:
+                style = {"marker": "D", "linestyle": "", "color": "black", "zorder": 3}
+            axes.plot(x, y, label=name, **style)
         axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)
         axes.legend(fontsize="small")
         axes.grid(alpha=0.3)

@@ -3,10 +3,14 @@
 import dataclasses
 from typing import NamedTuple
 
+import numpy as np
+
+from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.planned_runs import CURVES
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.trained_runs import TrainedRuns
+from agave_tf.runs.event_curves import Curve
 
 
 class OriginalCurve(NamedTuple):
@@ -47,7 +51,7 @@ class _Row:
     model: str = column("model")
     step: int = column("step")
     original: float = column("original")
-    ours: float = column("ours")
+    ours: Estimate = column("ours (± seeds)")
     difference: float = column("ours - original")
 
 
@@ -55,16 +59,26 @@ def learning_curves(trained: TrainedRuns) -> Report:
     """Makes a table and a chart of our curves beside the originals', bits/dim."""
     rows, charts = [], []
     for original in ORIGINALS:
-        curve = trained.curve(CURVES[original.stage], "")
-        ours = dict(zip(curve.steps, curve.values, strict=True))
-        rows += [
-            _Row(original.title, step, bits, ours[step], ours[step] - bits)
-            for step, bits in original.bits_per_dim.items()
-            if step in ours
-        ]
-        shown = {step: bits for step, bits in ours.items() if step >= 100}
-        points = {"ours": shown, "original": original.bits_per_dim}
-        curves = {name: (list(c), list(c.values())) for name, c in points.items()}
-        charts.append(Chart(original.title, "step", "bits/dim", curves))
+        name = CURVES[original.stage]
+        ours = {
+            f"ours, seed {seed}": dict(zip(*trained.curve(name, "", seed)))
+            for seed in trained.seeds(name)
+        }
+        for step, bits in original.bits_per_dim.items():
+            # One mean over the images for each seed.
+            values = np.array([[curve[step]] for curve in ours.values()])
+            mean = float(values.mean())
+            rows.append(_Row(original.title, step, bits, estimate(values), mean - bits))
+        first = min(original.bits_per_dim)
+        shown = {**ours, "original": original.bits_per_dim}
+        curves = {name: _from_step(first, curve) for name, curve in shown.items()}
+        title = original.title
+        charts.append(Chart(title, "step", "bits/dim", curves, points=("original",)))
     title = "Learning curves of our code beside the originals', CIFAR-10 at 16x16"
     return Report(title, rows, figure=draw_charts(charts))
+
+
+def _from_step(first: int, curve: dict[int, float]) -> Curve:
+    """The part of a curve, values by step, that begins with a step."""
+    steps = [step for step in curve if step >= first]
+    return Curve(steps, [curve[step] for step in steps])

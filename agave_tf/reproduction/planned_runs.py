@@ -201,7 +201,7 @@ def planned_runs() -> dict[str, PlannedRun]:
     runs += [_from_scratch(baseline) for baseline in BASELINES]
     runs += [_long(run) for run in LONG_RUNS]
     runs += [
-        PlannedRun(name, stage, has_seeds=False, preset="learning_curves.flags")
+        PlannedRun(name, stage, preset="learning_curves.flags")
         for stage, name in CURVES.items()
     ]
     return {run.name: run for run in runs}

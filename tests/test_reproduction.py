@@ -145,8 +145,8 @@ def test_runs_that_are_compared_make_as_many_steps():
     annealed = f"--kl_annealing_steps={round(2 / 3 * pixel_cnn)}"
     assert annealed in commands["scratch_kl_annealing"]
     for name in ("long_lambda_12", "long_without_loss"):
-        assert f"--joint_steps={6 * joint}" in commands[name]
-    assert f"--pretrain_pixel_cnn_steps={6 * joint}" in commands["long_pixel_cnn"]
+        assert f"--joint_steps={5 * joint}" in commands[name]
+    assert f"--pretrain_pixel_cnn_steps={5 * joint}" in commands["long_pixel_cnn"]
 
 
 @dataclasses.dataclass(frozen=True)

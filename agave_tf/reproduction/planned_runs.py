@@ -130,7 +130,7 @@ LONG_LAMBDAS = {
 }
 LONG_RUNS = (*LONG_LAMBDAS.values(), LONG_WITHOUT_LOSS, LONG_PIXEL_CNN)
 # How many times as many steps they make as a joint run.
-LONGER_BY = 6
+LONGER_BY = 5
 
 
 # Runs at the settings of the originals, by their stage.

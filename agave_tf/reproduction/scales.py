@@ -46,16 +46,16 @@ SCALES: dict[str, Scale] = {
     "small": Scale(
         preset="reproduce_small.flags",
         evaluation=EvaluationSettings(
-            num_importance_samples=10, max_images=256, probe_images=5_000
+            num_importance_samples=4, max_images=2_000, probe_images=5_000
         ),
-        hardware="two cores of an AMD EPYC with AVX2",
-        start_seconds=40,
+        hardware="two cores of an AMD EPYC with AVX512, two runs at a time",
+        start_seconds=12,
         num_seeds=3,
         step_seconds={
-            "pretrain_vae": 0.1,
-            "pretrain_pixel_cnn": 0.25,
-            "joint": 0.4,
-            "ablation": 0.4,
+            "pretrain_vae": 0.03,
+            "pretrain_pixel_cnn": 0.056,
+            "joint": 0.105,
+            "ablation": 0.105,
         },
     ),
     "medium": Scale(

@@ -3,6 +3,7 @@
 import csv
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -49,6 +50,18 @@ def test_a_copy_has_the_weights_and_the_scores_of_every_image(copied):
     content = json.loads(pathlib.Path(copy.file("evaluation_test.json")).read_text())
     for name, mean in content["scores"].items():
         np.testing.assert_allclose(scores[name].mean(), mean, rtol=1e-12)
+
+
+def test_scores_of_images_in_another_file_are_not_taken(copied, tmp_path):
+    _, _, copy = copied
+    shutil.copytree(copy.path, tmp_path / "copy")
+    moved = open_run(str(tmp_path / "copy"))
+    file = tmp_path / "copy" / "evaluation_test_images.npz"
+    assert stored_image_scores(moved, SCORED) is not None
+    np.savez(file, **{"index": np.arange(5)})
+    assert stored_image_scores(moved, SCORED) is None
+    file.unlink()
+    assert stored_image_scores(moved, SCORED) is None
 
 
 def test_a_copy_names_no_path_of_the_machine(copied):

@@ -1,6 +1,5 @@
 """Images to bytes and back, bit for bit, with a model as the code."""
 
-import zlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ import numpy as np
 from agave_tf.codec.archive import Archive, archive_of
 from agave_tf.codec.entropy_coder import PRECISION, Interval, OpenStacks, Stacks
 from agave_tf.codec.environment import this_environment
+from agave_tf.codec.lanes import lane_batches, lane_checksums
 from agave_tf.codec.latents import (
     LatentCode,
     Latents,
@@ -30,7 +30,7 @@ class Decoded(NamedTuple):
 
     images: np.ndarray  # uint8 [N,H,W,C]
     labels: np.ndarray | None  # int32 [N]
-    names: list[str] | None
+    names: Sequence[str] | None
 
 
 class Progress(NamedTuple):
@@ -102,12 +102,12 @@ class Codec:
         num_images = len(images)
         num_lanes = min(self.settings.lanes, num_images)
         pixels = Pixels(self.model, num_lanes)
-        batches, codes = _batches(num_images, num_lanes), []
+        batches, codes = lane_batches(num_images, num_lanes), []
         latents = self._latents_of(num_lanes, self.settings.index_bits)
         if latents is not None:
             for rows, is_on in batches:
                 codes.append(_of_lanes(latents.choose(images[rows]), is_on))
-        stacks = Stacks(_checksums(images, codes, num_lanes))
+        stacks = Stacks(lane_checksums(images, codes, num_lanes))
         # A stream is a stack: the last batch is pushed first.
         for number, (rows, is_on) in reversed([*enumerate(batches)]):
             f_z = latents and latents.f_z(codes[number])
@@ -147,7 +147,7 @@ class Codec:
         images = np.zeros([num_images, *self.model.image_shape], np.uint8)
         codes = self._pop_codes(stacks, archive)
         latents = self._latents_of(num_lanes, archive.index_bits)
-        for number, (rows, is_on) in enumerate(_batches(num_images, num_lanes)):
+        for number, (rows, is_on) in enumerate(lane_batches(num_images, num_lanes)):
             f_z = latents and latents.f_z(codes[number])
             label = self._label(archive.labels, rows)
             decoded = pixels.pop(stacks, f_z, label, is_on)
@@ -155,13 +155,13 @@ class Codec:
             self._progress(Progress(int(is_on.sum()), 0.0))
         if not (
             stacks.is_at_end().all()
-            and (stacks.checksums == _checksums(images, codes, num_lanes)).all()
+            and (stacks.checksums == lane_checksums(images, codes, num_lanes)).all()
         ):
             raise InputError(
                 "The file of coded images is damaged, or its machine computes other "
                 "last bits than this one: the checksum of its images is another."
             )
-        return Decoded(images, archive.labels, _list(archive.names))
+        return Decoded(images, archive.labels, archive.names)
 
     def preview(self, data: bytes) -> Decoded:
         """f(z) of every image, uint8 [N,h,w,c], from the first part of each stream.
@@ -177,7 +177,7 @@ class Codec:
         assert latents is not None  # The model has a VAE.
         previews = [to_levels(latents.f_z(code)) for code in codes]
         images = np.concatenate(previews)[: archive.num_images]
-        return Decoded(images, archive.labels, _list(archive.names))
+        return Decoded(images, archive.labels, archive.names)
 
     def _open(self, data: bytes) -> Archive:
         archive = archive_of(data, self.model.num_levels)
@@ -201,7 +201,7 @@ class Codec:
             return []
         return [
             pop_code(stacks, archive.ranges, archive.index_bits, is_on)
-            for _, is_on in _batches(archive.num_images, len(archive.streams))
+            for _, is_on in lane_batches(archive.num_images, len(archive.streams))
         ]
 
     def _latents_of(self, num_lanes: int, index_bits: int) -> Latents | None:
@@ -245,32 +245,7 @@ class Codec:
         return labels
 
 
-def _batches(num_images: int, num_lanes: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Numbers of images int [L], and whether a lane has one, bool [L], by batch."""
-    batches = []
-    for first in range(0, num_images, num_lanes):
-        rows = np.arange(first, first + num_lanes)
-        batches.append((np.minimum(rows, num_images - 1), rows < num_images))
-    return batches
-
-
 def _of_lanes(code: LatentCode, is_on: np.ndarray) -> LatentCode:
     """A code without the lanes that have no image: they count as the first lane's."""
     counts = [np.where(is_on, count, count[0]) for count in code.counts]
     return code._replace(counts=counts)
-
-
-def _checksums(
-    images: np.ndarray, codes: list[LatentCode], num_lanes: int
-) -> np.ndarray:
-    """31 bits of the CRC-32 of every lane's latents and images, int64 [L]."""
-    checksums = [0] * num_lanes
-    for number, image in enumerate(images):
-        batch, lane = divmod(number, num_lanes)
-        content = codes[batch].of_image(lane) if codes else b""
-        checksums[lane] = zlib.crc32(content + image.tobytes(), checksums[lane])
-    return np.array(checksums, np.int64) & ((1 << 31) - 1)
-
-
-def _list(names: Sequence[str] | None) -> list[str] | None:
-    return None if names is None else list(names)

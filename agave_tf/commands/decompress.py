@@ -7,6 +7,7 @@ PixelCNN++.
 """
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import tqdm
@@ -86,13 +87,13 @@ def run(values: flags.FlagValues) -> None:
         if decoded.labels is not None:
             arrays["labels"] = decoded.labels
         if decoded.names is not None:
-            arrays["names"] = np.array(decoded.names)
+            arrays["names"] = np.array(list(decoded.names))
         write_npz(values.save_npz, arrays)
     what = "previews, f(z)" if values.preview else "images"
     print(f"{values.output_dir or values.save_npz}: {len(decoded.images)} {what}")
 
 
-def _file_names(names: list[str] | None, count: int) -> list[str]:
+def _file_names(names: Sequence[str] | None, count: int) -> list[str]:
     """A path below the directory for every image, ending in .png.
 
     Raises:

@@ -20,14 +20,14 @@ class CodecSettings(Settings):
         main=True,
     )
     block_bits: float = setting(
-        12.0,
-        "KL of a block of latents, in bits. Fewer bits make more blocks, which are "
-        "coded by longer indices, but of likelier latents.",
+        16.0,
+        "KL of a block of latents, in bits. Fewer bits make more blocks, so more "
+        "indices, and latents that fit the image better.",
         at_least(1),
     )
     index_bits: int = setting(
-        10,
+        12,
         "Bits of the index of a block's candidate: the best of 2**index_bits draws "
-        "from the prior is taken.",
+        "from the prior is taken. More fit better, and take longer.",
         between(1, 16),
     )

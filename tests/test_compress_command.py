@@ -86,6 +86,33 @@ def test_a_damaged_file_leaves_nothing(home):
     refused("`output` must end in .agave", *arguments, f"--output={home}/x.png")
 
 
+def test_flags_of_a_data_set_do_not_go_with_files(home):
+    arguments = ("compress", f"--run_dir={home}/run", f"--files={home}/pictures/c.png")
+    output = f"--output={home}/x.agave"
+    refused("`max_images` must not", *arguments, output, "--max_images=1")
+    refused("`image_size` must not", *arguments, output, "--image_size=8")
+
+
+def test_labels_that_are_not_written_are_said(home):
+    npz = home / "labelled.npz"
+    images = (
+        np.zeros([20, 8, 8, 3], np.uint8)
+        + np.arange(20, dtype=np.uint8)[:, None, None, None]
+    )
+    np.savez(npz, images=images, labels=np.arange(20) % 3)
+    file = home / "labelled.agave"
+    run = f"--run_dir={home}/run"
+    coded = ("compress", run, f"--dataset=npz:{npz}", f"--output={file}", "--nobound")
+    succeeds(*coded)
+    decompress = ("decompress", run, f"--input={file}")
+    result = succeeds(*decompress, f"--output_dir={home}/no_labels")
+    assert "has labels too, which --save_npz would write" in result.stderr
+    result = succeeds(*decompress, f"--save_npz={home}/labels.npz")
+    assert "has labels too" not in result.stderr
+    with np.load(home / "labels.npz") as arrays:
+        assert len(arrays["labels"]) == len(arrays["images"])
+
+
 def test_pictures_of_another_size_and_nothing_at_all_are_refused(tmp_path):
     write_png(tmp_path / "a.png", np.zeros([8, 12, 3], np.uint8))
     with pytest.raises(InputError, match=r"shape \[8, 8, 3\].*a\.png is \[8, 12, 3\]"):

@@ -1,6 +1,7 @@
 """A copy of a run for others: small, without paths, and of use to every command."""
 
 import csv
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -12,6 +13,7 @@ from test_recovery import train
 
 from agave_tf.errors import InputError
 from agave_tf.interop.run_copy import copy_run
+from agave_tf.runs.compare_runs import compare_runs
 from agave_tf.runs.evaluate_run import evaluate_run, stored_image_scores
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import open_run
@@ -62,6 +64,15 @@ def test_scores_of_images_in_another_file_are_not_taken(copied, tmp_path):
     assert stored_image_scores(moved, SCORED) is None
     file.unlink()
     assert stored_image_scores(moved, SCORED) is None
+
+
+def test_runs_are_compared_without_what_the_other_cannot_be_probed_for(copied):
+    """Neither has labels; both scores are stored, so nothing is computed."""
+    _, run, copy = copied
+    images = load_run_data(run, run.config.data, ["test"]).test
+    probed = dataclasses.replace(SCORED, probe=True)
+    found = compare_runs(run, copy, images, probed)
+    assert (found.mean, found.low, found.high) == (0, 0, 0)
 
 
 def test_a_copy_names_no_path_of_the_machine(copied):

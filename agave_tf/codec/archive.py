@@ -131,7 +131,12 @@ def archive_of(data: bytes, num_levels: int) -> Archive:
         raise InputError(f"{_DAMAGED}: the checksum of its header is another.")
     streams = [reader.bytes(length) for length in lengths]
     streams.append(data[reader.place :])
-    names, labels = _read_names_and_labels(flags, content, num_images)
+    try:
+        names, labels = _read_names_and_labels(flags, content, num_images)
+    except (zlib.error, OverflowError) as error:
+        raise InputError(f"{_DAMAGED}: its names or labels ({error}).") from error
+    if names is not None and len(names) != num_images:
+        raise InputError(f"{_DAMAGED}: {len(names)} names of {num_images} images.")
     return Archive(
         weights, environment, num_images, index_bits, ranges, names, labels, streams
     )

@@ -22,8 +22,8 @@ from agave_tf.codec.entropy_coder import (
 from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
-    LogisticMixture,
 )
+from agave_tf.distributions.logistic_mixture import LogisticMixture
 from agave_tf.layers.causal_memory import with_columns
 from agave_tf.layers.library_internals import optimization_barrier
 from agave_tf.models.agave import AGAVE

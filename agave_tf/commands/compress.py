@@ -6,6 +6,8 @@ bin/decompress.py gives the same images, bit for bit, with the same model and ve
 on a machine of the same kind. It is for measuring and research, not for archives.
 """
 
+import dataclasses
+
 import numpy as np
 import tqdm
 from absl import flags, logging
@@ -25,12 +27,14 @@ from agave_tf.commands.running import run_command
 from agave_tf.commands.threads import use_threads
 from agave_tf.data.exact_pictures import NamedImages, read_exact_pictures
 from agave_tf.data.image_set import Images
+from agave_tf.errors import InputError
 from agave_tf.evaluation.bound import bits_per_dim
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.models.agave import AGAVE
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.settings.coding import CodecSettings
+from agave_tf.settings.data import DataConfig
 from agave_tf.settings.user_path import expand_path
 from agave_tf.whole_file import writing
 
@@ -41,6 +45,40 @@ def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of the command."""
     with flag_group("Run", values, main=True):
         define_run_dir("Run directory of the model to code with.", values)
+    _define_image_flags(values)
+    with flag_group("File to write", values, main=True):
+        define_path(
+            "output", None, f"File ending in {SUFFIX} to write.", values, required=True
+        )
+    define_settings_of(CodecSettings, values)
+    with flag_group("Checks", values, main=True):
+        flags.DEFINE_boolean(
+            "verify",
+            True,
+            "Decode the file and compare all that comes out, before the command "
+            "succeeds.",
+            flag_values=values,
+        )
+        flags.DEFINE_boolean(
+            "bound",
+            True,
+            "Also compute the model's bound, to show beside the size of the file.",
+            flag_values=values,
+        )
+    with flag_group("Devices", values):
+        flags.DEFINE_integer(
+            "threads",
+            1,
+            "Threads of an operation. The decoder must use as many, so 1 suits every "
+            "machine.",
+            lower_bound=1,
+            upper_bound=255,
+            flag_values=values,
+        )
+    define_settings_of_run("data", values)
+
+
+def _define_image_flags(values: flags.FlagValues) -> None:
     with flag_group("Images to code", values, main=True):
         flags.DEFINE_list(
             "files",
@@ -64,46 +102,18 @@ def define_flags(values: flags.FlagValues) -> None:
             lower_bound=0,
             flag_values=values,
         )
-    with flag_group("File to write", values, main=True):
-        define_path(
-            "output", None, f"File ending in {SUFFIX} to write.", values, required=True
-        )
-    define_settings_of(CodecSettings, values)
-    with flag_group("Checks", values, main=True):
-        flags.DEFINE_boolean(
-            "verify",
-            True,
-            "Decode the file and compare every image, before the command succeeds.",
-            flag_values=values,
-        )
-        flags.DEFINE_boolean(
-            "bound",
-            True,
-            "Also compute the model's bound, to show beside the size of the file.",
-            flag_values=values,
-        )
-    with flag_group("Devices", values):
-        flags.DEFINE_integer(
-            "threads",
-            1,
-            "Threads of an operation. The decoder must use as many, so 1 suits every "
-            "machine.",
-            lower_bound=1,
-            upper_bound=255,
-            flag_values=values,
-        )
-    define_settings_of_run("data", values)
 
 
 def run(values: flags.FlagValues) -> None:
     """Writes --output."""
     settings = settings_from_flags(CodecSettings, values)
     check_output_file("output", values.output, SUFFIX)
+    _check_image_flags(values)
     use_threads(values.threads)
     source = open_run(values.run_dir)
     logging.info("Reading the weights of %s", source.path)
     model = source.load_model()
-    codec = Codec(model, settings)
+    Codec(model, settings)  # Refuses a model that cannot code.
     images, names = _images(source, values)
     bound = _bound(model, images, settings) if values.bound else None
     with _Bar("Encoding", images, model.num_dims, bound) as bar:
@@ -112,13 +122,26 @@ def run(values: flags.FlagValues) -> None:
     if values.verify:
         with _Bar("Verifying", images, model.num_dims, None) as bar:
             decoded = Codec(model, settings, bar.show).decode(data)
-        if not np.array_equal(decoded.images, images.image):
-            raise AssertionError(
-                "The file decodes to other images; nothing is written."
-            )
+        if not (
+            np.array_equal(decoded.images, images.image)
+            and np.array_equal(np.asarray(decoded.labels), np.asarray(images.label))
+            and decoded.names == names
+        ):
+            raise AssertionError("The file decodes to something else; none is written.")
     with writing(values.output) as file:
         file.write(data)
     _print(values.output, data, images, model.num_dims, bound)
+
+
+def _check_image_flags(values: flags.FlagValues) -> None:
+    """Refuses flags about a data set beside --files, where they have no effect."""
+    names = ["split", "max_images", *(f.name for f in dataclasses.fields(DataConfig))]
+    given = [name for name in names if values[name].present]
+    if values.files and given:
+        raise InputError(
+            f"`{given[0]}` must not be given with --files, which are coded as they "
+            f"are; got both."
+        )
 
 
 def _images(

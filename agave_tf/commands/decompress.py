@@ -75,6 +75,8 @@ def run(values: flags.FlagValues) -> None:
             source.load_model(), progress=lambda done: bar.update(done.num_images)
         )
         decoded = (codec.preview if values.preview else codec.decode)(data)
+    if decoded.labels is not None and not values.save_npz:
+        logging.warning("The file has labels too, which --save_npz would write.")
     if values.output_dir:
         names = _file_names(decoded.names, len(decoded.images))
         with new_directory(values.output_dir) as directory:
@@ -111,6 +113,7 @@ def _file_names(names: Sequence[str] | None, count: int) -> list[str]:
                 f"{path!r}. --save_npz takes any."
             )
     if len(set(paths)) < len(paths):
+        logging.warning("Some names would be the same, so all files are numbered.")
         paths = [f"{i:05d}_{path.replace('/', '_')}" for i, path in enumerate(paths)]
     return paths
 

@@ -4,12 +4,13 @@ Salimans et al. 2017, section 2.1 and 2.2, Eq. 1 to 3; openai/pixel-cnn `nn.py`.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from agave_tf.distributions.discretized_logistic import log_mass_of_level
+from agave_tf.distributions.logistic_mixture import LogisticMixture
 from agave_tf.errors import InputError
 
 tfd = tfp.distributions
@@ -34,22 +35,6 @@ def num_parameters(num_channels: int, num_mixtures: int) -> int:
         raise InputError(f"`num_channels` must be 1 or 3; got {num_channels}.")
     per_channel = 3 if num_channels == 3 else 2
     return num_mixtures * (1 + num_channels * per_channel)
-
-
-class LogisticMixture(NamedTuple):
-    """A mixture of logistics over [-1, 1], whose levels are 2/255 apart."""
-
-    weights: tf.Tensor  # [..., K]
-    means: tf.Tensor  # [..., K]
-    inverse_scales: tf.Tensor  # [..., K]
-
-    def mass_below(self, level: tf.Tensor) -> tf.Tensor:
-        """The mass [..., E] of all levels below some, int [..., E] from 1 to 255."""
-        edge = (2.0 * tf.cast(level, self.means.dtype) - 256.0) / 255.0
-        z = (edge[..., None] - self.means[..., None, :]) * (
-            self.inverse_scales[..., None, :]
-        )
-        return tf.reduce_sum(self.weights[..., None, :] * tf.sigmoid(z), axis=-1)
 
 
 class DiscretizedLogisticMixture(tfp.distributions.Distribution):
@@ -163,7 +148,7 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
             is_last=x > 0.999,
         )
 
-    def given_channels(self, earlier: list[tf.Tensor]) -> "LogisticMixture":
+    def given_channels(self, earlier: list[tf.Tensor]) -> LogisticMixture:
         """p of the next channel, given the ones before it.
 
         Args:

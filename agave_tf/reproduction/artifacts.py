@@ -6,10 +6,7 @@ from typing import NamedTuple
 
 from agave_tf.reproduction.auxiliary_images import figure8, figure9
 from agave_tf.reproduction.auxiliary_loss import baselines, figure7
-from agave_tf.reproduction.lambda_sweep import figure3, figure4
-from agave_tf.reproduction.learning_curves import learning_curves
-from agave_tf.reproduction.likelihoods import table1
-from agave_tf.reproduction.planned_runs import (
+from agave_tf.reproduction.compared_models import (
     ABLATION,
     AUXILIARIES,
     BASELINES,
@@ -23,6 +20,9 @@ from agave_tf.reproduction.planned_runs import (
     lambda_run,
     levels_run,
 )
+from agave_tf.reproduction.lambda_sweep import figure3, figure4
+from agave_tf.reproduction.learning_curves import learning_curves
+from agave_tf.reproduction.likelihoods import table1
 from agave_tf.reproduction.probe_accuracy import probe
 from agave_tf.reproduction.report import Report
 from agave_tf.reproduction.samples import figure2, figure5, figure6

@@ -5,14 +5,14 @@ import dataclasses
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.pictures.picture_row import PictureRow, rows_grid
 from agave_tf.reproduction.claim import Claim, above, below
-from agave_tf.reproduction.picture_comparison import NUM_COLUMNS
-from agave_tf.reproduction.planned_runs import (
+from agave_tf.reproduction.compared_models import (
     AUXILIARIES,
     COLOR_LEVELS,
     MAIN,
     MAIN_LAMBDA,
     levels_run,
 )
+from agave_tf.reproduction.picture_comparison import NUM_COLUMNS
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.trained_runs import TrainedRuns
 

@@ -9,13 +9,7 @@ from agave_tf.pictures.picture_row import PictureRow, rows_grid
 from agave_tf.pictures.rows import Sampler
 from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.claim import Claim, above, below
-from agave_tf.reproduction.picture_comparison import (
-    NUM_COLUMNS,
-    NUM_COMPARED,
-    error_of_f_z,
-    stacked,
-)
-from agave_tf.reproduction.planned_runs import (
+from agave_tf.reproduction.compared_models import (
     ABLATION,
     BASELINES,
     CONTROL,
@@ -23,6 +17,12 @@ from agave_tf.reproduction.planned_runs import (
     REMEDIES,
     WITH_LOSS,
     WITHOUT_LOSS,
+)
+from agave_tf.reproduction.picture_comparison import (
+    NUM_COLUMNS,
+    NUM_COMPARED,
+    error_of_f_z,
+    stacked,
 )
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.trained_runs import TrainedRuns

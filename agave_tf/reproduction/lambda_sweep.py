@@ -8,13 +8,13 @@ from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.pictures.picture_row import PictureRow, rows_grid
 from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.claim import Claim, above
+from agave_tf.reproduction.compared_models import LAMBDAS, lambda_run
 from agave_tf.reproduction.picture_comparison import (
     NUM_COLUMNS,
     NUM_COMPARED,
     error_of_f_z,
     roughness,
 )
-from agave_tf.reproduction.planned_runs import LAMBDAS, lambda_run
 from agave_tf.reproduction.report import Report, column, headings_of
 from agave_tf.reproduction.trained_runs import TrainedRuns
 

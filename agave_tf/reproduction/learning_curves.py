@@ -7,7 +7,7 @@ import numpy as np
 
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.reproduction.charts import Chart, draw_charts
-from agave_tf.reproduction.planned_runs import CURVES
+from agave_tf.reproduction.compared_models import CURVES
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.trained_runs import TrainedRuns
 from agave_tf.runs.event_curves import Curve

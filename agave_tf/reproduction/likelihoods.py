@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.reproduction.claim import Claim, above, below
-from agave_tf.reproduction.planned_runs import LAMBDAS, lambda_run
+from agave_tf.reproduction.compared_models import LAMBDAS, lambda_run
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.trained_runs import TrainedRuns
 

@@ -5,7 +5,7 @@ import dataclasses
 from agave_tf.errors import InputError
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.reproduction.claim import Claim, above
-from agave_tf.reproduction.planned_runs import PROBED
+from agave_tf.reproduction.compared_models import PROBED
 from agave_tf.reproduction.report import Report, column, headings_of
 from agave_tf.reproduction.trained_runs import TrainedRuns
 

@@ -5,8 +5,8 @@ import numpy as np
 from agave_tf.pictures.picture_row import rows_grid
 from agave_tf.pictures.rows import Sampler
 from agave_tf.reproduction.claim import Claim, above
+from agave_tf.reproduction.compared_models import LAMBDAS, MAIN, lambda_run
 from agave_tf.reproduction.picture_comparison import NUM_COLUMNS, rms_difference
-from agave_tf.reproduction.planned_runs import LAMBDAS, MAIN, lambda_run
 from agave_tf.reproduction.report import Report
 from agave_tf.reproduction.trained_runs import TrainedRuns
 

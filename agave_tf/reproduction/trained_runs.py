@@ -9,7 +9,8 @@ import numpy as np
 
 from agave_tf.data.image_set import Images
 from agave_tf.pictures.rows import Sampler
-from agave_tf.reproduction.planned_runs import PROBED, planned_runs, seeded
+from agave_tf.reproduction.compared_models import PROBED, seeded
+from agave_tf.reproduction.planned_runs import planned_runs
 from agave_tf.reproduction.scales import Scale
 from agave_tf.runs.evaluate_run import evaluate_run, stored_image_scores
 from agave_tf.runs.event_curves import Curve, read_curves

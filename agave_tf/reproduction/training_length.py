@@ -12,7 +12,7 @@ import numpy as np
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.claim import Claim, below
-from agave_tf.reproduction.planned_runs import (
+from agave_tf.reproduction.compared_models import (
     LONG_LAMBDAS,
     LONG_PIXEL_CNN,
     LONG_RUNS,

@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Iterable
 
+from agave_tf.reproduction.compared_models import seeded
 from agave_tf.reproduction.jobs import Job, run_jobs
-from agave_tf.reproduction.planned_runs import PlannedRun, planned_runs, seeded
+from agave_tf.reproduction.planned_runs import PlannedRun, planned_runs
 from agave_tf.reproduction.scales import Scale
 from agave_tf.reproduction.trained_runs import TrainedRuns
 from agave_tf.settings.flag_files import find_flag_file, read_flag_file

@@ -1,5 +1,8 @@
 """The difference of two runs, image by image: what it is known to within."""
 
+import contextlib
+import dataclasses
+
 import tensorflow as tf
 from absl import logging
 
@@ -44,12 +47,16 @@ def compare_runs(
     Raises:
       InputError: as `evaluate_run`.
     """
+    # The other may have no VAE, so nothing to probe.
+    settings = dataclasses.replace(settings, probe=False)
     bounds = []
     for each in (run, other):
         scores = stored_image_scores(each, settings)
         if scores is None:
             logging.info("Evaluating %s", each.path)
-            evaluate_run(each, each.load_model(), images, settings, strategy)
+            with strategy.scope() if strategy else contextlib.nullcontext():
+                model = each.load_model()
+            evaluate_run(each, model, images, settings, strategy)
             scores = stored_image_scores(each, settings)
         assert scores is not None  # `evaluate_run` has stored them.
         name = f"{WHOLE}_{settings.num_importance_samples}_samples"

@@ -15,38 +15,16 @@ The network is ConditionalPixelCNN itself: its layers, called with a `CausalMemo
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
 import tensorflow as tf
 
-from agave_tf.distributions.discretized_logistic_mixture import (
-    DiscretizedLogisticMixture,
-)
 from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, with_columns
 from agave_tf.layers.causal_streams import ResizePair, ResnetPair
 from agave_tf.layers.weight_norm import kernels_computed_once
 from agave_tf.models.architecture import function_of_weights
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.sampling.pixel_draws import PixelDraws
-
-
-class PixelSource(Protocol):
-    """What decides the pixels: noise, or a stream that they are decoded from."""
-
-    @property
-    def batch_size(self) -> int:
-        """Images at a time, B."""
-
-    def first_state(self) -> list[tf.Tensor]:
-        """What it keeps from pixel to pixel, before the first one."""
-
-    def next_pixel(
-        self,
-        likelihood: DiscretizedLogisticMixture,
-        position: tf.Tensor,
-        state: list[tf.Tensor],
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """The pixel [B,C] in [-1,1] at a place in raster order, and the next state."""
+from agave_tf.sampling.pixel_source import PixelSource
 
 
 @function_of_weights(jit_compile=True)

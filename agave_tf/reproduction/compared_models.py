@@ -1,0 +1,133 @@
+"""The models that the tables and figures compare, by the names of their runs."""
+
+from typing import Any, NamedTuple
+
+# Lucas & Verbeek 2018: Figures 3 and 4, and Table 1 for 12.
+LAMBDAS = (1, 2, 4, 8, 12)
+# Figure 8.
+COLOR_LEVELS = (256, 128, 64, 32, 16, 8)
+# Lambda of the figures that show one model, or several auxiliary images. Ours; the
+# paper takes 8 in Figures 5 and 8.
+MAIN_LAMBDA = 4
+
+
+def seeded(name: str, seed: int) -> str:
+    """Returns the name of the run with this seed; that of seed 0 has none."""
+    return f"{name}_seed_{seed}" if seed else name
+
+
+def lambda_run(weight: int) -> str:
+    """Returns the name of the joint run with this lambda."""
+    return f"joint_lambda_{weight}"
+
+
+def levels_run(levels: int) -> str:
+    """Returns the name of the joint run whose y has this number of colour levels."""
+    return MAIN if levels == 256 else f"joint_levels_{levels}"
+
+
+MAIN = lambda_run(MAIN_LAMBDA)
+# Runs that continue `MAIN`: without the auxiliary loss, and with it for as many steps.
+ABLATION, CONTROL = "ablation", "control"
+# Runs with other auxiliary images, by their name in Figure 9. Ours: the reduced sizes
+# have 32 colour levels, where the paper has 256, so that only the size is compared.
+AUXILIARIES = {
+    "gray, 16 levels": "joint_gray_16",
+    "32 levels": levels_run(32),
+    "32 levels, half size": "joint_levels_32_downsampled_2",
+    "32 levels, quarter size": "joint_levels_32_downsampled_4",
+}
+
+
+class Baseline(NamedTuple):
+    """A joint run from scratch with lambda 1.
+
+    title: its name in the figure.
+    run: its name among the planned runs.
+    settings: how it differs from a run without auxiliary loss and without a remedy.
+    annealed_share: share of its steps during which the weight of the KL rises.
+    """
+
+    title: str
+    run: str
+    settings: dict[str, Any] = {}
+    annealed_share: float = 0.0
+
+
+WITH_LOSS = Baseline(
+    "auxiliary loss", "scratch_auxiliary_loss", {"auxiliary_weight": 1}
+)
+WITHOUT_LOSS = Baseline("nothing", "scratch_nothing")
+# Remedies against unused latents that others proposed.
+REMEDIES = (
+    Baseline("KL annealing", "scratch_kl_annealing", annealed_share=2 / 3),
+    Baseline("free bits", "scratch_free_bits", {"kl_min": 1}),
+    Baseline(
+        "small receptive field",
+        "scratch_small_receptive_field",
+        {"num_pixel_cnn_resolutions": 1},
+    ),
+)
+BASELINES = (WITH_LOSS, WITHOUT_LOSS, *REMEDIES)
+
+
+class ProbedRun(NamedTuple):
+    """A run whose latents a linear classifier reads.
+
+    title: its name in the table.
+    run: its name among the planned runs.
+    has_auxiliary_loss: whether it was trained with the auxiliary loss to the end.
+    """
+
+    title: str
+    run: str
+    has_auxiliary_loss: bool
+
+
+PROBED = (
+    ProbedRun("VAE alone", "pretrain_vae", True),
+    *(
+        ProbedRun(f"AGAVE, lambda {weight}", lambda_run(weight), True)
+        for weight in (1, MAIN_LAMBDA, 12)
+    ),
+    ProbedRun("its control", CONTROL, True),
+    ProbedRun("its ablation", ABLATION, False),
+    *(ProbedRun(f"from scratch, {b.title}", b.run, b is WITH_LOSS) for b in BASELINES),
+)
+
+
+class LongRun(NamedTuple):
+    """A run that shows how a model goes on to learn, over many more steps.
+
+    title: its name in the figure.
+    run: its name among the planned runs.
+    stage: the stage it trains.
+    settings: how it differs from the preset.
+    """
+
+    title: str
+    run: str
+    stage: str
+    settings: dict[str, Any] = {}
+
+
+LONG_PIXEL_CNN = LongRun("PixelCNN++ alone", "long_pixel_cnn", "pretrain_pixel_cnn")
+LONG_WITHOUT_LOSS = LongRun(
+    "no auxiliary loss",
+    "long_without_loss",
+    "joint",
+    {"auxiliary_weight": 0, "kl_weight": 1},
+)
+LONG_LAMBDAS = {
+    weight: LongRun(
+        f"lambda {weight}", f"long_lambda_{weight}", "joint", {"kl_weight": weight}
+    )
+    for weight in (1, 4, 12)
+}
+LONG_RUNS = (*LONG_LAMBDAS.values(), LONG_WITHOUT_LOSS, LONG_PIXEL_CNN)
+# How many times as many steps they make as a joint run.
+LONGER_BY = 5
+
+
+# Runs at the settings of the originals, by their stage.
+CURVES = {"pretrain_pixel_cnn": "curve_pixel_cnn", "pretrain_vae": "curve_vae"}

@@ -49,13 +49,13 @@ SCALES: dict[str, Scale] = {
             num_importance_samples=4, max_images=2_000, probe_images=5_000
         ),
         hardware="two cores of an AMD EPYC with AVX512, two runs at a time",
-        start_seconds=12,
+        start_seconds=20,
         num_seeds=3,
         step_seconds={
-            "pretrain_vae": 0.03,
-            "pretrain_pixel_cnn": 0.056,
-            "joint": 0.105,
-            "ablation": 0.105,
+            "pretrain_vae": 0.029,
+            "pretrain_pixel_cnn": 0.060,
+            "joint": 0.098,
+            "ablation": 0.098,
         },
     ),
     "medium": Scale(

@@ -106,6 +106,15 @@ def test_runs_of_a_seed_start_from_runs_of_that_seed():
     command = workspace.command(needed["joint_lambda_12_seed_2"])
     assert "--init_vae_from=out/runs/pretrain_vae_seed_2" in command
     assert "--seed=2" in command
+    # The claim of Table 1 has the least margin.
+    workspace = Workspace("out", SCALES["toy"]._replace(more_for_table1=1), "")
+    needed = {
+        run.name for run in workspace.needed(["joint_lambda_12", "joint_lambda_4"])
+    }
+    assert needed == {
+        *(f"{kind}{seed}" for kind in kinds for seed in ("", "_seed_1")),
+        "joint_lambda_4",
+    }
     # A curve of many steps has one seed.
     assert [run.name for run in workspace.needed(["long_pixel_cnn"])] == [
         "pretrain_pixel_cnn",
@@ -193,7 +202,7 @@ class FakeTrainedRuns(TrainedRuns):
         self.open(name)
         return Images(np.zeros((8, 8, 8, 3), np.uint8), np.arange(8, dtype=np.int32))
 
-    def scores(self, name):
+    def scores(self, name, all_seeds=False):
         self.open(name)
         features = ("pixels", "z, mean", "z, drawn", "f(z)")
         noise = np.random.default_rng(len(name)).normal(0, 0.01, [2, 8])

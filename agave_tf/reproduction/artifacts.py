@@ -17,6 +17,7 @@ from agave_tf.reproduction.compared_models import (
     LONG_RUNS,
     MAIN,
     PROBED,
+    TABLE1,
     lambda_run,
     levels_run,
 )
@@ -52,7 +53,7 @@ _BY_LAMBDA = [lambda_run(weight) for weight in LAMBDAS]
 _BY_LEVELS = [levels_run(levels) for levels in COLOR_LEVELS]
 
 ARTIFACTS: dict[str, Artifact] = {
-    "table1": Artifact([*_PRETRAINED, "longer_pixel_cnn", _BY_LAMBDA[-1]], table1),
+    "table1": Artifact([*TABLE1.values()], table1),
     "figure2": Artifact([*_PRETRAINED, _BY_LAMBDA[-1]], figure2),
     "figure3": Artifact(_BY_LAMBDA, figure3),
     "figure4": Artifact(_BY_LAMBDA, figure4),

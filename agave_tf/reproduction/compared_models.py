@@ -26,6 +26,13 @@ def levels_run(levels: int) -> str:
     return MAIN if levels == 256 else f"joint_levels_{levels}"
 
 
+# Table 1.
+TABLE1 = {
+    "VAE-IAF alone": "pretrain_vae",
+    "PixelCNN++ alone, before joint training": "pretrain_pixel_cnn",
+    "PixelCNN++ alone, as many steps as AGAVE's": "longer_pixel_cnn",
+    f"AGAVE, lambda {LAMBDAS[-1]}": lambda_run(LAMBDAS[-1]),
+}
 MAIN = lambda_run(MAIN_LAMBDA)
 # Runs that continue `MAIN`: without the auxiliary loss, and with it for as many steps.
 ABLATION, CONTROL = "ablation", "control"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.reproduction.claim import Claim, above, below
-from agave_tf.reproduction.compared_models import LAMBDAS, lambda_run
+from agave_tf.reproduction.compared_models import TABLE1
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.trained_runs import TrainedRuns
 
@@ -48,16 +48,11 @@ class _Row:
 
 def table1(trained: TrainedRuns) -> Report:
     """Makes Table 1: bounds of the VAE, the PixelCNN++ and AGAVE, bits/dim of x."""
-    vae = trained.scores("pretrain_vae").bound
-    short_pixel_cnn = trained.scores("pretrain_pixel_cnn").bound
-    pixel_cnn = trained.scores("longer_pixel_cnn").bound
-    agave = trained.scores(lambda_run(LAMBDAS[-1])).bound
     ours = {
-        "VAE-IAF alone": vae,
-        "PixelCNN++ alone, before joint training": short_pixel_cnn,
-        "PixelCNN++ alone, as many steps as AGAVE's": pixel_cnn,
-        f"AGAVE, lambda {LAMBDAS[-1]}": agave,
+        model: trained.scores(name, all_seeds=True).bound
+        for model, name in TABLE1.items()
     }
+    vae, _, pixel_cnn, agave = ours.values()
     height, width, _ = trained.open("pretrain_vae").image_shape
     rows = [
         _Row(model, "ours", f"{height}x{width}", estimate(bound))

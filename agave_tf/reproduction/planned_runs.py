@@ -17,10 +17,12 @@ from agave_tf.reproduction.compared_models import (
     LONGER_BY,
     MAIN,
     MAIN_LAMBDA,
+    TABLE1,
     Baseline,
     LongRun,
     seeded,
 )
+from agave_tf.reproduction.scales import Scale
 
 
 class PlannedRun(NamedTuple):
@@ -50,6 +52,13 @@ class PlannedRun(NamedTuple):
     annealed_share: float = 0.0
     num_evaluations: int = 0
     preset: str = ""
+
+    def num_seeds(self, scale: Scale) -> int:
+        """Returns the number of its trainings; their seeds are 0, 1 and so on."""
+        if not self.has_seeds:
+            return 1
+        more = scale.more_for_table1 if self.name in TABLE1.values() else 0
+        return scale.num_seeds + more
 
     def with_seed(self, seed: int) -> "PlannedRun":
         """Returns this run with another seed, from runs of that seed."""

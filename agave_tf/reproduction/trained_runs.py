@@ -61,7 +61,7 @@ class TrainedRuns:
     def __init__(self, directory: str, scale: Scale):
         self.directory, self.scale = directory, scale
         self._held_out: Images | None = None
-        self._scores: dict[str, Scores] = {}
+        self._scores: dict[tuple[str, int], Scores] = {}
         self._planned = planned_runs()
 
     def path(self, name: str) -> str:
@@ -73,7 +73,7 @@ class TrainedRuns:
         return open_run(self.path(seeded(name, seed)))
 
     def seeds(self, name: str) -> range:
-        """Returns the seeds with which a run is trained."""
+        """Returns the seeds that a run has in common with the others."""
         return range(self.scale.num_seeds if self._planned[name].has_seeds else 1)
 
     def held_out(self, name: str) -> Images:
@@ -83,14 +83,23 @@ class TrainedRuns:
             self._held_out = load_run_data(run, run.config.data, ["test"]).test
         return self._held_out
 
-    def scores(self, name: str) -> Scores:
+    def scores(self, name: str, all_seeds: bool = False) -> Scores:
         """Returns the scores of a run, which is evaluated if they are not stored yet.
 
         Runs of `PROBED` are probed too, if the images have labels.
+
+        Args:
+          name: the run.
+          all_seeds: every training of the run; False: with the seeds of `seeds`, as
+            many as other runs have, to compare it with them.
         """
-        if name not in self._scores:
-            self._scores[name] = self._read_scores(name)
-        return self._scores[name]
+        seeds = self.seeds(name)
+        if all_seeds:
+            seeds = range(self._planned[name].num_seeds(self.scale))
+        key = (name, len(seeds))
+        if key not in self._scores:
+            self._scores[key] = self._read_scores(name, seeds)
+        return self._scores[key]
 
     def of_samplers(
         self, name: str, measure: Callable[[Sampler], np.ndarray], finish: bool = False
@@ -105,8 +114,8 @@ class TrainedRuns:
         samplers = (self.sampler(name, finish, seed) for seed in self.seeds(name))
         return np.stack([measure(sampler) for sampler in samplers])
 
-    def _read_scores(self, name: str) -> Scores:
-        of_seeds = [self._image_scores(name, seed) for seed in self.seeds(name)]
+    def _read_scores(self, name: str, seeds: range) -> Scores:
+        of_seeds = [self._image_scores(name, seed) for seed in seeds]
         parts = {key: np.stack([s[key] for s in of_seeds]) for key in of_seeds[0]}
         probe = {
             key.removeprefix("probe of "): parts.pop(key).astype(float)
@@ -159,7 +168,7 @@ class TrainedRuns:
         """Returns all that numbers of these runs depend on: training and evaluation."""
         return {
             "preset": self.scale.preset,
-            "num_seeds": self.scale.num_seeds,
+            "num_seeds": {n: self._planned[n].num_seeds(self.scale) for n in names},
             "steps": {name: self.open(name).step for name in names},
             "evaluation": dataclasses.asdict(self.scale.evaluation),
         }

@@ -32,9 +32,9 @@ class Workspace:
         self.trained = TrainedRuns(os.path.join(directory, "runs"), scale)
         self._planned = {
             run.name: run
-            for seed in range(scale.num_seeds)
+            for seed in range(scale.num_seeds + scale.more_for_table1)
             for planned in planned_runs().values()
-            if planned.has_seeds or not seed
+            if seed < planned.num_seeds(scale)
             for run in [planned.with_seed(seed)]
         }
 
@@ -48,8 +48,8 @@ class Workspace:
         queue = [
             name
             for base in names
-            for seed in range(self.scale.num_seeds)
-            if (name := seeded(base, seed)) in self._planned
+            for seed in range(self._planned[base].num_seeds(self.scale))
+            for name in [seeded(base, seed)]
         ]
         while queue:
             name = queue.pop()

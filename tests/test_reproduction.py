@@ -16,6 +16,7 @@ from command_process import Command, refused
 from agave_tf.data.image_set import Images
 from agave_tf.pictures.picture_row import PictureRow
 from agave_tf.reproduction import trained_runs
+from agave_tf.reproduction import workspace as workspaces
 from agave_tf.reproduction.artifacts import ARTIFACTS
 from agave_tf.reproduction.claim import Claim, below
 from agave_tf.reproduction.learning_curves import ORIGINALS
@@ -120,6 +121,31 @@ def test_runs_of_a_seed_start_from_runs_of_that_seed():
         "pretrain_pixel_cnn",
         "long_pixel_cnn",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_trained"),
+    [("ablation_steps", True), ("joint_steps", False), ("learning_rate", False)],
+)
+def test_a_run_is_trained_again_only_for_what_determines_it(
+    tmp_path, monkeypatch, changed, is_trained
+):
+    started = []
+    monkeypatch.setattr(workspaces, "run_jobs", lambda jobs, _: started.extend(jobs))
+    workspace = Workspace(str(tmp_path), SCALES["toy"], "")
+    workspace.train(["joint_lambda_12"])
+    for job in started:
+        os.makedirs(workspace.trained.path(job.name))
+        job.finished(1.0)
+    marker = f"{workspace.trained.path('joint_lambda_12')}/trained.json"
+    with open(marker, encoding="utf-8") as file:
+        content = json.load(file)
+    content["settings"].append(f"--{changed}=7")
+    with open(marker, "w", encoding="utf-8") as file:
+        json.dump(content, file)
+    del started[:]
+    workspace.train(["joint_lambda_12"])
+    assert [job.name for job in started] == ["joint_lambda_12"] * (not is_trained)
 
 
 def test_every_artifact_has_its_runs_and_every_run_its_sources_before_it():

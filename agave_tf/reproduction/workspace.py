@@ -11,6 +11,7 @@ from agave_tf.reproduction.jobs import Job, run_jobs
 from agave_tf.reproduction.planned_runs import PlannedRun, planned_runs
 from agave_tf.reproduction.scales import Scale
 from agave_tf.reproduction.trained_runs import TrainedRuns
+from agave_tf.runs.stages import STAGES
 from agave_tf.settings.flag_files import find_flag_file, read_flag_file
 from agave_tf.whole_file import write_text
 
@@ -132,9 +133,10 @@ class Workspace:
         # command then refuses it with a message that names the setting.
         try:
             with open(self._marker(run), encoding="utf-8") as file:
-                return json.load(file)["settings"] == self._identity(run)
+                stored = json.load(file)["settings"]
         except FileNotFoundError:
             return False
+        return _about(run, stored) == _about(run, self._identity(run))
 
     def _mark_trained(self, run: PlannedRun, seconds: float) -> None:
         content = {"seconds": round(seconds, 1), "settings": self._identity(run)}
@@ -146,3 +148,12 @@ class Workspace:
 
     def _marker(self, run: PlannedRun) -> str:
         return os.path.join(self.trained.path(run.name), "trained.json")
+
+
+def _about(run: PlannedRun, settings: Iterable[str]) -> list[str]:
+    """Returns the settings without the numbers of steps of other stages than its own.
+
+    So a change of those trains no run again but the ones that make the steps.
+    """
+    others = {f"--{name}_steps" for name in STAGES if name != run.stage}
+    return [line for line in settings if line.partition("=")[0] not in others]

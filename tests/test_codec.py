@@ -149,13 +149,18 @@ def test_a_preview_is_f_z(codec, images):
     preview = codec.preview(data)
     assert preview.images.shape == images.shape and preview.images.dtype == np.uint8
     latents = codec._latents_of(LANES, SETTINGS.index_bits)
-    f_z = latents.f_z(latents.choose(images[:LANES]))
+    batches = np.minimum(np.arange(16).reshape(-1, LANES), len(images) - 1)
+    codes = [latents.choose(images[rows]) for rows in batches]
+    f_z = latents.f_z(codes[0])
     np.testing.assert_array_equal(preview.images[:LANES], to_levels(f_z))
     # It needs the first bytes of the streams alone.
     archive = archive_of(data, num_levels=1)
-    short = [s[: 40 + len(s) % 4] for s in archive.streams]
-    assert min(map(len, archive.streams)) > 80
-    short = archive._replace(streams=short)
+    num_blocks = sum(count for code in codes for count in code.counts)
+    lengths = num_blocks * SETTINGS.index_bits // 32 * 4 + 16
+    assert all(len(s) > 1.5 * n for n, s in zip(lengths, archive.streams))
+    short = archive._replace(
+        streams=[s[: n + len(s) % 4] for n, s in zip(lengths, archive.streams)]
+    )
     again = codec.preview(short.to_bytes())
     np.testing.assert_array_equal(again.images, preview.images)
 

@@ -11,13 +11,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from agave_tf.layers.enlarge import enlarge
+from agave_tf.layers.level_posterior import BRANCH_SCALE, LevelPosterior
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
 
 tfd = tfp.distributions
-
-# Residual branches and the flow's outputs are scaled by this (openai/iaf tf_train.py).
-_BRANCH_SCALE = 0.1
 
 
 class BottomUp(NamedTuple):
@@ -34,13 +32,6 @@ class LatentSample(NamedTuple):
     z: tf.Tensor  # [B,h,w,z_channels]
     kl: tf.Tensor | None  # [B,h,w,z_channels] nats: ln q(z|x) - ln p(z) at this z
     features: tf.Tensor  # [B,h',w',hidden_channels] for the next level down
-
-
-class Gaussian(NamedTuple):
-    """Independent normal distributions, float32."""
-
-    mean: tf.Tensor  # [B,h,w,z_channels]
-    deviation: tf.Tensor  # [B,h,w,z_channels]
 
 
 class _TopDown(NamedTuple):
@@ -116,7 +107,7 @@ class IAFLadderLayer(keras.layers.Layer):
         if self.downsample:
             x = x[:, ::2, ::2]
         context = None if self.flow is None else context
-        return BottomUp(mean, log_scale, context), x + _BRANCH_SCALE * h
+        return BottomUp(mean, log_scale, context), x + BRANCH_SCALE * h
 
     def sample_posterior(
         self, x: tf.Tensor, bottom_up: BottomUp, noise: tf.Tensor
@@ -129,17 +120,8 @@ class IAFLadderLayer(keras.layers.Layer):
           noise: standard normal, [B,h,w,z_channels].
         """
         top_down = self._top_down(x)
-        prior = tfd.Normal(top_down.prior_mean, tf.exp(top_down.prior_log_scale))
-        posterior = tfd.Normal(
-            top_down.mean + tf.cast(bottom_up.mean, tf.float32),
-            tf.exp(top_down.log_scale + tf.cast(bottom_up.log_scale, tf.float32)),
-        )
-        z = posterior.loc + posterior.scale * noise
-        log_q = posterior.log_prob(z)
-        if self.flow is not None:
-            z, log_determinant = self._flow_step(self.flow, z, top_down, bottom_up)
-            log_q += log_determinant
-        kl = log_q - prior.log_prob(z)
+        z, log_q = self._posterior(top_down, bottom_up).draw(noise)
+        kl = log_q - self._prior(top_down).log_prob(z)
         return LatentSample(z, kl, self._features(x, z, top_down))
 
     def sample_prior(self, x: tf.Tensor, noise: tf.Tensor) -> LatentSample:
@@ -152,51 +134,13 @@ class IAFLadderLayer(keras.layers.Layer):
         """Runs the top-down pass with the given z [B,h,w,z_channels]."""
         return LatentSample(z, None, self._features(x, z, self._top_down(x)))
 
-    def prior(self, x: tf.Tensor) -> Gaussian:
+    def prior(self, x: tf.Tensor) -> tfp.distributions.Normal:
         """p(z) of this level, given x [B,h,w,hidden_channels] from the level above."""
-        top_down = self._top_down(x)
-        return Gaussian(top_down.prior_mean, tf.exp(top_down.prior_log_scale))
+        return self._prior(self._top_down(x))
 
-    def posterior_moments(
-        self, x: tf.Tensor, bottom_up: BottomUp, noise: tf.Tensor
-    ) -> Gaussian:
-        """Mean and standard deviation of each z of q(z|x), estimated from draws.
-
-        Without a flow they are exact. With it z_d is normal given the base draws of the
-        dimensions before it, so the draws are averaged over the moments of these normal
-        distributions (Rao-Blackwell), which converges far sooner than over z itself.
-
-        Args:
-          x, bottom_up: as `sample_posterior` takes them.
-          noise: standard normal [S,h,w,z_channels], S draws that all images share.
-        """
-        top_down = self._top_down(x)
-        mean = top_down.mean + tf.cast(bottom_up.mean, tf.float32)
-        log_scale = top_down.log_scale + tf.cast(bottom_up.log_scale, tf.float32)
-        deviation = tf.exp(log_scale)
-        flow = self.flow
-        if flow is None:
-            return Gaussian(mean, deviation)
-
-        def moments(of_draw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            # Of z_d, given the base draws before it.
-            z = mean + deviation * of_draw
-            shift, scale = self._flow_output(flow, z, top_down, bottom_up)
-            mean_of_draw = (mean - shift) * tf.exp(-scale)
-            variance = tf.square(deviation * tf.exp(-scale))
-            return mean_of_draw, tf.square(mean_of_draw), variance
-
-        zeros = (tf.zeros_like(mean),) * 3
-        sums = tf.foldl(
-            lambda total, draw: tuple(a + b for a, b in zip(total, moments(draw))),
-            noise,
-            zeros,
-        )
-        count = tf.cast(tf.shape(noise)[0], tf.float32)
-        mean_z, mean_square, mean_variance = (total / count for total in sums)
-        spread = tf.maximum(mean_square - tf.square(mean_z), 0.0)
-        unbiased = spread * count / tf.maximum(count - 1, 1.0)
-        return Gaussian(mean_z, tf.sqrt(mean_variance + unbiased))
+    def posterior(self, x: tf.Tensor, bottom_up: BottomUp) -> LevelPosterior:
+        """q(z|x) of this level; arguments as for `sample_posterior`."""
+        return self._posterior(self._top_down(x), bottom_up)
 
     def initialize(
         self, x: tf.Tensor, bottom_up: BottomUp, noise: tf.Tensor, from_prior: bool
@@ -213,7 +157,7 @@ class IAFLadderLayer(keras.layers.Layer):
         top_down = self._top_down(x)
         z = top_down.prior_mean + tf.exp(top_down.prior_log_scale) * noise
         if self.flow is not None:
-            z, _ = self._flow_step(self.flow, z, top_down, bottom_up)
+            z, _ = self._posterior(top_down, bottom_up).step(z)
         return LatentSample(z, None, self._features(x, z, top_down))
 
     def _top_down(self, x: tf.Tensor) -> _TopDown:
@@ -227,35 +171,20 @@ class IAFLadderLayer(keras.layers.Layer):
             prior_mean, prior_log_scale, mean, log_scale, context, deterministic
         )
 
-    @staticmethod
-    def _flow_step(
-        flow: AutoregressiveNetwork,
-        z: tf.Tensor,
-        top_down: _TopDown,
-        bottom_up: BottomUp,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Takes one inverse-autoregressive step.
+    def _prior(self, top_down: _TopDown) -> tfp.distributions.Normal:
+        return tfd.Normal(top_down.prior_mean, tf.exp(top_down.prior_log_scale))
 
-        Returns:
-          The new z, and what the step adds to ln q, each [B,h,w,z_channels].
-        """
-        shift, log_scale = IAFLadderLayer._flow_output(flow, z, top_down, bottom_up)
-        return (z - shift) * tf.exp(-log_scale), log_scale
-
-    @staticmethod
-    def _flow_output(
-        flow: AutoregressiveNetwork,
-        z: tf.Tensor,
-        top_down: _TopDown,
-        bottom_up: BottomUp,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Shift and log-scale [B,h,w,z_channels] of z_d, from z before d."""
-        # Both halves have a context where there is a flow.
-        assert top_down.context is not None and bottom_up.context is not None
-        context = top_down.context + bottom_up.context
-        output = flow(tf.cast(z, context.dtype), context)
-        shift, log_scale = (_BRANCH_SCALE * tf.cast(x, tf.float32) for x in output)
-        return shift, log_scale
+    def _posterior(self, top_down: _TopDown, bottom_up: BottomUp) -> LevelPosterior:
+        base = tfd.Normal(
+            top_down.mean + tf.cast(bottom_up.mean, tf.float32),
+            tf.exp(top_down.log_scale + tf.cast(bottom_up.log_scale, tf.float32)),
+        )
+        context = None
+        if self.flow is not None:
+            # Both halves have a context where there is a flow.
+            assert top_down.context is not None and bottom_up.context is not None
+            context = top_down.context + bottom_up.context
+        return LevelPosterior(base, self.flow, context)
 
     def _features(self, x: tf.Tensor, z: tf.Tensor, top_down: _TopDown) -> tf.Tensor:
         h = tf.concat([tf.cast(z, x.dtype), top_down.deterministic], axis=-1)
@@ -263,4 +192,4 @@ class IAFLadderLayer(keras.layers.Layer):
         h = self.down_out(h)
         if self.downsample:
             x = enlarge(x, 2)
-        return x + _BRANCH_SCALE * h
+        return x + BRANCH_SCALE * h

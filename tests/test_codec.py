@@ -5,9 +5,10 @@ import pytest
 from tiny import tiny_images, tiny_model
 
 from agave_tf.codec import codec as codec_module
-from agave_tf.codec.archive import archive_of
+from agave_tf.codec.archive import Archive, archive_of
 from agave_tf.codec.codec import Codec
 from agave_tf.codec.environment import this_environment, unpacked
+from agave_tf.codec.latents import CountRange
 from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
@@ -133,6 +134,26 @@ def test_the_pixel_cnn_alone_costs_its_likelihood():
     assert -24 * 8 < header < 24 * 8 + 24 * 16 + 8 * 30
 
 
+@pytest.mark.parametrize("num_images", [1, 5])
+def test_a_header_keeps_its_numbers(num_images):
+    ranges = [
+        CountRange(0, 0),
+        CountRange(7, 8),
+        CountRange(8, 255),
+        CountRange(63, 64),
+    ]
+    if num_images == 1:
+        ranges = [CountRange(most, most) for _, most in ranges]
+    streams = [b"abcd", b"efg"][:num_images]
+    archive = Archive(
+        b"w8s", this_environment(), num_images, 12, ranges, None, None, streams
+    )
+    data = archive.to_bytes()
+    assert archive_of(data, 4) == archive
+    if num_images == 1:
+        assert len(data) == len(streams[0]) + 21
+
+
 def test_names_labels_and_order_are_kept(codec, images):
     names = ["a/b.png", "ö.png", *(f"{i}.png" for i in range(11))]
     labels = np.array([-1, 0, 300, *range(10)])
@@ -200,7 +221,7 @@ def test_another_model_is_named(codec, images):
         codec.decode(b"PNG" + data)
     changed = bytearray(data)
     changed[2] = 9
-    with pytest.raises(InputError, match="must be of format 1, .* got format 9"):
+    with pytest.raises(InputError, match="must be of format 2, .* got format 9"):
         codec.decode(bytes(changed))
 
 

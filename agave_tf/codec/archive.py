@@ -1,13 +1,14 @@
 """The bytes of a file of coded images.
 
-    "AG", format                       3 bytes
-    fingerprint of the weights         4 bytes
+    "AG"                               2 bytes
+    format; what there is of names     5 and 3 bits
+    fingerprint of the weights         3 bytes
     environment                        7 bytes (codec/environment.py)
-    number of lanes, of images         a varint each
-    bits of an index; 0 without z      1 byte
-    least count of blocks, by level    1 byte each, with z
-    most - least, by level             1 byte each, with z and more than one image
-    what there is of names, labels     1 byte
+    bits of an index; if it is one     5 bits, 0 without z; 3 bits
+        image
+    number of lanes, of images         a varint each, if there are several images
+    least count of blocks, by level    with z, in half bytes, as varints of 3 bits
+    most - least, by level             the same, if there are several images
     names, labels                      length as a varint, then bytes; if there are any
     length of every stream             a varint each, but for the last one
     checksum of all this               2 bytes (CRC-16)
@@ -19,18 +20,20 @@ images, and then their pixels, so a preview needs its first bytes alone.
 
 import binascii
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from agave_tf.codec.environment import Environment, unpacked
-from agave_tf.codec.latents import CountRange
+from agave_tf.codec.latents import MAX_BLOCKS, CountRange
 from agave_tf.errors import InputError
 
-_MAGIC, _FORMAT = b"AG", 1
+_MAGIC, _FORMAT = b"AG", 2
 _HAS_NAMES, _HAS_LABELS, _IS_COMPRESSED = 1, 2, 4
-_FINGERPRINT_BYTES, _ENVIRONMENT_BYTES = 4, 7
+_FINGERPRINT_BYTES, _ENVIRONMENT_BYTES = 3, 7
+# Two numbers share a byte: one below 32, and one below 8.
+_LOW_BITS = 5
 _DAMAGED = "The file of coded images is damaged or incomplete"
 # A length in the file can be no larger.
 _MOST = 1 << 48
@@ -50,24 +53,28 @@ class Archive(NamedTuple):
 
     def to_bytes(self) -> bytes:
         """The bytes of the file."""
+        flags, names_and_labels = self._names_and_labels()
+        is_one = self.num_images == 1
         head = [
-            _MAGIC + bytes([_FORMAT]),
+            _MAGIC + bytes([_FORMAT | flags << _LOW_BITS]),
             self.weights[:_FINGERPRINT_BYTES],
             self.environment.packed(),
-            _varint(len(self.streams)),
-            _varint(self.num_images),
-            bytes([self.index_bits]),
+            bytes([self.index_bits | is_one << _LOW_BITS]),
         ]
+        if not is_one:
+            head += [_varint(len(self.streams)), _varint(self.num_images)]
         if self.index_bits:
-            head.append(bytes(least for least, _ in self.ranges))
-            if self.num_images > 1:
-                head.append(bytes(most - least for least, most in self.ranges))
-        head.append(self._names_and_labels())
+            counts = [least for least, _ in self.ranges]
+            if not is_one:
+                counts += [most - least for least, most in self.ranges]
+            head.append(_in_half_bytes(counts))
+        head.append(names_and_labels)
         head += [_varint(len(stream)) for stream in self.streams[:-1]]
         data = b"".join(head)
         return data + _checksum(data) + b"".join(self.streams)
 
-    def _names_and_labels(self) -> bytes:
+    def _names_and_labels(self) -> tuple[int, bytes]:
+        """Flags of what there is, and its bytes."""
         flags, parts = 0, []
         if self.names is not None:
             flags |= _HAS_NAMES
@@ -77,12 +84,12 @@ class Archive(NamedTuple):
             # Labels are -1 or more.
             parts.append(b"".join(_varint(int(label) + 1) for label in self.labels))
         if not flags:
-            return bytes([0])
+            return 0, b""
         content = b"".join(_varint(len(part)) + part for part in parts)
         compressed = zlib.compress(content, 9)
         if len(compressed) < len(content):
             flags, content = flags | _IS_COMPRESSED, compressed
-        return bytes([flags]) + _varint(len(content)) + content
+        return flags, _varint(len(content)) + content
 
 
 def num_threads_of(data: bytes) -> int:
@@ -108,20 +115,22 @@ def archive_of(data: bytes, num_levels: int) -> Archive:
             f"{_MAGIC.decode()}; got one that begins with {data[:2]!r}."
         )
     reader = _Reader(data, 2)
-    if (version := reader.byte()) != _FORMAT:
+    flags, version = divmod(reader.byte(), 1 << _LOW_BITS)
+    if version != _FORMAT:
         raise InputError(
             f"The file must be of format {_FORMAT}, which this version of agave_tf "
             f"reads; got format {version}."
         )
     weights = reader.bytes(_FINGERPRINT_BYTES)
     environment = unpacked(reader.bytes(_ENVIRONMENT_BYTES))
-    num_lanes, num_images = reader.varint(), reader.varint()
-    index_bits, ranges = reader.byte(), []
+    is_one, index_bits = divmod(reader.byte(), 1 << _LOW_BITS)
+    num_lanes, num_images, ranges = 1, 1, []
+    if not is_one:
+        num_lanes, num_images = reader.varint(), reader.varint()
     if index_bits:
-        least = reader.bytes(num_levels)
-        more = reader.bytes(num_levels) if num_images > 1 else bytes(num_levels)
-        ranges = [CountRange(a, a + b) for a, b in zip(least, more, strict=True)]
-    flags = reader.byte()
+        counts = reader.half_bytes(num_levels if is_one else 2 * num_levels)
+        more = counts[num_levels:] or [0] * num_levels
+        ranges = [CountRange(a, a + b) for a, b in zip(counts, more)]
     content = reader.bytes(reader.varint()) if flags else b""
     if not 1 <= num_lanes <= num_images:
         raise InputError(f"{_DAMAGED}: {num_lanes} lanes of {num_images} images.")
@@ -173,6 +182,24 @@ class _Reader:
     def byte(self) -> int:
         return self.bytes(1)[0]
 
+    def half_bytes(self, count: int) -> list[int]:
+        """The numbers that `_in_half_bytes` wrote."""
+        digits, values = self._digits(), []
+        for _ in range(count):
+            value = shift = 0
+            while (digit := next(digits)) & 8:
+                value |= (digit & 7) << shift
+                shift += 3
+            value |= digit << shift
+            if value > MAX_BLOCKS:
+                raise InputError(f"{_DAMAGED}: a count of its header is too large.")
+            values.append(value)
+        return values
+
+    def _digits(self) -> Iterator[int]:
+        while True:
+            yield from divmod(self.byte(), 16)
+
     def varint(self) -> int:
         value, shift = 0, 0
         while True:
@@ -192,6 +219,18 @@ def _varint(value: int) -> bytes:
         parts.append(value & 127 | 128)
         value >>= 7
     return bytes([*parts, value])
+
+
+def _in_half_bytes(values: Sequence[int]) -> bytes:
+    """Numbers in 3 bits a half byte, the lowest first; a 0 fills the last byte."""
+    digits = []
+    for value in values:
+        while value > 7:
+            digits.append(value & 7 | 8)
+            value >>= 3
+        digits.append(value)
+    digits += [0] * (len(digits) % 2)
+    return bytes(16 * a + b for a, b in zip(digits[::2], digits[1::2]))
 
 
 def _checksum(data: bytes) -> bytes:

@@ -8,7 +8,7 @@ from agave_tf.codec import codec as codec_module
 from agave_tf.codec.archive import Archive, archive_of
 from agave_tf.codec.codec import Codec
 from agave_tf.codec.environment import this_environment, unpacked
-from agave_tf.codec.latents import CountRange
+from agave_tf.codec.latent_code import CountRange
 from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator

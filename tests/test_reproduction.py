@@ -125,7 +125,12 @@ def test_runs_of_a_seed_start_from_runs_of_that_seed():
 
 @pytest.mark.parametrize(
     ("changed", "is_trained"),
-    [("ablation_steps", True), ("joint_steps", False), ("learning_rate", False)],
+    [
+        ("ablation_steps", True),
+        ("joint_steps", False),
+        ("pretrain_vae_steps", False),  # It starts from a run of that stage.
+        ("learning_rate", False),
+    ],
 )
 def test_a_run_is_trained_again_only_for_what_determines_it(
     tmp_path, monkeypatch, changed, is_trained

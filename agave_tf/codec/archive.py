@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from agave_tf.codec.environment import Environment, unpacked
-from agave_tf.codec.latents import MAX_BLOCKS, CountRange
+from agave_tf.codec.latent_code import MAX_BLOCKS, CountRange
 from agave_tf.errors import InputError
 
 _MAGIC, _FORMAT = b"AG", 2

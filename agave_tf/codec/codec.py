@@ -9,13 +9,8 @@ from agave_tf.codec.archive import Archive, archive_of
 from agave_tf.codec.entropy_coder import PRECISION, Interval, OpenStacks, Stacks
 from agave_tf.codec.environment import this_environment
 from agave_tf.codec.lanes import lane_batches, lane_checksums
-from agave_tf.codec.latents import (
-    LatentCode,
-    Latents,
-    pop_code,
-    ranges_of,
-    symbols_of,
-)
+from agave_tf.codec.latent_code import LatentCode, pop_code, ranges_of, symbols_of
+from agave_tf.codec.latents import Latents
 from agave_tf.codec.pixels import Pixels
 from agave_tf.data.image_set import Images
 from agave_tf.data.pixel_scale import to_levels

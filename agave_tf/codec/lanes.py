@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agave_tf.codec.latents import LatentCode
+from agave_tf.codec.latent_code import LatentCode
 
 
 class LaneBatch(NamedTuple):

@@ -7,34 +7,26 @@ can draw 2**index_bits candidates from the prior p(z); the encoder sends the ind
 the one that is likeliest under q(z|x) relative to p(z). So z costs its KL, nearly,
 without a stream to take bits back from, and a single image can be coded.
 
-The flow makes the dimensions of z depend on one another under q(z|x): a tenth to a
-third of the KL. So a block is chosen given those before it. Its dimensions are taken as
-normal, with the mean to which one step along the gradient of ln q(z|x) leads from the
-z so far, in which the blocks that follow have their mean.
+The flow makes the dimensions of z depend on one another under q(z|x), which is a fifth
+to two fifths of the KL of some levels. So a block is chosen given those before it. Its
+dimensions are taken as normal, with the mean to which one step along the gradient of
+ln q(z|x) leads from the z so far, in which the blocks that follow have their mean.
 
 Levels follow from the top, each with the prior that the z chosen above it give.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from agave_tf.codec.entropy_coder import (
-    Interval,
-    OpenStacks,
-    equal_interval,
-    symbol_at,
-)
+from agave_tf.codec.latent_code import MAX_BLOCKS, LatentCode
 from agave_tf.codec.shared_normal import shared_normal, shared_order
 from agave_tf.layers.iaf_ladder_layer import BottomUp, IAFLadderLayer
 from agave_tf.layers.level_posterior import PosteriorSummary
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.architecture import function_of_weights
 
-# A count of blocks takes a byte in the header.
-MAX_BLOCKS = 255
 # Pairs of a draw and its opposite, of which mean and KL of q(z|x) are estimated.
 _NUM_PAIRS = 8
 _PAIRS_SEED = (0, 0)
@@ -45,32 +37,11 @@ _STEP = 0.7
 _NO_BLOCK = 1 << 32
 
 
-class LatentCode(NamedTuple):
-    """The latents of B images, as indices of candidates; by level, from the top."""
-
-    counts: list[np.ndarray]  # int64 [B], blocks of each image
-    indices: list[np.ndarray]  # int64 [max count,B]; an image has those below its count
-
-    def of_image(self, lane: int) -> bytes:
-        """The counts and indices of one image."""
-        return b"".join(
-            np.append(index[: count[lane], lane], count[lane]).astype("<u2").tobytes()
-            for count, index in zip(*self, strict=True)
-        )
-
-
 class Normal(NamedTuple):
     """Independent normal distributions, as arrays of one shape."""
 
     mean: np.ndarray
     deviation: np.ndarray
-
-
-class CountRange(NamedTuple):
-    """The counts of blocks that occur in a level."""
-
-    least: int
-    most: int
 
 
 class Latents:
@@ -139,6 +110,7 @@ class Latents:
         z = mean
         for block in range(len(index)):
             at = tf.constant(z.reshape(-1, *shape), tf.float32)
+            # Where the flow cannot be undone, the means of the dimensions alone.
             score = np.nan_to_num(
                 _flat(_score(level, h, bottom_up, at)), posinf=0, neginf=0
             )
@@ -174,53 +146,6 @@ class Latents:
             table = shared_normal(number, block, (num_dims, self._num_candidates))
             self._tables[number, block] = table
         return table[:num_dims]
-
-
-def ranges_of(codes: list[LatentCode]) -> list[CountRange]:
-    """The range of the counts of every level, over all images."""
-    by_level = zip(*(code.counts for code in codes), strict=True)
-    return [
-        CountRange(int(np.min(counts)), int(np.max(counts)))
-        for counts in map(np.concatenate, by_level)
-    ]
-
-
-def symbols_of(
-    code: LatentCode, ranges: list[CountRange], index_bits: int
-) -> Iterator[tuple[Interval, np.ndarray | bool]]:
-    """The symbols of a code in the order in which `pop_code` pops them.
-
-    Each with the lanes that have it, bool [B], or True for all.
-    """
-    for count, indices, (least, most) in zip(*code, ranges, strict=True):
-        if most > least:
-            yield equal_interval(count - least, most - least + 1), True
-        for block, index in enumerate(indices):
-            yield equal_interval(index, 1 << index_bits), block < count
-
-
-def pop_code(
-    stacks: OpenStacks, ranges: list[CountRange], index_bits: int, is_on: np.ndarray
-) -> LatentCode:
-    """Pops the code of one image from every lane that is on, bool [B]."""
-    code = LatentCode([], [])
-    for least, most in ranges:
-        count = np.where(is_on, least, 0)
-        if most > least:
-            count += _pop_equal(stacks, most - least + 1, is_on)
-        indices = [
-            _pop_equal(stacks, 1 << index_bits, block < count)
-            for block in range(count.max(initial=0))
-        ]
-        code.counts.append(count)
-        code.indices.append(np.array(indices, np.int64).reshape(-1, len(count)))
-    return code
-
-
-def _pop_equal(stacks: OpenStacks, num_symbols: int, is_on: np.ndarray) -> np.ndarray:
-    symbol = symbol_at(stacks.slot, num_symbols)
-    stacks.pop(equal_interval(symbol, num_symbols), is_on)
-    return np.where(is_on, symbol, 0)
 
 
 def _log_weight(target: Normal, prior: Normal, noise: np.ndarray) -> np.ndarray:

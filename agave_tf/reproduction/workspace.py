@@ -136,7 +136,19 @@ class Workspace:
                 stored = json.load(file)["settings"]
         except FileNotFoundError:
             return False
-        return _about(run, stored) == _about(run, self._identity(run))
+        # A preset has numbers of steps for all stages, also for some it does not need.
+        others = {f"--{name}_steps" for name in STAGES.keys() - self._stages(run)}
+        stored, ours = (
+            [line for line in settings if line.partition("=")[0] not in others]
+            for settings in (stored, self._identity(run))
+        )
+        return stored == ours
+
+    def _stages(self, run: PlannedRun) -> set[str]:
+        """Returns the stages of the run and of all runs that it starts from."""
+        return {run.stage}.union(
+            *(self._stages(self._planned[name]) for name in run.sources.values())
+        )
 
     def _mark_trained(self, run: PlannedRun, seconds: float) -> None:
         content = {"seconds": round(seconds, 1), "settings": self._identity(run)}
@@ -148,12 +160,3 @@ class Workspace:
 
     def _marker(self, run: PlannedRun) -> str:
         return os.path.join(self.trained.path(run.name), "trained.json")
-
-
-def _about(run: PlannedRun, settings: Iterable[str]) -> list[str]:
-    """Returns the settings without the numbers of steps of other stages than its own.
-
-    So a change of those trains no run again but the ones that make the steps.
-    """
-    others = {f"--{name}_steps" for name in STAGES if name != run.stage}
-    return [line for line in settings if line.partition("=")[0] not in others]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from agave_tf.data.autotuning import without_autotuning
 from agave_tf.data.image_set import Images
 from agave_tf.randomness import epoch_generator
 
@@ -82,7 +83,7 @@ def training_batches(
             tf.TensorSpec(shape, tf.int32),
         ),
     )
-    return dataset.prefetch(4 * num_here)
+    return dataset.prefetch(4 * num_here).with_options(without_autotuning())
 
 
 def evaluation_batches(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from agave_tf.data.autotuning import without_autotuning
 from agave_tf.data.hold_out import content_keys, is_held_out
 from agave_tf.data.prepare import prepare
 from agave_tf.data.read_source import Data, read_source
@@ -82,7 +83,7 @@ def _open(
 def _repeatable(iterable: Iterable[Any]) -> Callable[[], Iterator[Any]]:
     """Returns a function that gives the elements from the first on, at every call."""
     if isinstance(iterable, tf.data.Dataset):
-        return iterable.as_numpy_iterator
+        return iterable.with_options(without_autotuning()).as_numpy_iterator
     if iter(iterable) is iterable:
         iterable = list(iterable)
     return lambda: iter(iterable)

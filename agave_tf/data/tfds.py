@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from agave_tf.data.array_file import rows_at_once
+from agave_tf.data.autotuning import without_autotuning
 from agave_tf.data.hold_out import is_held_out
 from agave_tf.data.prepare import prepare
 from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
@@ -150,8 +151,11 @@ class _Reader:
         return self.builder.as_dataset(
             split=split,
             decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True), decoders),
-            # It would keep sets of up to 250 MB in memory.
-            read_config=tfds.ReadConfig(try_autocache=False),
+            read_config=tfds.ReadConfig(
+                options=without_autotuning(),
+                # It would keep sets of up to 250 MB in memory.
+                try_autocache=False,
+            ),
         )
 
     def _class_numbers(self, example: dict) -> np.ndarray | None:

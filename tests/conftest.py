@@ -56,6 +56,19 @@ def _free_memory():
     _kept["bytes"] = _resident_bytes()
 
 
+@pytest.fixture
+def iterated(monkeypatch) -> list[tf.data.Dataset]:
+    """The data sets of tf.data that the test iterates over."""
+    data_sets, iterate = [], tf.data.Dataset.__iter__
+
+    def noted(data_set):
+        data_sets.append(data_set)
+        return iterate(data_set)
+
+    monkeypatch.setattr(tf.data.Dataset, "__iter__", noted)
+    return data_sets
+
+
 @pytest.fixture(scope="session")
 def cifar_dir() -> str:
     """A TFDS directory with CIFAR-10; its absence fails under AGAVE_REQUIRE_CIFAR."""

@@ -103,6 +103,17 @@ def test_a_run_trains_on_them_goes_on_with_them_and_refuses_others(tmp_path):
         load_run_data(run, run.config.data)
 
 
+def test_no_pipeline_of_reading_and_training_is_tuned(tmp_path, iterated):
+    """The tuning thread held up the end of a training for up to a minute."""
+    data = agave_tf.read_images(ITERABLES["a batched one"])
+    num_read = len(iterated)
+    config = tiny_config(num_layers_per_resolution=1, pretrain_vae_steps=1)
+    stage = agave_tf.STAGES["pretrain_vae"]
+    agave_tf.train_stage(stage, config, str(tmp_path / "run"), data=data)
+    assert 0 < num_read < len(iterated)
+    assert all(each.options().autotune.enabled is False for each in iterated)
+
+
 def test_a_run_of_a_program_can_be_evaluated_on_a_file(tmp_path):
     np.savez(tmp_path / "images.npz", train=IMAGE[:20], test=IMAGE[20:])
     data = agave_tf.read_images(IMAGE[:20], IMAGE[20:])

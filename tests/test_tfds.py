@@ -101,6 +101,15 @@ def test_images_and_labels_of_both_splits_are_read(tmp_path):
     np.testing.assert_array_equal(part(again, "train")[0], image)
 
 
+def test_no_pipeline_is_tuned(tmp_path, iterated):
+    """The tuning thread held up the end of reading for seconds."""
+    write(tmp_path, {"image": RGB}, {"train": filled(0, 20)})
+    before = len(iterated)
+    part(opened(tmp_path), "train")
+    assert len(iterated) > before
+    assert all(each.options().autotune.enabled is False for each in iterated[before:])
+
+
 def test_gray_images_are_read(tmp_path):
     splits = {"train": filled(0, 3, (8, 8, 1)), "test": filled(3, 2, (8, 8, 1))}
     write(tmp_path, {"image": GRAY}, splits)

@@ -19,6 +19,7 @@ from agave_tf.reproduction import trained_runs
 from agave_tf.reproduction import workspace as workspaces
 from agave_tf.reproduction.artifacts import ARTIFACTS
 from agave_tf.reproduction.claim import Claim, below
+from agave_tf.reproduction.compared_models import CURVES
 from agave_tf.reproduction.learning_curves import ORIGINALS
 from agave_tf.reproduction.likelihoods import PUBLISHED
 from agave_tf.reproduction.planned_runs import planned_runs
@@ -81,6 +82,16 @@ def assert_scores_are_reused_for_the_same_images_only(runs, monkeypatch):
     stored.write_text(json.dumps(content))
     with pytest.raises(RuntimeError, match="evaluated again"):
         TrainedRuns(str(runs), SCALES["toy"]).scores("pretrain_vae")
+
+
+def test_estimates_are_in_proportion_to_the_pixels_of_a_step():
+    """The learning curves have 32 images a step, where the small scale has 16."""
+    scale = SCALES["small"]._replace(num_seeds=1)
+    workspace = Workspace("out", scale, "")
+    for run in workspace.needed(CURVES.values()):
+        steps_of_scale = 3000 * 2
+        seconds = scale.start_seconds + steps_of_scale * scale.step_seconds[run.stage]
+        assert workspace.estimate(run) == pytest.approx(seconds)
 
 
 def test_a_dry_run_trains_nothing_and_bad_input_is_refused(tmp_path):

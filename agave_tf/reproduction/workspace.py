@@ -75,7 +75,9 @@ class Workspace:
 
     def estimate(self, run: PlannedRun) -> float:
         """Returns the estimated training time of a run, in seconds."""
-        step_seconds = self.scale.step_seconds.get(run.stage, 0.0)
+        usual = _pixels_of_a_step(read_flag_file(self.scale.preset))
+        relative = _pixels_of_a_step(self._preset(run)) / usual
+        step_seconds = self.scale.step_seconds.get(run.stage, 0.0) * relative
         return self.scale.start_seconds + self._num_steps(run) * step_seconds
 
     def train(self, names: Iterable[str], at_once: int = 1) -> None:
@@ -118,8 +120,7 @@ class Workspace:
         return [f"--{flag}={value}" for flag, value in settings.items()]
 
     def _num_steps(self, run: PlannedRun) -> int:
-        lines = self._preset(run)
-        values = dict(line.lstrip("-").partition("=")[::2] for line in lines)
+        values = _values(self._preset(run))
         stages = run.steps_of or (run.stage,)
         steps = sum(int(values[f"{stage}_steps"]) for stage in stages)
         return run.steps_factor * steps
@@ -160,3 +161,14 @@ class Workspace:
 
     def _marker(self, run: PlannedRun) -> str:
         return os.path.join(self.trained.path(run.name), "trained.json")
+
+
+def _values(lines: Iterable[str]) -> dict[str, str]:
+    """Returns the values of the lines of a flag file, by flag."""
+    return dict(line.lstrip("-").partition("=")[::2] for line in lines)
+
+
+def _pixels_of_a_step(lines: Iterable[str]) -> int:
+    """Returns how many pixels a step sees; images of CIFAR-10 have 32x32."""
+    values = _values(lines)
+    return int(values["batch_size"]) * int(values.get("image_size", 32)) ** 2

@@ -83,6 +83,7 @@ def _open(
 def _repeatable(iterable: Iterable[Any]) -> Callable[[], Iterator[Any]]:
     """Returns a function that gives the elements from the first on, at every call."""
     if isinstance(iterable, tf.data.Dataset):
+        # Its other options stay; only how fast it is read could differ.
         return iterable.with_options(without_autotuning()).as_numpy_iterator
     if iter(iterable) is iterable:
         iterable = list(iterable)

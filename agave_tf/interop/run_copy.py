@@ -5,18 +5,29 @@ import dataclasses
 import io
 import json
 import os
-import shutil
+import re
+import zlib
+from typing import Any
 
 from absl import logging
 
+from agave_tf.errors import InputError
 from agave_tf.interop.model_card import CARD_FILE, run_card
 from agave_tf.interop.provenance import about_run, public_name
 from agave_tf.models.agave import AGAVE
-from agave_tf.runs.evaluate_run import image_file
 from agave_tf.runs.event_curves import Curve, read_curves
-from agave_tf.runs.run_directory import RunDirectory, library_versions
+from agave_tf.runs.run_directory import (
+    RunDirectory,
+    Source,
+    library_versions,
+    open_run,
+)
+from agave_tf.runs.score_files import image_file
 from agave_tf.settings.config import Config
-from agave_tf.whole_file import check_new_directory, new_directory, write_text
+from agave_tf.whole_file import check_new_directory, new_directory, write_text, writing
+
+# Files of scores on the run's own data set.
+_OWN_SCORES = re.compile(r"evaluation_(test|train)(?!_on_).*\.json")
 
 
 def copy_run(run: RunDirectory, model: AGAVE, output_dir: str) -> None:
@@ -52,8 +63,8 @@ def copy_run(run: RunDirectory, model: AGAVE, output_dir: str) -> None:
         copy.write_config()
         copy.write_weights(run.read_weights(), run.step)
         for scores in about["evaluations"]:
-            if scores["file"] == f"evaluation_{scores['evaluation']['split']}.json":
-                _copy_scores(run, copy, scores["file"])
+            if _OWN_SCORES.fullmatch(scores["file"]):
+                _copy_scores(run, copy, scores)
         for name, path in _curves_of(run).items():
             write_text(copy.file(name), _as_csv(read_curves(path)))
         about |= {
@@ -72,21 +83,32 @@ def _without_paths(run: RunDirectory) -> Config:
     return dataclasses.replace(run.config, data=data)
 
 
-def _copy_scores(run: RunDirectory, copy: RunDirectory, name: str) -> None:
-    with open(run.file(name), encoding="utf-8") as file:
-        content = json.load(file)
-    content["data"]["dataset"] = copy.config.data.dataset
+def _copy_scores(run: RunDirectory, copy: RunDirectory, scores: dict[str, Any]) -> None:
+    """Writes scores to the copy, and those of every image if they belong to them."""
+    name = scores["file"]
+    content = {key: value for key, value in scores.items() if key != "file"}
+    dataset = copy.config.data.dataset
+    content["data"] = {**content["data"], "dataset": dataset}
     write_text(copy.file(name), json.dumps(content, indent=2) + "\n")
-    of_images = image_file(run.file(name))
-    if os.path.exists(of_images):
-        shutil.copyfile(of_images, image_file(copy.file(name)))
+    try:
+        with open(image_file(run.file(name)), "rb") as file:
+            of_images = file.read()
+    except FileNotFoundError:
+        return
+    if content.get("images", {}).get("crc32") == zlib.crc32(of_images):
+        with writing(image_file(copy.file(name))) as file:
+            file.write(of_images)
 
 
 def _curves_of(run: RunDirectory) -> dict[str, str]:
     """Directories of event files, by the name of the CSV file that is made of them."""
     found = {"curve.csv": run.path}
     for source in (run.sources or {}).values():
-        found[f"curve_{source.stage}.csv"] = source.path
+        name = f"curve_{source.stage}.csv"
+        if _is_still(source):
+            found[name] = source.path
+        else:
+            logging.warning("%s is another run now; %s is left out.", source.path, name)
     directories = {}
     for name, path in found.items():
         summaries = os.path.join(path, "summaries", "held_out")
@@ -95,6 +117,15 @@ def _curves_of(run: RunDirectory) -> dict[str, str]:
         else:
             logging.warning("There are no curves in %s; %s is left out.", path, name)
     return directories
+
+
+def _is_still(source: Source) -> bool:
+    """Returns whether a source's directory holds that run, which may have gone on."""
+    try:
+        run = open_run(source.path, weights=False)
+    except InputError:
+        return True  # That it has no curves is said.
+    return run.stage.name == source.stage and run.step >= source.step
 
 
 def _as_csv(curves: dict[str, Curve]) -> str:

@@ -3,15 +3,17 @@
 config.json            settings, stage, images, sources, versions: written first
 averaged_weights.npz   averaged weights by name: read by the later commands
 checkpoints/           everything that a resumed run needs
-progress.json          the step of the weights
+progress.json          the step of the weights, which their own file names too
 summaries/             TensorBoard's files
 evaluation_*.json      scores, with all that they depend on
 """
 
 import dataclasses
+import functools
 import json
 import os
 import platform
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -33,7 +35,7 @@ from agave_tf.runs.changes import Change
 from agave_tf.runs.stages import STAGES, Stage
 from agave_tf.settings.config import Config, config_from_json
 from agave_tf.settings.user_path import expand_path
-from agave_tf.whole_file import write_npz, write_text
+from agave_tf.whole_file import npz_comment, write_npz, write_text
 
 _CONFIG, _WEIGHTS, _PROGRESS = "config.json", "averaged_weights.npz", "progress.json"
 
@@ -70,6 +72,10 @@ class RunDirectory:
     data: the images that it was started with; None: not known, for a run of version 0.1
       and for imported weights.
     changes: the settings that were changed midway; config has the last values.
+    step: optimizer steps behind the stored weights; 0 before the first.
+    weights: the averaged weights by name, read together with all the above; None: there
+      are none yet, or `open_run` was asked to leave them.
+    stored: the run as its directory has it, if this one has other settings or images.
     """
 
     path: str
@@ -81,9 +87,21 @@ class RunDirectory:
     sources: dict[str, Source] | None = dataclasses.field(default_factory=dict)
     data: DataRecord | None = None
     changes: tuple[Change, ...] = ()
+    step: int = 0
+    weights: Mapping[str, np.ndarray] | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
+    stored: "RunDirectory | None" = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", expand_path(self.path, "run_dir"))
+
+    @property
+    def as_stored(self) -> "RunDirectory":
+        """The run with its own settings and images."""
+        return self.stored or self
 
     def with_config(self, config: Config) -> "RunDirectory":
         """This run with other settings, in memory alone.
@@ -92,20 +110,13 @@ class RunDirectory:
         """
         is_same = config.data.dataset == self.config.data.dataset
         data = self.data if is_same else None
-        return dataclasses.replace(self, config=config, data=data)
+        return dataclasses.replace(
+            self, config=config, data=data, stored=self.as_stored
+        )
 
     def file(self, name: str) -> str:
         """The path of a file in the directory."""
         return os.path.join(self.path, name)
-
-    @property
-    def step(self) -> int:
-        """Optimizer steps behind the stored weights; 0 before the first."""
-        try:
-            with open(self.file(_PROGRESS), encoding="utf-8") as file:
-                return json.load(file)["step"]
-        except FileNotFoundError:
-            return 0
 
     @property
     def num_steps(self) -> int:
@@ -144,14 +155,23 @@ class RunDirectory:
             content["changes"] = [change._asdict() for change in self.changes]
         write_text(self.file(_CONFIG), json.dumps(content, indent=2) + "\n")
 
-    def write_weights(self, weights: dict[str, np.ndarray], step: int) -> None:
+    def write_weights(self, weights: Mapping[str, np.ndarray], step: int) -> None:
         """Stores averaged weights, and the step they are of."""
-        write_npz(self.file(_WEIGHTS), weights)
-        write_text(self.file(_PROGRESS), json.dumps({"step": step}) + "\n")
+        about = json.dumps({"step": step})
+        # In one file with the weights: a reader never takes the step of others.
+        write_npz(self.file(_WEIGHTS), weights, comment=about.encode())
+        write_text(self.file(_PROGRESS), about + "\n")
 
-    def read_weights(self) -> dict[str, np.ndarray]:
-        """The averaged weights by name; InputError where there are none."""
-        return read_weights(self.file(_WEIGHTS))
+    def read_weights(self) -> Mapping[str, np.ndarray]:
+        """The averaged weights by name, as they were when the run was opened.
+
+        Raises:
+          InputError: there were none.
+        """
+        if self.weights is None:
+            path = self.file(_WEIGHTS)
+            raise InputError(f"Weights must exist; there is no file {path}.")
+        return self.weights
 
     def fingerprint(self) -> str:
         """Tells weights apart: equal for equal averaged weights, 16 hexadecimal digits.
@@ -159,6 +179,10 @@ class RunDirectory:
         Raises:
           InputError: there are no weights.
         """
+        return self._fingerprint
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
         return fingerprint(self.read_weights())
 
     def check_images(self, images: Images) -> None:
@@ -178,14 +202,21 @@ class RunDirectory:
 
     def load_model(self) -> AGAVE:
         """The model with the run's averaged weights."""
-        weights = self.read_weights()
+        weights = self.read_weights()  # Before the model is made: there may be none.
         model = self.make_model()
         assign_weights(model, weights, source=self.path)
         return model
 
 
-def open_run(path: str) -> RunDirectory:
-    """The run at `path`.
+def open_run(path: str, weights: bool = True) -> RunDirectory:
+    """The run at `path`, all of it read at one moment.
+
+    Training may save other weights meanwhile: settings, weights and step are of one
+    save all the same, and stay as they are.
+
+    Args:
+      path: its directory.
+      weights: whether to read the weights; False: where settings and step are enough.
 
     Raises:
       InputError: no directory, not a run directory, or one of a later version.
@@ -202,6 +233,43 @@ def open_run(path: str) -> RunDirectory:
             f"`run_dir` must be a run directory, with a {_CONFIG}; {path} has none."
             f"{hint}"
         )
+    while True:
+        before = _file_states(path)
+        run = _read_config(path)
+        arrays = None
+        if weights and os.path.exists(run.file(_WEIGHTS)):
+            arrays = read_weights(run.file(_WEIGHTS))
+        run = dataclasses.replace(run, step=_read_step(path), weights=arrays)
+        if _file_states(path) == before:
+            return run
+
+
+def _file_states(path: str) -> list[tuple[int, int, int] | None]:
+    """Tells apart the files of one save from those of another."""
+    states: list[tuple[int, int, int] | None] = []
+    for name in (_CONFIG, _WEIGHTS, _PROGRESS):
+        try:
+            found = os.stat(os.path.join(path, name))
+        except FileNotFoundError:
+            states.append(None)
+        else:
+            states.append((found.st_ino, found.st_mtime_ns, found.st_size))
+    return states
+
+
+def _read_step(path: str) -> int:
+    """The step that the file of weights names; for version 0.2, progress.json."""
+    about = npz_comment(os.path.join(path, _WEIGHTS))
+    if about:
+        return json.loads(about)["step"]
+    try:
+        with open(os.path.join(path, _PROGRESS), encoding="utf-8") as file:
+            return json.load(file)["step"]
+    except FileNotFoundError:
+        return 0
+
+
+def _read_config(path: str) -> RunDirectory:
     with open(os.path.join(path, _CONFIG), encoding="utf-8") as file:
         text = file.read()
     try:

@@ -41,6 +41,15 @@ def steps_of(images, batch_size, seed, first_step, num_steps):
     ]
 
 
+@pytest.mark.parametrize("first", [2**31 // 4 - 1, 2**40])
+def test_steps_beyond_32_bits_have_their_images(first):
+    """Step x batch of 2**31 was an OverflowError, and just below it a wrapped sum."""
+    places = [divmod(first * 4 + row, 10) for row in range(8)]
+    orders = {e: np.random.default_rng([3, e]).permutation(10) for e, _ in places}
+    expected = [int(orders[epoch][place]) for epoch, place in places]
+    assert steps_of(numbered(10), 4, 3, first, 2) == [expected[:4], expected[4:]]
+
+
 def test_every_epoch_shows_every_image_once_in_a_new_order():
     images = numbered(10)
     flat = sum(steps_of(images, 4, 0, 0, 10), [])

@@ -1,6 +1,9 @@
 """What happens to a run that is killed, stopped, damaged, or started twice."""
 
+import contextlib
+import errno
 import fcntl
+import json
 import os
 import pathlib
 import signal
@@ -15,8 +18,11 @@ from tiny import tiny_trainer
 
 from agave_tf.errors import InputError
 from agave_tf.runs.checkpoints import Checkpoints, checkpoint_steps
+from agave_tf.runs.holder_file import HOLDER_FILE
+from agave_tf.runs.run_directory import open_run
 from agave_tf.runs.run_lock import LOCK_FILE, run_lock
-from agave_tf.training.stop_request import stop_requests
+from agave_tf.training import train_loop
+from agave_tf.training.stop_request import STOP_SIGNALS, stop_requests
 from agave_tf.whole_file import writing
 
 pytestmark = pytest.mark.xdist_group("survival")
@@ -107,10 +113,70 @@ def test_a_lock_on_a_file_that_was_removed_keeps_others_out(tmp_path, monkeypatc
             pass
 
 
+@pytest.fixture
+def without_flock(monkeypatch):
+    """A file system without locks, such as Lustre mounted without `flock`."""
+
+    def flock(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+def test_on_a_file_system_without_locks_one_process_has_a_run(tmp_path, without_flock):
+    """There training was a traceback, and impossible."""
+    run = str(tmp_path / "run")
+    with run_lock(run):
+        refusal = f"in use; .* by process {os.getpid()} on .* no locks: .* remove "
+        with pytest.raises(InputError, match=refusal), run_lock(run):
+            pass
+        (tmp_path / "run" / "weights").touch()
+    with run_lock(run):
+        pass
+    assert set(os.listdir(run)) == {"weights", LOCK_FILE}
+
+
+@pytest.mark.parametrize(
+    ("change", "has_ended"),
+    [
+        # Another process may have got the number of the one that was killed.
+        ({"started": "1"}, True),
+        ({"process": 2**22 + 1}, True),
+        # What runs in another container, on another host or before a reboot of one of
+        # the same name is not known here.
+        ({"namespace": "pid:[1]", "started": "1"}, False),
+        ({"boot": "another", "started": "1"}, False),
+        ({"host": "another", "boot": "another"}, False),
+        ({"process": "many"}, False),
+    ],
+)
+def test_what_a_killed_process_leaves_instead_of_a_lock(
+    tmp_path, without_flock, change, has_ended
+):
+    run = tmp_path / "run"
+    with run_lock(str(run)):
+        holder = json.loads((run / HOLDER_FILE).read_text())
+        (run / "weights").touch()
+    (run / HOLDER_FILE).write_text(json.dumps(holder | change))
+    if not has_ended:
+        with pytest.raises(InputError, match="must not be in use"), run_lock(str(run)):
+            pass
+        (run / HOLDER_FILE).unlink()
+    with run_lock(str(run)):
+        assert json.loads((run / HOLDER_FILE).read_text()) == holder
+
+
+@pytest.mark.parametrize("text", ["", "[]", "5", '{"process": 1}', "[" * 4000])
+def test_a_damaged_holder_file_is_refused(tmp_path, without_flock, text):
+    (tmp_path / HOLDER_FILE).write_text(text)
+    with pytest.raises(InputError, match="remove .*holder"), run_lock(str(tmp_path)):
+        pass
+
+
 def test_a_lock_removes_what_killed_processes_left_half_written(tmp_path):
     with writing(str(tmp_path / "weights.npz")) as file:
         remains = pathlib.Path(file.name).name
-    (tmp_path / remains).write_text("half")
+    (tmp_path / remains).write_text("half")  # Which no process has locked.
     (tmp_path / "notes.partial").write_text("mine")
     with run_lock(str(tmp_path)):
         left = {path.name for path in tmp_path.iterdir()}
@@ -277,3 +343,38 @@ def test_a_signal_is_noted_and_interrupts_nothing():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.01)
         assert stop.signal_number == signal.SIGINT
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_handler_of_a_host_program_is_left_alone(monkeypatch, number):
+    """signal.signal(..., None) failed at the end of training, before the last save."""
+    getsignal = signal.getsignal
+    monkeypatch.setattr(
+        signal, "getsignal", lambda n: None if n == number else getsignal(n)
+    )
+    before = [getsignal(n) for n in STOP_SIGNALS]
+    with stop_requests() as stop:
+        assert getsignal(number) is before[STOP_SIGNALS.index(number)]
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        assert stop.signal_number == signal.SIGINT
+    assert [getsignal(n) for n in STOP_SIGNALS] == before
+
+
+def test_training_ends_with_its_save_before_handlers_are_set_again(
+    tmp_path, monkeypatch
+):
+    trainer = tiny_trainer(tmp_path, "pretrain_vae", pretrain_vae_steps=1, **SETTINGS)
+    requests, saved = train_loop.stop_requests, []
+
+    @contextlib.contextmanager
+    def failing_at_the_end():
+        with requests() as stop:
+            yield stop
+        saved.append(open_run(str(tmp_path)).step)
+        raise TypeError("signal handler must be SIG_IGN, SIG_DFL, or callable")
+
+    monkeypatch.setattr(train_loop, "stop_requests", failing_at_the_end)
+    with pytest.raises(TypeError):
+        trainer.train()
+    assert saved == [1]

@@ -95,7 +95,10 @@ def _noted_signals() -> Iterator[list[int]]:
     own, would go on without it.
     """
     noted: list[int] = []
-    with handling(STOP_SIGNALS, lambda received, _: noted.append(received)):
+    # A shell starts what runs in the background with SIGINT ignored.
+    with handling(
+        STOP_SIGNALS, lambda received, _: noted.append(received), STOP_SIGNALS
+    ):
         yield noted
 
 

@@ -42,16 +42,19 @@ def stop_requests() -> Iterator[StopRequest]:
 def handling(
     numbers: Sequence[signal.Signals],
     handler: Callable[[int, FrameType | None], None],
+    unless_ignored: Sequence[signal.Signals] = (signal.SIGHUP,),
 ) -> Iterator[list[signal.Signals]]:
     """Gives signals a handler within this context; yields those that have it.
 
-    Left alone are all of them outside the main thread, where Python handles none;
+    Left alone are all of them outside the main thread, where Python handles none, and
     those with a handler that is not Python's, such as one of a host program in C, which
-    could not be set again; and SIGHUP where it is ignored, as under nohup.
+    could not be set again.
 
     Args:
       numbers: the signals.
       handler: as `signal.signal` takes it.
+      unless_ignored: signals that are left alone where they are ignored, such as SIGHUP
+        under nohup.
     """
     before = {}
     try:
@@ -59,7 +62,7 @@ def handling(
             present = signal.getsignal(number)
             if present is None:
                 logging.info("%s keeps the handler of its program.", number.name)
-            elif number != signal.SIGHUP or present is not signal.SIG_IGN:
+            elif number not in unless_ignored or present is not signal.SIG_IGN:
                 signal.signal(number, handler)
                 before[number] = present
     except ValueError:  # Not the main thread.

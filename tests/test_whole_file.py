@@ -12,6 +12,7 @@ import time
 import pytest
 
 from agave_tf import whole_file
+from agave_tf.commands.output_file import check_output_file
 from agave_tf.errors import InputError
 from agave_tf.whole_file import (
     check_new_directory,
@@ -137,6 +138,24 @@ def test_a_new_directory_must_not_exist_and_have_a_parent(tmp_path):
 NAMESPACE = ["unshare", "--pid", "--fork", "--map-root-user"]
 if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode:
     NAMESPACE = []
+
+
+@pytest.mark.parametrize("directory", ["/proc", "/sys"])
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(directory):
+    """On a read-only disk, commands failed when all was computed."""
+    refusal = f"can be written to; {directory} cannot be"
+    with pytest.raises(InputError, match=f"`output` .*{refusal}"):
+        check_output_file("output", f"{directory}/x.png", ".png")
+    with pytest.raises(InputError, match=f"`output_dir` .*{refusal}"):
+        check_new_directory("output_dir", f"{directory}/x")
+
+
+def test_looking_whether_a_place_can_be_written_to_leaves_nothing(tmp_path):
+    check_output_file("output", str(tmp_path / "x.png"), ".png")
+    check_new_directory("output_dir", str(tmp_path / "x"))
+    assert not list(tmp_path.iterdir())
+
+
 KILLED = """
 import os, signal, sys
 from agave_tf.whole_file import new_directory, writing

@@ -65,8 +65,9 @@ def copy_run(run: RunDirectory, model: AGAVE, output_dir: str) -> None:
         for scores in about["evaluations"]:
             if _OWN_SCORES.fullmatch(scores["file"]):
                 _copy_scores(run, copy, scores)
-        for name, path in _curves_of(run).items():
-            write_text(copy.file(name), _as_csv(read_curves(path)))
+        for name, (path, last_step) in _curves_of(run).items():
+            text = _as_csv(read_curves(path), last_step)
+            write_text(copy.file(name), text)
         about |= {
             "versions": library_versions(),
             "settings": dataclasses.asdict(config),
@@ -100,20 +101,23 @@ def _copy_scores(run: RunDirectory, copy: RunDirectory, scores: dict[str, Any]) 
             file.write(of_images)
 
 
-def _curves_of(run: RunDirectory) -> dict[str, str]:
-    """Directories of event files, by the name of the CSV file that is made of them."""
-    found = {"curve.csv": run.path}
+def _curves_of(run: RunDirectory) -> dict[str, tuple[str, int]]:
+    """Directories of event files, and the steps of the weights that they lead to.
+
+    They are by the name of the CSV file that is made of them.
+    """
+    found = {"curve.csv": (run.path, run.step)}
     for source in (run.sources or {}).values():
         name = f"curve_{source.stage}.csv"
         if _is_still(source):
-            found[name] = source.path
+            found[name] = (source.path, source.step)
         else:
             logging.warning("%s is another run now; %s is left out.", source.path, name)
     directories = {}
-    for name, path in found.items():
+    for name, (path, step) in found.items():
         summaries = os.path.join(path, "summaries", "held_out")
         if os.path.isdir(summaries):
-            directories[name] = summaries
+            directories[name] = (summaries, step)
         else:
             logging.warning("There are no curves in %s; %s is left out.", path, name)
     return directories
@@ -128,13 +132,17 @@ def _is_still(source: Source) -> bool:
     return run.stage.name == source.stage and run.step >= source.step
 
 
-def _as_csv(curves: dict[str, Curve]) -> str:
-    """A table of curves, one row for each step; a cell is empty where one has none."""
+def _as_csv(curves: dict[str, Curve], last_step: int) -> str:
+    """A table of curves, one row for each step; a cell is empty where one has none.
+
+    Steps after the last one, which training made meanwhile, are left out.
+    """
     columns = {
         tag.removeprefix("bits_per_dim/"): dict(zip(curve.steps, curve.values))
         for tag, curve in curves.items()
     }
     steps = sorted({step for values in columns.values() for step in values})
+    steps = [step for step in steps if step <= last_step]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["step", *columns])

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+from typing import Any
 
 from absl import logging
 
@@ -15,6 +16,7 @@ from agave_tf.models.agave import AGAVE
 from agave_tf.runs.evaluate_run import image_file
 from agave_tf.runs.event_curves import Curve, read_curves
 from agave_tf.runs.run_directory import RunDirectory, library_versions
+from agave_tf.runs.scores_record import read_image_scores
 from agave_tf.settings.config import Config
 from agave_tf.whole_file import check_new_directory, new_directory, write_text
 
@@ -53,7 +55,7 @@ def copy_run(run: RunDirectory, model: AGAVE, output_dir: str) -> None:
         copy.write_weights(run.read_weights(), run.step)
         for scores in about["evaluations"]:
             if scores["file"] == f"evaluation_{scores['evaluation']['split']}.json":
-                _copy_scores(run, copy, scores["file"])
+                _copy_scores(run, copy, scores)
         for name, path in _curves_of(run).items():
             write_text(copy.file(name), _as_csv(read_curves(path)))
         about |= {
@@ -72,13 +74,13 @@ def _without_paths(run: RunDirectory) -> Config:
     return dataclasses.replace(run.config, data=data)
 
 
-def _copy_scores(run: RunDirectory, copy: RunDirectory, name: str) -> None:
-    with open(run.file(name), encoding="utf-8") as file:
-        content = json.load(file)
-    content["data"]["dataset"] = copy.config.data.dataset
+def _copy_scores(run: RunDirectory, copy: RunDirectory, scores: dict[str, Any]) -> None:
+    name = scores["file"]
+    content = {key: value for key, value in scores.items() if key != "file"}
+    content["data"] = scores["data"] | {"dataset": copy.config.data.dataset}
     write_text(copy.file(name), json.dumps(content, indent=2) + "\n")
     of_images = image_file(run.file(name))
-    if os.path.exists(of_images):
+    if read_image_scores(of_images, scores) is not None:
         shutil.copyfile(of_images, image_file(copy.file(name)))
 
 

@@ -5,7 +5,6 @@ import json
 import math
 import os
 import re
-import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from agave_tf.evaluation.linear_probe import ProbeScore, probe
 from agave_tf.models.agave import AGAVE
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory, library_versions, open_run
+from agave_tf.runs.scores_record import crc32, read_image_scores, read_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.whole_file import write_npz, write_text
 
@@ -95,7 +95,7 @@ def evaluate_run(
         "num_importance_samples": num_samples,
         "images": {
             "file": os.path.basename(arrays_path),
-            "crc32": _crc32(arrays_path),
+            "crc32": crc32(arrays_path),
         },
         "scores": {score.name: score.mean for score in summary},
         # null for one image, of which no error can be estimated.
@@ -119,16 +119,12 @@ def stored_scores(
     Otherwise None: scores of other images, samples, seeds or weights are not reused. A
     file with a probe serves where none is asked for.
     """
-    try:
-        with open(scores_file(run, settings), encoding="utf-8") as file:
-            stored = json.load(file)
-    except (FileNotFoundError, ValueError):
-        return None
-    if settings.probe and "probe" not in stored:
+    stored = read_scores(scores_file(run, settings))
+    if stored is None or (settings.probe and "probe" not in stored):
         return None
     expected = _provenance(run, settings)
-    found = {name: stored.get(name) for name in expected}
-    if not settings.probe and isinstance(found["evaluation"], dict):
+    found: dict[str, Any] = {name: stored.get(name) for name in expected}
+    if not settings.probe:
         # The probe does not change the other scores.
         for name in ("probe", "probe_images"):
             found["evaluation"][name] = expected["evaluation"][name]
@@ -147,23 +143,14 @@ def stored_image_scores(
       None where `stored_scores` gives none, or the images' file is missing or another.
     """
     stored = stored_scores(run, settings)
-    path = image_file(scores_file(run, settings))
-    if stored is None or not os.path.exists(path):
+    if stored is None:
         return None
-    if stored.get("images", {}).get("crc32") != _crc32(path):
-        return None
-    with np.load(path) as arrays:
-        return dict(arrays)
+    return read_image_scores(image_file(scores_file(run, settings)), stored)
 
 
 def image_file(path: str) -> str:
     """The path of the scores of every image, beside the file of scores at `path`."""
     return path.removesuffix(".json") + "_images.npz"
-
-
-def _crc32(path: str) -> int:
-    with open(path, "rb") as file:
-        return zlib.crc32(file.read())
 
 
 def scores_file(run: RunDirectory, settings: EvaluationSettings) -> str:

@@ -9,10 +9,10 @@ evaluation_*.json      scores, with all that they depend on
 """
 
 import dataclasses
+import functools
 import json
 import os
 import platform
-from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -29,22 +29,15 @@ from agave_tf.models.named_weights import (
     fingerprint,
     read_weights,
 )
+from agave_tf.models.weight_forms import Network, check_weights
 from agave_tf.runs.changes import Change
+from agave_tf.runs.run_record import Source, read_run_record, read_step
 from agave_tf.runs.stages import STAGES, Stage
-from agave_tf.settings.config import Config, config_from_json
+from agave_tf.settings.config import Config
 from agave_tf.settings.user_path import expand_path
 from agave_tf.whole_file import write_npz, write_text
 
 _CONFIG, _WEIGHTS, _PROGRESS = "config.json", "averaged_weights.npz", "progress.json"
-
-
-class Source(NamedTuple):
-    """A run that gave another one its first weights."""
-
-    path: str  # absolute, at that time
-    stage: str
-    step: int  # of the weights
-    weights: str  # their fingerprint
 
 
 def library_versions() -> dict[str, str]:
@@ -102,8 +95,7 @@ class RunDirectory:
     def step(self) -> int:
         """Optimizer steps behind the stored weights; 0 before the first."""
         try:
-            with open(self.file(_PROGRESS), encoding="utf-8") as file:
-                return json.load(file)["step"]
+            return read_step(self.file(_PROGRESS))
         except FileNotFoundError:
             return 0
 
@@ -150,8 +142,14 @@ class RunDirectory:
         write_text(self.file(_PROGRESS), json.dumps({"step": step}) + "\n")
 
     def read_weights(self) -> dict[str, np.ndarray]:
-        """The averaged weights by name; InputError where there are none."""
-        return read_weights(self.file(_WEIGHTS))
+        """The averaged weights by name.
+
+        Raises:
+          InputError: there are none, or they are not those of the run's model.
+        """
+        path = self.file(_WEIGHTS)
+        check = functools.partial(check_weights, network=self._network, source=path)
+        return read_weights(path, check)
 
     def fingerprint(self) -> str:
         """Tells weights apart: equal for equal averaged weights, 16 hexadecimal digits.
@@ -172,9 +170,12 @@ class RunDirectory:
 
     def make_model(self) -> AGAVE:
         """The model of this stage, with weights as first drawn."""
-        return AGAVE(
-            self.config, self.image_shape, self.stage.has_vae, self.stage.has_pixel_cnn
-        )
+        return AGAVE(*self._network)
+
+    @property
+    def _network(self) -> Network:
+        has_parts = (self.stage.has_vae, self.stage.has_pixel_cnn)
+        return Network(self.config, self.image_shape, *has_parts)
 
     def load_model(self) -> AGAVE:
         """The model with the run's averaged weights."""
@@ -188,7 +189,8 @@ def open_run(path: str) -> RunDirectory:
     """The run at `path`.
 
     Raises:
-      InputError: no directory, not a run directory, or one of a later version.
+      InputError: no directory, not a run directory, or one whose config.json is
+        damaged or of a later version.
     """
     path = expand_path(path, "run_dir")
     if not os.path.isdir(path):
@@ -202,33 +204,7 @@ def open_run(path: str) -> RunDirectory:
             f"`run_dir` must be a run directory, with a {_CONFIG}; {path} has none."
             f"{hint}"
         )
-    with open(os.path.join(path, _CONFIG), encoding="utf-8") as file:
-        text = file.read()
-    try:
-        content = json.loads(text)
-        return RunDirectory(
-            path,
-            STAGES[content["stage"]],
-            config_from_json(json.dumps(content["settings"])),
-            tuple(content["image_shape"]),
-            content.get("origin", ""),
-            content.get("versions", {}),
-            _read_sources(content),
-            DataRecord(**content["data"]) if "data" in content else None,
-            tuple(Change(**change) for change in content.get("changes", ())),
-        )
-    except (InputError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"`run_dir` must be a run directory of agave_tf; the {_CONFIG} in {path} "
-            f"is something else ({error})."
-        ) from error
-
-
-def _read_sources(content: dict[str, Any]) -> dict[str, Source] | None:
-    sources = content.get("sources")
-    if sources is None:
-        return None
-    return {flag: Source(**source) for flag, source in sources.items()}
+    return RunDirectory(path, *read_run_record(os.path.join(path, _CONFIG)))
 
 
 def load_run(path: str) -> AGAVE:

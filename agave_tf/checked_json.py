@@ -54,7 +54,7 @@ class JsonValue:
 
     def __getitem__(self, name: str) -> "JsonValue":
         """The field of that name; a missing one is found when it is read."""
-        return self.fields().get(name, self._inner(_NOTHING, name))
+        return self._inner(self._object().get(name, _NOTHING), name)
 
     def get(self, name: str) -> "JsonValue | None":
         """The field of that name; None if it is missing or null."""
@@ -63,6 +63,9 @@ class JsonValue:
 
     def fields(self) -> dict[str, "JsonValue"]:
         """The fields of an object, by name."""
+        return {name: self._inner(x, name) for name, x in self._object().items()}
+
+    def _object(self) -> dict[str, Any]:
         if not isinstance(self.value, dict):
             raise self.wrong("be an object, {...}")
         for name in self.value:
@@ -71,14 +74,14 @@ class JsonValue:
                 raise self.wrong(
                     f"have names of at most {_MOST_IN_NAME} printable characters"
                 )
-        return {name: self._inner(value, name) for name, value in self.value.items()}
+        return self.value
 
     def elements(self) -> list["JsonValue"]:
         """The elements of a list."""
         if not isinstance(self.value, list):
             raise self.wrong("be a list, [...]")
         return [
-            dataclasses.replace(self, value=value, name=f"{self.name}[{i}]")
+            JsonValue(value, self.file, f"{self.name}[{i}]")
             for i, value in enumerate(self.value)
         ]
 
@@ -89,15 +92,13 @@ class JsonValue:
             raise self.wrong(f"be a whole number from {least} to {most}")
         return self.value
 
-    def number(self) -> int | float:
-        """A finite number; true is none."""
+    def number(self, is_finite: bool = True) -> int | float:
+        """A number, which may be NaN or infinite if `is_finite` is false."""
         is_number = isinstance(self.value, int | float)
+        if not is_number or isinstance(self.value, bool):
+            raise self.wrong("be a number")
         # Not `math.isfinite`, which fails for an integer that no float can hold.
-        if (
-            not is_number
-            or isinstance(self.value, bool)
-            or not abs(self.value) < math.inf
-        ):
+        if is_finite and not abs(self.value) < math.inf:
             raise self.wrong("be a finite number")
         return self.value
 
@@ -123,7 +124,7 @@ class JsonValue:
 
     def _inner(self, value: Any, name: str) -> "JsonValue":
         name = f"{self.name}.{name}" if self.name else name
-        return dataclasses.replace(self, value=value, name=name)
+        return JsonValue(value, self.file, name)
 
 
 def read_json(path: str) -> JsonValue:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import warnings
 import zipfile
 import zlib
 
@@ -39,7 +40,8 @@ def make_run(path: pathlib.Path) -> RunDirectory:
     run.write_config()
     weights = named_weights(run.make_model())
     run.write_weights({name: v.numpy() for name, v in weights.items()}, 6)
-    of_images = {"index": np.arange(5), "bits_per_dim": np.linspace(3, 4, 5)}
+    of_images = {name: np.linspace(3, 4, 5) for name in scores_of(run)["scores"]}
+    of_images["index"] = np.arange(5)
     np.savez(path / "evaluation_test_images.npz", **of_images)
     data = (path / "evaluation_test_images.npz").read_bytes()
     images = {"file": "evaluation_test_images.npz", "crc32": zlib.crc32(data)}
@@ -115,7 +117,8 @@ TEXTS = {
 def archive_of(members: list[tuple[str, bytes]], kind: int = zipfile.ZIP_STORED):
     """The bytes of a zip archive; a name may come twice."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", kind) as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(file, "w", kind) as archive:
+        warnings.simplefilter("ignore")  # Of the twins.
         for name, data in members:
             archive.writestr(name, data)
     return file.getvalue()

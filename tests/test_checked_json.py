@@ -19,7 +19,7 @@ def value_of(content):
     [
         *((x, "whole_number", "whole number") for x in ("1", 1.0, True, None, [], -1)),
         *((x, "whole_number", "whole number") for x in (10**30, float("nan"))),
-        *((x, "number", "finite number") for x in ("1", True, None, {})),
+        *((x, "number", "a number") for x in ("1", True, None, {})),
         *((x, "number", "finite number") for x in (float("nan"), float("-inf"))),
         *((x, "text", "text of at most 4096") for x in (1, None, [], "x" * 5000)),
         ("a\0b", "text", "text of at most 4096"),
@@ -40,6 +40,7 @@ def test_a_value_of_the_kind_is_given():
     assert value_of(0).whole_number() == 0 and value_of(3).whole_number(3, 3) == 3
     assert value_of(10**400).number() == 10**400 and value_of(-0.5).number() == -0.5
     assert value_of("é\n").text() == "é\n" and value_of("x").one_of(["w", "x"]) == "x"
+    assert value_of(float("inf")).number(is_finite=False) == float("inf")
     assert [v.value for v in value_of([1, [2]]).elements()] == [1, [2]]
     assert value_of(None).simple() is None and value_of(False).simple() is False
 

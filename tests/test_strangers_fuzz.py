@@ -38,7 +38,7 @@ def use(run_dir):
         scores = stored_scores(run, SCORED)
         assert scores is None or scores["num_images"] >= 1
         stored_image_scores(run, SCORED)
-        json.dumps(about_run(run), allow_nan=False)
+        json.dumps(about_run(run))
         return "used"
     except InputError as error:
         assert "\n" not in str(error) and len(str(error)) < 5000

@@ -57,6 +57,8 @@ def read_image_scores(
     count = scores["num_images"]
 
     def check(found: Mapping[str, ArrayForm]) -> None:
+        if missing := sorted({"index", *scores["scores"]} - found.keys()):
+            raise InputError(f"{path} lacks {missing[0]!r}, which is beside it.")
         for name, form in found.items():
             if form.shape != (count,):
                 raise InputError(
@@ -132,8 +134,11 @@ def _evaluation(evaluation: JsonValue) -> dict[str, Any]:
 
 
 def _numbers(numbers: JsonValue) -> dict[str, int | float | None]:
-    """Numbers by name; null stands for one that could not be computed."""
+    """Numbers by name; those of a model that has diverged may be NaN.
+
+    null stands for one that could not be computed.
+    """
     return {
-        name: None if number.value is None else number.number()
+        name: None if number.value is None else number.number(is_finite=False)
         for name, number in numbers.fields().items()
     }

@@ -49,10 +49,19 @@ def read_npz(
         numbers, or expands to more than twenty times its size; or `check` raises it.
       FileNotFoundError: there is no such file.
     """
-    with open_plain(path) as file, _refusing_damage(path):
+    with open_plain(path) as file:
+        return read_open_npz(file, path, check)
+
+
+def read_open_npz(
+    file: BinaryIO,
+    path: str,
+    check: Callable[[Mapping[str, ArrayForm]], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """As `read_npz`, from a file that is open; `path` names it in messages."""
+    with _refusing_damage(path):
         size = os.fstat(file.fileno()).st_size
-        # `zipfile` needs no more of a file than `_InParts` has.
-        with zipfile.ZipFile(cast(BinaryIO, _InParts(file))) as archive:
+        with _archive(file) as archive:
             members = _members(archive)
             if sum(info.file_size for info in members.values()) > (
                 _MOST_EXPANSION * size
@@ -64,6 +73,27 @@ def read_npz(
             if check is not None:
                 check(forms)
             return {n: _read_array(archive, info) for n, info in members.items()}
+
+
+def npz_comment(path: str) -> bytes:
+    """The comment of an .npz file; empty if there is none, or no such or a damaged file.
+
+    `np.load` and `read_npz` pass over it.
+    """
+    try:
+        with (
+            open_plain(path) as file,
+            _refusing_damage(path),
+            _archive(file) as archive,
+        ):
+            return archive.comment
+    except (FileNotFoundError, InputError):
+        return b""
+
+
+def _archive(file: BinaryIO) -> zipfile.ZipFile:
+    # `zipfile` needs no more of a file than `_InParts` has.
+    return zipfile.ZipFile(cast(BinaryIO, _InParts(file)))
 
 
 class _InParts:

@@ -15,8 +15,8 @@ from tiny import tiny_config
 from agave_tf.data.read_source import DataRecord
 from agave_tf.models.named_weights import named_weights
 from agave_tf.runs.changes import Change
-from agave_tf.runs.evaluate_run import _which_images
-from agave_tf.runs.run_directory import RunDirectory, Source
+from agave_tf.runs.run_directory import RunDirectory, Source, open_run
+from agave_tf.runs.score_files import _which_images
 from agave_tf.runs.stages import STAGES
 
 MISSING = object()  # Removes the field.
@@ -40,6 +40,7 @@ def make_run(path: pathlib.Path) -> RunDirectory:
     run.write_config()
     weights = named_weights(run.make_model())
     run.write_weights({name: v.numpy() for name, v in weights.items()}, 6)
+    run = open_run(run.path)
     of_images = {name: np.linspace(3, 4, 5) for name in scores_of(run)["scores"]}
     of_images["index"] = np.arange(5)
     np.savez(path / "evaluation_test_images.npz", **of_images)

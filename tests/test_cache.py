@@ -208,8 +208,9 @@ def test_a_damaged_cache_is_refused_with_the_remedy(tmp_path):
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path):
-    remains = tmp_path / ".birds-0.999999999-0123abcd.partial"  # No such process.
+    remains = tmp_path / ".birds-0.0123abcd.locked.partial"
     remains.mkdir()
+    (remains / ".lock").touch()  # Which no process holds.
     read_source(Reads().source, config(tmp_path))
     assert not remains.exists()
 

@@ -53,6 +53,24 @@ def test_a_run_may_be_given_its_cool_down_on_the_way(tmp_path):
     assert shown[8] == 0
 
 
+def test_skipped_updates_do_not_keep_the_rate_up(tmp_path):
+    """In version 0.2 the schedule counted updates.
+
+    With 12 of them skipped, a cool-down of 20 steps ended at 0.6 of the rate.
+    """
+    settings = {"warmup_steps": 0, "cooldown_steps": 20, "learning_rate": 0.01}
+    trainer = tiny_trainer(tmp_path, STAGE, pretrain_pixel_cnn_steps=40, **settings)
+    state = trainer.state
+    state.step.assign(30)
+    state.optimizer.iterations.assign(18)
+    np.testing.assert_allclose(state.learning_rate(), 0.005, rtol=1e-6)
+    state.step.assign(40)
+    assert state.learning_rate() == 0
+    before = state.vector.numpy()
+    state.update(tf.ones_like(before))
+    np.testing.assert_array_equal(state.vector.numpy(), before)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run of 2 steps with a cool-down."""
@@ -80,7 +98,7 @@ def test_a_constant_rate_can_get_a_cool_down_and_lose_it(tmp_path, before, after
     """A constant rate has a place in the checkpoint, a schedule has none."""
     settings = {"warmup_steps": 0, "pretrain_pixel_cnn_steps": 8}
     first = tiny_trainer(tmp_path, STAGE, cooldown_steps=before, **settings)
-    first.state.optimizer.iterations.assign(6)
+    first.state.step.assign(6)
     first.save()
     old, new = first.run.config, tiny_config(cooldown_steps=after, **settings)
     changes = changed_midway(first.run.stage, old, new)

@@ -9,7 +9,7 @@ import pytest
 
 import agave_tf
 from agave_tf.evaluation.evaluator import bits_of_images
-from agave_tf.runs.evaluate_run import stored_image_scores
+from agave_tf.runs.score_files import stored_image_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 
 PRETRAINED = pathlib.Path(__file__).resolve().parent.parent / "pretrained"

@@ -10,8 +10,9 @@ from tiny import tiny_config, tiny_images
 
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
-from agave_tf.runs.evaluate_run import evaluate_run, scores_file, stored_scores
+from agave_tf.runs.evaluate_run import evaluate_run
 from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.score_files import scores_file, stored_scores
 from agave_tf.runs.stages import STAGES
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.training.train_stage import train_stage
@@ -165,9 +166,9 @@ def test_scores_of_other_weights_are_not_taken(scored):
     weights, step = run.read_weights(), run.step
     changed = {name: value + 1 for name, value in weights.items()}
     run.write_weights(changed, step)
-    assert stored_scores(run, settings) is None
+    assert stored_scores(open_run(run.path), settings) is None
     run.write_weights(weights, step)
-    assert stored_scores(run, settings) is not None
+    assert stored_scores(open_run(run.path), settings) is not None
 
 
 def test_scores_on_another_data_set_have_a_file_of_their_own(scored):

@@ -14,7 +14,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "agave_tf"
 # In order: a room imports from itself and from the rooms above it in this list. Rooms
 # that share a line know nothing of each other.
 FLOORS = [
-    {"errors", "moved"},
+    {"errors", "file_lock", "moved"},
     {"plain_file"},
     {"checked_json", "checked_npz", "randomness", "whole_file"},
     {"settings"},

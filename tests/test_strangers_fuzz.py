@@ -12,8 +12,8 @@ from damaged_files import CONFIG, PROGRESS, SCORES, WEIGHTS, make_run
 
 from agave_tf.errors import InputError
 from agave_tf.interop.provenance import about_run
-from agave_tf.runs.evaluate_run import stored_image_scores, stored_scores
 from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.score_files import stored_image_scores, stored_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 
 SCORED = EvaluationSettings(num_importance_samples=2, max_images=5)

@@ -1,9 +1,13 @@
 """A failure leaves what was there, and nothing else."""
 
+import errno
+import fcntl
 import os
+import pathlib
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -130,6 +134,9 @@ def test_a_new_directory_must_not_exist_and_have_a_parent(tmp_path):
         check_new_directory("output_dir", str(tmp_path / "no" / "new"))
 
 
+NAMESPACE = ["unshare", "--pid", "--fork", "--map-root-user"]
+if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode:
+    NAMESPACE = []
 KILLED = """
 import os, signal, sys
 from agave_tf.whole_file import new_directory, writing
@@ -144,10 +151,72 @@ def test_only_remains_of_killed_processes_are_removed(tmp_path):
         path.write_text("a user's")
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
     assert len(list(tmp_path.iterdir())) == len(own) + 2
-    # The test's parent lives, so this could be a file it is writing.
-    living = tmp_path / f".file.{os.getppid()}-0123abcd.partial"
-    living.write_text("half")
-    # In a container each start of a command may have the same number.
-    (tmp_path / f".file.{os.getpid()}-0123abcd.partial").write_text("half")
     remove_remains(str(tmp_path))
-    assert sorted(tmp_path.iterdir()) == sorted([*own, living])
+    assert sorted(tmp_path.iterdir()) == sorted(own)
+
+
+@pytest.mark.parametrize("write", [writing, new_directory])
+def test_remains_are_removed_by_the_next_that_writes_there(tmp_path, write):
+    """SIGTERM leaves them, and decompress never removed any in version 0.2."""
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    with write(str(tmp_path / "new")):
+        pass
+    assert list(tmp_path.iterdir()) == [tmp_path / "new"]
+
+
+@pytest.mark.parametrize("write", [writing, new_directory])
+def test_what_another_container_is_writing_stays(tmp_path, write):
+    """Version 0.2 looked for the writer among its own machine's processes.
+
+    In another container or on another host it has a number that means nothing here.
+    """
+    with write(str(tmp_path / "theirs")) as theirs:
+        elsewhere = "import sys; from agave_tf.whole_file import *; "
+        command = "remove_remains(sys.argv[1]); write_text(sys.argv[1] + '/ours', '')"
+        subprocess.run(
+            # A process namespace of its own, where this user may have one.
+            [*NAMESPACE, sys.executable, "-c", elsewhere + command, str(tmp_path)],
+            check=True,
+        )
+        name = theirs if write is new_directory else theirs.name
+        assert os.path.exists(name)
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "ours", tmp_path / "theirs"]
+
+
+@pytest.mark.parametrize("write", [writing, new_directory])
+def test_without_locks_remains_are_removed_after_a_day(tmp_path, monkeypatch, write):
+    def flock(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.raises(FileNotFoundError),
+        write(str(tmp_path / "theirs")) as theirs,
+    ):
+        name = theirs if write is new_directory else theirs.name
+        remove_remains(str(tmp_path))
+        assert os.path.exists(name)
+        for path in [*pathlib.Path(name).glob("*"), name]:
+            os.utime(path, (time.time() - 2 * 24 * 60 * 60,) * 2)
+        remove_remains(str(tmp_path))
+        assert not os.path.exists(name)
+
+
+def test_remains_of_version_0_2_are_removed_after_a_day(tmp_path):
+    # It may be of a process that runs, perhaps on another machine.
+    remains = tmp_path / ".file.1234-0123abcd.partial"
+    remains.write_text("half")
+    remove_remains(str(tmp_path))
+    assert remains.exists()
+    os.utime(remains, (0, 0))
+    remove_remains(str(tmp_path))
+    assert not remains.exists()
+
+
+def test_pipes_and_links_of_such_names_stay(tmp_path):
+    pipe, link = (tmp_path / f".{n}.0123abcd.locked.partial" for n in ("pipe", "link"))
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "file")
+    (tmp_path / "file").write_text("a user's")
+    remove_remains(str(tmp_path))
+    assert sorted(tmp_path.iterdir()) == sorted([pipe, link, tmp_path / "file"])

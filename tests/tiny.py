@@ -5,7 +5,7 @@ import numpy as np
 from agave_tf.data.dead_leaves import draw_dead_leaves
 from agave_tf.data.image_set import Images
 from agave_tf.models.agave import AGAVE
-from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.runs.stages import STAGES
 from agave_tf.settings.config import Config, config_from_settings
 from agave_tf.training.initialization import initialize
@@ -57,11 +57,12 @@ def tiny_model(stage="joint", images=None, **settings) -> AGAVE:
 
 
 def tiny_trainer(path, stage="joint", images=None, sources=None, **settings) -> Trainer:
-    """A Trainer in a new run directory."""
+    """A Trainer in a new run directory; `sources` are directories by flag."""
     images = images or tiny_images()
     run = RunDirectory(
         str(path), STAGES[stage], tiny_config(**settings), images.image.shape[1:]
     )
-    trainer = Trainer(run, images, images, sources)
+    opened = {flag: open_run(source) for flag, source in (sources or {}).items()}
+    trainer = Trainer(run, images, images, opened)
     run.write_config()
     return trainer

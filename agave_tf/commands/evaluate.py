@@ -20,16 +20,18 @@ from agave_tf.commands.flags import (
 )
 from agave_tf.commands.output_file import check_optional_file
 from agave_tf.commands.running import run_command
+from agave_tf.errors import InputError
 from agave_tf.pictures.bits_map import bits_map_rows
 from agave_tf.pictures.grid import write_png
 from agave_tf.pictures.picture_row import rows_grid
 from agave_tf.runs.compare_runs import check_comparable, compare_runs
-from agave_tf.runs.evaluate_run import RunScores, evaluate_run
+from agave_tf.runs.evaluate_run import evaluate_run
 from agave_tf.runs.run_data import load_run_data, on_images
 from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.score_files import RunScores
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.training.strategy import make_local_strategy
-from agave_tf.whole_file import write_npz
+from agave_tf.whole_file import check_can_write, write_npz
 
 _NUM_MAPS = 8
 
@@ -97,6 +99,7 @@ def run(values: flags.FlagValues) -> None:
     logging.info("Reading the weights of %s", evaluated.path)
     with strategy.scope() if strategy else contextlib.nullcontext():
         model = evaluated.load_model()
+    _say_if_read_only(evaluated)
     logging.info("Compiling the evaluation, for which the first images wait")
     scores = evaluate_run(evaluated, model, images, settings, strategy)
     _print(evaluated, settings.split, len(images.image), scores)
@@ -115,6 +118,14 @@ def run(values: flags.FlagValues) -> None:
         shown = images.take(images.choose(_NUM_MAPS))
         rows = bits_map_rows(model, shown, settings.evaluation_seed)
         write_png(values.bits_map, rows_grid(rows, scale=3))
+
+
+def _say_if_read_only(run: RunDirectory) -> None:
+    """Warns before the work that the scores will be printed alone."""
+    try:
+        check_can_write("run_dir", run.path)
+    except InputError as error:
+        logging.warning("The scores will be printed, and not stored: %s", error)
 
 
 def _print(

@@ -3,6 +3,7 @@
 import os
 
 from agave_tf.errors import InputError
+from agave_tf.whole_file import check_can_write
 
 
 def check_output_file(flag: str, path: str, suffix: str) -> None:
@@ -15,7 +16,7 @@ def check_output_file(flag: str, path: str, suffix: str) -> None:
 
     Raises:
       InputError: the path has another ending, is a directory, or lies in a directory
-        that does not exist.
+        that does not exist or cannot be written to.
     """
     if not path.endswith(suffix):
         raise InputError(f"`{flag}` must end in {suffix}; got {path!r}.")
@@ -24,6 +25,7 @@ def check_output_file(flag: str, path: str, suffix: str) -> None:
         raise InputError(
             f"`{flag}` must be a file in a directory that exists; got {path!r}."
         )
+    check_can_write(flag, directory)
 
 
 def check_optional_file(flag: str, path: str, suffix: str) -> None:

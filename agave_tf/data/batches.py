@@ -65,7 +65,9 @@ def training_batches(
     )
 
     def chosen(step: int, rows: np.ndarray) -> np.ndarray:
-        epochs, places = np.divmod(step * batch_size + rows, len(images.image))
+        # In 32 bits the product would run over within a long training.
+        of_all_steps = step * batch_size + rows.astype(np.int64)
+        epochs, places = np.divmod(of_all_steps, len(images.image))
         return np.array([permutation(e)[p] for e, p in zip(epochs, places)])
 
     def generate() -> Iterator[ImageBatch]:

@@ -156,7 +156,7 @@ def import_openai(
         unfinished = dataclasses.replace(run, path=directory)
         unfinished.write_config()
         unfinished.write_weights(weights, checkpoint.step)
-    return run
+    return dataclasses.replace(run, step=checkpoint.step, weights=weights)
 
 
 def _pixel_cnn_config(

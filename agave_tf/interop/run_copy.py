@@ -5,20 +5,34 @@ import dataclasses
 import io
 import json
 import os
-import shutil
+import re
 from typing import Any
 
 from absl import logging
 
+from agave_tf.errors import InputError
 from agave_tf.interop.model_card import CARD_FILE, run_card
 from agave_tf.interop.provenance import about_run, public_name
 from agave_tf.models.agave import AGAVE
-from agave_tf.runs.evaluate_run import image_file
 from agave_tf.runs.event_curves import Curve, read_curves
-from agave_tf.runs.run_directory import RunDirectory, library_versions
-from agave_tf.runs.scores_record import read_image_scores
+from agave_tf.runs.run_directory import (
+    RunDirectory,
+    Source,
+    library_versions,
+    open_run,
+)
+from agave_tf.runs.score_files import image_file
+from agave_tf.runs.scores_record import file_crc32, read_image_scores
 from agave_tf.settings.config import Config
-from agave_tf.whole_file import check_new_directory, new_directory, write_text
+from agave_tf.whole_file import (
+    check_new_directory,
+    new_directory,
+    write_npz,
+    write_text,
+)
+
+# Files of scores on the run's own data set.
+_OWN_SCORES = re.compile(r"evaluation_(test|train)(?!_on_).*\.json")
 
 
 def copy_run(run: RunDirectory, model: AGAVE, output_dir: str) -> None:
@@ -54,7 +68,7 @@ def copy_run(run: RunDirectory, model: AGAVE, output_dir: str) -> None:
         copy.write_config()
         copy.write_weights(run.read_weights(), run.step)
         for scores in about["evaluations"]:
-            if scores["file"] == f"evaluation_{scores['evaluation']['split']}.json":
+            if _OWN_SCORES.fullmatch(scores["file"]):
                 _copy_scores(run, copy, scores)
         for name, path in _curves_of(run).items():
             write_text(copy.file(name), _as_csv(read_curves(path)))
@@ -75,20 +89,28 @@ def _without_paths(run: RunDirectory) -> Config:
 
 
 def _copy_scores(run: RunDirectory, copy: RunDirectory, scores: dict[str, Any]) -> None:
+    """Writes scores to the copy, and those of every image if they belong to them."""
     name = scores["file"]
     content = {key: value for key, value in scores.items() if key != "file"}
-    content["data"] = scores["data"] | {"dataset": copy.config.data.dataset}
+    dataset = copy.config.data.dataset
+    content["data"] = {**content["data"], "dataset": dataset}
+    of_images = read_image_scores(image_file(run.file(name)), scores)
+    if of_images is not None:
+        path = image_file(copy.file(name))
+        write_npz(path, of_images)
+        content["images"] = {**content["images"], "crc32": file_crc32(path)}
     write_text(copy.file(name), json.dumps(content, indent=2) + "\n")
-    of_images = image_file(run.file(name))
-    if read_image_scores(of_images, scores) is not None:
-        shutil.copyfile(of_images, image_file(copy.file(name)))
 
 
 def _curves_of(run: RunDirectory) -> dict[str, str]:
     """Directories of event files, by the name of the CSV file that is made of them."""
     found = {"curve.csv": run.path}
     for source in (run.sources or {}).values():
-        found[f"curve_{source.stage}.csv"] = source.path
+        name = f"curve_{source.stage}.csv"
+        if _is_still(source):
+            found[name] = source.path
+        else:
+            logging.warning("%s is another run now; %s is left out.", source.path, name)
     directories = {}
     for name, path in found.items():
         summaries = os.path.join(path, "summaries", "held_out")
@@ -97,6 +119,15 @@ def _curves_of(run: RunDirectory) -> dict[str, str]:
         else:
             logging.warning("There are no curves in %s; %s is left out.", path, name)
     return directories
+
+
+def _is_still(source: Source) -> bool:
+    """Returns whether a source's directory holds that run, which may have gone on."""
+    try:
+        run = open_run(source.path, weights=False)
+    except InputError:
+        return True  # That it has no curves is said.
+    return run.stage.name == source.stage and run.step >= source.step
 
 
 def _as_csv(curves: dict[str, Curve]) -> str:

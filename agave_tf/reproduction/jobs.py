@@ -11,8 +11,8 @@ from typing import NamedTuple
 from absl import logging
 
 from agave_tf.errors import InputError, JobFailed, Stopped
+from agave_tf.training.stop_request import STOP_SIGNALS, handling
 
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _POLL_SECONDS = 0.2
 # Exit code of a command that refuses its flags or its data.
 _BAD_INPUT = 2
@@ -92,22 +92,11 @@ def _noted_signals() -> Iterator[list[int]]:
     """Gives the list of stop signals that arrive in this context.
 
     However many arrive, none ends this process: its jobs, which have sessions of their
-    own, would go on without it. Outside the main thread no signal is noted.
+    own, would go on without it.
     """
     noted: list[int] = []
-    previous = {}
-    try:
-        with contextlib.suppress(ValueError):  # Raised outside the main thread.
-            for number in _STOP_SIGNALS:
-                # Under nohup SIGHUP is ignored, and stays so.
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    previous[number] = signal.signal(
-                        number, lambda received, _: noted.append(received)
-                    )
+    with handling(STOP_SIGNALS, lambda received, _: noted.append(received)):
         yield noted
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _start_ready_jobs(

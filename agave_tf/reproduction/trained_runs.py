@@ -8,14 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agave_tf.data.image_set import Images
+from agave_tf.errors import InputError
 from agave_tf.pictures.rows import Sampler
 from agave_tf.reproduction.compared_models import PROBED, seeded
 from agave_tf.reproduction.planned_runs import planned_runs
 from agave_tf.reproduction.scales import Scale
-from agave_tf.runs.evaluate_run import evaluate_run, stored_image_scores
+from agave_tf.runs.evaluate_run import evaluate_run
 from agave_tf.runs.event_curves import Curve, read_curves
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.score_files import stored_image_scores
 from agave_tf.sampling.draw_images import SamplingSettings
 from agave_tf.settings.evaluation import EvaluationSettings
 
@@ -63,14 +65,28 @@ class TrainedRuns:
         self._held_out: Images | None = None
         self._scores: dict[tuple[str, int], Scores] = {}
         self._planned = planned_runs()
+        self._weights: dict[str, str] = {}  # fingerprints of opened runs, by path
 
     def path(self, name: str) -> str:
         """Returns the directory of a run."""
         return os.path.join(self.directory, name)
 
     def open(self, name: str, seed: int = 0) -> RunDirectory:
-        """Opens a trained run."""
-        return open_run(self.path(seeded(name, seed)))
+        """Opens a trained run.
+
+        Raises:
+          InputError: it has other weights than when it was opened before: what was
+            shown of it so far is not of this run.
+        """
+        run = open_run(self.path(seeded(name, seed)))
+        weights = self._weights.setdefault(run.path, run.fingerprint())
+        if weights != run.fingerprint():
+            raise InputError(
+                f"The runs must stay as they are while results are made of them; "
+                f"{run.path} has other weights than before. The same command makes "
+                "them anew."
+            )
+        return run
 
     def seeds(self, name: str) -> range:
         """Returns the seeds that a run has in common with the others."""
@@ -130,11 +146,10 @@ class TrainedRuns:
     def _image_scores(self, name: str, seed: int) -> dict[str, np.ndarray]:
         run, settings = self.open(name, seed), self._evaluation(name)
         stored = stored_image_scores(run, settings)
-        if stored is None:
-            evaluate_run(run, run.load_model(), self.held_out(name), settings)
-            stored = stored_image_scores(run, settings)
-        assert stored is not None  # `evaluate_run` has stored them.
-        return stored
+        if stored is not None:
+            return stored
+        model, images = run.load_model(), self.held_out(name)
+        return evaluate_run(run, model, images, settings).bits_of_images
 
     def _evaluation(self, name: str) -> EvaluationSettings:
         is_probed = any(name == probed.run for probed in PROBED)

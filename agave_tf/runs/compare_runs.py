@@ -10,8 +10,9 @@ from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.evaluation.parts import WHOLE
-from agave_tf.runs.evaluate_run import evaluate_run, stored_image_scores
+from agave_tf.runs.evaluate_run import evaluate_run
 from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.score_files import stored_image_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 
 
@@ -56,9 +57,8 @@ def compare_runs(
             logging.info("Evaluating %s", each.path)
             with strategy.scope() if strategy else contextlib.nullcontext():
                 model = each.load_model()
-            evaluate_run(each, model, images, settings, strategy)
-            scores = stored_image_scores(each, settings)
-        assert scores is not None  # `evaluate_run` has stored them.
+            found = evaluate_run(each, model, images, settings, strategy)
+            scores = found.bits_of_images
         name = f"{WHOLE}_{settings.num_importance_samples}_samples"
         bounds.append(scores.get(name, scores[WHOLE]))
     return estimate((bounds[0] - bounds[1])[None])

@@ -55,7 +55,7 @@ def on_images(run: RunDirectory, config: Config, record: DataRecord) -> RunDirec
             run.config.data.dataset,
             run.data,
         )
-    return dataclasses.replace(run, config=config, data=record)
+    return dataclasses.replace(run, config=config, data=record, stored=run.as_stored)
 
 
 def check_same_dataset(run: RunDirectory, config: DataConfig) -> None:

@@ -3,7 +3,7 @@
 config.json            settings, stage, images, sources, versions: written first
 averaged_weights.npz   averaged weights by name: read by the later commands
 checkpoints/           everything that a resumed run needs
-progress.json          the step of the weights
+progress.json          the step of the weights, which their own file names too
 summaries/             TensorBoard's files
 evaluation_*.json      scores, with all that they depend on
 """
@@ -13,6 +13,7 @@ import functools
 import json
 import os
 import platform
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -20,6 +21,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import agave_tf
+from agave_tf.checked_npz import npz_comment
 from agave_tf.data.image_set import Images
 from agave_tf.data.read_source import DataRecord
 from agave_tf.errors import InputError
@@ -31,7 +33,7 @@ from agave_tf.models.named_weights import (
 )
 from agave_tf.models.weight_forms import Network, check_weights
 from agave_tf.runs.changes import Change
-from agave_tf.runs.run_record import Source, read_run_record, read_step
+from agave_tf.runs.run_record import Source, parse_step, read_run_record, read_step
 from agave_tf.runs.stages import STAGES, Stage
 from agave_tf.settings.config import Config
 from agave_tf.settings.user_path import expand_path
@@ -63,6 +65,10 @@ class RunDirectory:
     data: the images that it was started with; None: not known, for a run of version 0.1
       and for imported weights.
     changes: the settings that were changed midway; config has the last values.
+    step: optimizer steps behind the stored weights; 0 before the first.
+    weights: the averaged weights by name, read together with all the above; None: there
+      are none yet, or `open_run` was asked to leave them.
+    stored: the run as its directory has it, if this one has other settings or images.
     """
 
     path: str
@@ -74,9 +80,21 @@ class RunDirectory:
     sources: dict[str, Source] | None = dataclasses.field(default_factory=dict)
     data: DataRecord | None = None
     changes: tuple[Change, ...] = ()
+    step: int = 0
+    weights: Mapping[str, np.ndarray] | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
+    stored: "RunDirectory | None" = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", expand_path(self.path, "run_dir"))
+
+    @property
+    def as_stored(self) -> "RunDirectory":
+        """The run with its own settings and images."""
+        return self.stored or self
 
     def with_config(self, config: Config) -> "RunDirectory":
         """This run with other settings, in memory alone.
@@ -85,19 +103,13 @@ class RunDirectory:
         """
         is_same = config.data.dataset == self.config.data.dataset
         data = self.data if is_same else None
-        return dataclasses.replace(self, config=config, data=data)
+        return dataclasses.replace(
+            self, config=config, data=data, stored=self.as_stored
+        )
 
     def file(self, name: str) -> str:
         """The path of a file in the directory."""
         return os.path.join(self.path, name)
-
-    @property
-    def step(self) -> int:
-        """Optimizer steps behind the stored weights; 0 before the first."""
-        try:
-            return read_step(self.file(_PROGRESS))
-        except FileNotFoundError:
-            return 0
 
     @property
     def num_steps(self) -> int:
@@ -136,20 +148,23 @@ class RunDirectory:
             content["changes"] = [change._asdict() for change in self.changes]
         write_text(self.file(_CONFIG), json.dumps(content, indent=2) + "\n")
 
-    def write_weights(self, weights: dict[str, np.ndarray], step: int) -> None:
+    def write_weights(self, weights: Mapping[str, np.ndarray], step: int) -> None:
         """Stores averaged weights, and the step they are of."""
-        write_npz(self.file(_WEIGHTS), weights)
-        write_text(self.file(_PROGRESS), json.dumps({"step": step}) + "\n")
+        about = json.dumps({"step": step})
+        # In one file with the weights: a reader never takes the step of others.
+        write_npz(self.file(_WEIGHTS), weights, comment=about.encode())
+        write_text(self.file(_PROGRESS), about + "\n")
 
-    def read_weights(self) -> dict[str, np.ndarray]:
-        """The averaged weights by name.
+    def read_weights(self) -> Mapping[str, np.ndarray]:
+        """The averaged weights by name, as they were when the run was opened.
 
         Raises:
-          InputError: there are none, or they are not those of the run's model.
+          InputError: there were none.
         """
-        path = self.file(_WEIGHTS)
-        check = functools.partial(check_weights, network=self._network, source=path)
-        return read_weights(path, check)
+        if self.weights is None:
+            path = self.file(_WEIGHTS)
+            raise InputError(f"Weights must exist; there is no file {path}.")
+        return self.weights
 
     def fingerprint(self) -> str:
         """Tells weights apart: equal for equal averaged weights, 16 hexadecimal digits.
@@ -157,6 +172,10 @@ class RunDirectory:
         Raises:
           InputError: there are no weights.
         """
+        return self._fingerprint
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
         return fingerprint(self.read_weights())
 
     def check_images(self, images: Images) -> None:
@@ -170,27 +189,35 @@ class RunDirectory:
 
     def make_model(self) -> AGAVE:
         """The model of this stage, with weights as first drawn."""
-        return AGAVE(*self._network)
+        return AGAVE(*self.network)
 
     @property
-    def _network(self) -> Network:
+    def network(self) -> Network:
+        """The arguments of `make_model`'s model."""
         has_parts = (self.stage.has_vae, self.stage.has_pixel_cnn)
         return Network(self.config, self.image_shape, *has_parts)
 
     def load_model(self) -> AGAVE:
         """The model with the run's averaged weights."""
-        weights = self.read_weights()
+        weights = self.read_weights()  # Before the model is made: there may be none.
         model = self.make_model()
         assign_weights(model, weights, source=self.path)
         return model
 
 
-def open_run(path: str) -> RunDirectory:
-    """The run at `path`.
+def open_run(path: str, weights: bool = True) -> RunDirectory:
+    """The run at `path`, all of it read at one moment.
+
+    Training may save other weights meanwhile: settings, weights and step are of one
+    save all the same, and stay as they are.
+
+    Args:
+      path: its directory.
+      weights: whether to read the weights; False: where settings and step are enough.
 
     Raises:
-      InputError: no directory, not a run directory, or one whose config.json is
-        damaged or of a later version.
+      InputError: no directory, not a run directory, or one with a file that is damaged
+        or of a later version.
     """
     path = expand_path(path, "run_dir")
     if not os.path.isdir(path):
@@ -204,7 +231,46 @@ def open_run(path: str) -> RunDirectory:
             f"`run_dir` must be a run directory, with a {_CONFIG}; {path} has none."
             f"{hint}"
         )
-    return RunDirectory(path, *read_run_record(os.path.join(path, _CONFIG)))
+    while True:
+        before = _file_states(path)
+        run = RunDirectory(path, *read_run_record(os.path.join(path, _CONFIG)))
+        arrays = None
+        if weights and os.path.exists(run.file(_WEIGHTS)):
+            arrays = _read_weights(run)
+        run = dataclasses.replace(run, step=_read_step(path), weights=arrays)
+        if _file_states(path) == before:
+            return run
+
+
+def _file_states(path: str) -> list[tuple[int, int, int] | None]:
+    """Tells apart the files of one save from those of another."""
+    states: list[tuple[int, int, int] | None] = []
+    for name in (_CONFIG, _WEIGHTS, _PROGRESS):
+        try:
+            found = os.stat(os.path.join(path, name))
+        except FileNotFoundError:
+            states.append(None)
+        else:
+            states.append((found.st_ino, found.st_mtime_ns, found.st_size))
+    return states
+
+
+def _read_weights(run: RunDirectory) -> dict[str, np.ndarray]:
+    """The averaged weights, which must be those of the run's model."""
+    path = run.file(_WEIGHTS)
+    check = functools.partial(check_weights, network=run.network, source=path)
+    return read_weights(path, check)
+
+
+def _read_step(path: str) -> int:
+    """The step that the file of weights names; for version 0.2, progress.json."""
+    about = npz_comment(os.path.join(path, _WEIGHTS))
+    if about:
+        return parse_step(about, os.path.join(path, _WEIGHTS))
+    try:
+        return read_step(os.path.join(path, _PROGRESS))
+    except FileNotFoundError:
+        return 0
 
 
 def load_run(path: str) -> AGAVE:

@@ -1,16 +1,18 @@
 """One process at a time may write into a run directory."""
 
 import contextlib
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
 from typing import TextIO
 
 from agave_tf.errors import InputError
+from agave_tf.file_lock import LockState, is_named, try_lock
+from agave_tf.runs.holder_file import HOLDER_FILE, holding
 from agave_tf.whole_file import remove_remains
 
 LOCK_FILE = "lock"
+LOCK_FILES = frozenset((LOCK_FILE, HOLDER_FILE))
 
 
 @contextlib.contextmanager
@@ -18,56 +20,53 @@ def run_lock(path: str) -> Iterator[None]:
     """Keeps other processes out of the run directory `path` within this context.
 
     It makes the directory if there is none. The lock is the operating system's, so it
-    ends with the process, however that ends. A directory in which nothing but the lock
-    was made is removed again. What killed processes left half-written is removed.
+    ends with the process, however that ends. On a file system without locks a file
+    names the holder instead; a killed process leaves it, and the next one on the same
+    machine takes over. A directory in which nothing but the lock was made is removed
+    again. What killed processes left half-written is removed.
 
     Raises:
       InputError: another process has the lock.
     """
-    lock_path = os.path.join(path, LOCK_FILE)
-    file = _locked(path, lock_path)
     try:
+        with _locked(path):
+            remove_remains(path)
+            yield
+    finally:
+        with contextlib.suppress(OSError):  # It is not empty.
+            os.rmdir(path)
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    lock_path = os.path.join(path, LOCK_FILE)
+    file, state = _opened(path, lock_path)
+    has_locks = state is not LockState.UNSUPPORTED
+    with file, contextlib.nullcontext() if has_locks else holding(path):
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
-        remove_remains(path)
-        yield
-    finally:
-        if os.listdir(path) == [LOCK_FILE]:
-            os.remove(lock_path)
-            os.rmdir(path)
-        file.close()
+        try:
+            yield
+        finally:
+            if set(os.listdir(path)) <= LOCK_FILES:
+                os.remove(lock_path)
 
 
-def _locked(path: str, lock_path: str) -> TextIO:
-    """The open lock file, locked, and still the one that has its name.
-
-    Between opening and locking, the process that held the lock may have removed the
-    file: a lock on a file that has no name any more keeps nobody out.
-    """
+def _opened(path: str, lock_path: str) -> tuple[TextIO, LockState]:
+    """The open lock file, still the one that has its name, and whether it is locked."""
     while True:
         os.makedirs(path, exist_ok=True)
         try:
             descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:  # The directory has just been removed again.
             continue
-        file = os.fdopen(descriptor, "r+", encoding="utf-8")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = file.read().strip() or "another process"
+        file = os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace")
+        state = try_lock(descriptor)
+        if state is LockState.TAKEN:
+            holder = file.read(1000).strip() or "another process"
             file.close()
-            raise InputError(
-                f"`run_dir` must not be in use; {path} is, by {holder}."
-            ) from error
-        if _is_named(file, lock_path):
-            return file
+            raise InputError(f"`run_dir` must not be in use; {path} is, by {holder}.")
+        if is_named(descriptor, lock_path):
+            return file, state
         file.close()
-
-
-def _is_named(file: TextIO, path: str) -> bool:
-    """Returns whether an open file still has this path."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except FileNotFoundError:
-        return False

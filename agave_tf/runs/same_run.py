@@ -7,7 +7,7 @@ from agave_tf.errors import InputError
 from agave_tf.runs.changes import changed_midway
 from agave_tf.runs.checkpoints import checkpoint_steps
 from agave_tf.runs.run_directory import RunDirectory, open_run
-from agave_tf.runs.run_lock import LOCK_FILE
+from agave_tf.runs.run_lock import LOCK_FILES
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import PARTS, Config
 
@@ -23,9 +23,9 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
     """
     if os.path.isfile(path):
         raise InputError(f"`run_dir` must be a directory; {path} is a file.")
-    if not os.path.isdir(path) or not set(os.listdir(path)) - {LOCK_FILE}:
+    if not os.path.isdir(path) or not set(os.listdir(path)) - LOCK_FILES:
         return None
-    old = open_run(path)
+    old = open_run(path, weights=False)
     if old.stage != stage:
         raise InputError(
             f"`stage` must be {old.stage.name} to go on with the run in {path}; got "

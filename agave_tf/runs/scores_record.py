@@ -7,13 +7,13 @@ import dataclasses
 import os
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from absl import logging
 
 from agave_tf.checked_json import JsonValue, read_json
-from agave_tf.checked_npz import ArrayForm, read_npz
+from agave_tf.checked_npz import ArrayForm, read_open_npz
 from agave_tf.errors import InputError
 from agave_tf.plain_file import open_plain
 from agave_tf.settings.evaluation import EvaluationSettings
@@ -67,11 +67,13 @@ def read_image_scores(
                 )
 
     try:
-        if os.path.getsize(path) > _MOST_BYTES:
-            raise InputError(f"{path} must have at most {_MOST_BYTES} bytes.")
-        if scores.get("images", {}).get("crc32") != crc32(path):
-            return None
-        return read_npz(path, check)
+        with open_plain(path) as file:
+            if os.fstat(file.fileno()).st_size > _MOST_BYTES:
+                raise InputError(f"{path} must have at most {_MOST_BYTES} bytes.")
+            if scores.get("images", {}).get("crc32") != _crc32(file):
+                return None
+            file.seek(0)
+            return read_open_npz(file, path, check)
     except FileNotFoundError:
         return None
     except InputError as error:
@@ -79,17 +81,16 @@ def read_image_scores(
         return None
 
 
-def crc32(path: str) -> int:
-    """The checksum of a file.
-
-    Raises:
-      InputError: it is no plain file.
-      FileNotFoundError: there is no such file.
-    """
-    checksum = 0
+def file_crc32(path: str) -> int:
+    """The checksum of a file, by which scores know those of every image."""
     with open_plain(path) as file:
-        while data := file.read(2**20):
-            checksum = zlib.crc32(data, checksum)
+        return _crc32(file)
+
+
+def _crc32(file: BinaryIO) -> int:
+    checksum = 0
+    while data := file.read(2**20):
+        checksum = zlib.crc32(data, checksum)
     return checksum
 
 
@@ -120,12 +121,12 @@ def _scores(content: JsonValue) -> dict[str, Any]:
 
 
 def _evaluation(evaluation: JsonValue) -> dict[str, Any]:
-    """The settings of the evaluation; each is one of `EvaluationSettings`."""
+    """The settings of the evaluation: those of `EvaluationSettings`, all of them."""
     names = [field.name for field in dataclasses.fields(EvaluationSettings)]
     for name, value in evaluation.fields().items():
         if name not in names:
             raise value.wrong(f"be one of {', '.join(names)}")
-    values = {name: value.value for name, value in evaluation.fields().items()}
+    values = {name: evaluation[name].simple() for name in names}
     try:
         EvaluationSettings(**values)
     except InputError as error:

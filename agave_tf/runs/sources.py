@@ -1,7 +1,7 @@
 """The runs that a run takes its first weights from, as its config.json names them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from absl import logging
@@ -18,13 +18,13 @@ class SourceRun(NamedTuple):
 
 
 def open_sources(paths: Mapping[str, str]) -> list[SourceRun]:
-    """The runs that flags name; a run that is not finished is said.
+    """The runs that flags name, each read once; a run that is not finished is said.
 
     Args:
       paths: directory by flag; "" where the flag is not set.
 
     Raises:
-      InputError: a directory holds no run.
+      InputError: a directory holds no run, or one without weights.
     """
     sources = [SourceRun(flag, open_run(path)) for flag, path in paths.items() if path]
     for flag, run in sources:
@@ -39,7 +39,7 @@ def open_sources(paths: Mapping[str, str]) -> list[SourceRun]:
     return sources
 
 
-def describe(sources: list[SourceRun]) -> dict[str, Source]:
+def describe(sources: Sequence[SourceRun]) -> dict[str, Source]:
     """Describes the sources for config.json, by flag."""
     return {
         flag: Source(

@@ -13,12 +13,12 @@ from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.named_weights import assign_weights, under
 from agave_tf.randomness import Stream, stream
-from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.settings.config import Config
 
 
 def initialize(
-    model: AGAVE, images: Images, config: Config, sources: Mapping[str, str]
+    model: AGAVE, images: Images, config: Config, sources: Mapping[str, RunDirectory]
 ) -> None:
     """Sets every weight of a new run; eagerly, once, before the first step.
 
@@ -32,14 +32,15 @@ def initialize(
       model: the model, with weights as first drawn.
       images: the training images.
       config: the settings of the run.
-      sources: run directory by flag: init_from, or init_vae_from, init_pixel_cnn_from.
+      sources: runs by flag: init_from, or init_vae_from, init_pixel_cnn_from.
 
     Raises:
-      InputError: a source is missing or its network differs.
+      InputError: a source has no weights, or its network differs.
     """
     if model.vae is not None and model.pixel_cnn is not None:
-        if sources.get("init_from"):
-            run = _open_source(sources["init_from"], "init_from", model, config)
+        if "init_from" in sources:
+            run = sources["init_from"]
+            _check_source(run, "init_from", model, config)
             assign_weights(model, run.read_weights(), source=run.path)
             return
     elif _take_only_part(model, config, sources):
@@ -59,12 +60,15 @@ def initialize(
         _initialize_pixel_cnn(model, batch, draws, config, source)
 
 
-def _take_only_part(model: AGAVE, config: Config, sources: Mapping[str, str]) -> bool:
+def _take_only_part(
+    model: AGAVE, config: Config, sources: Mapping[str, RunDirectory]
+) -> bool:
     """Gives a model of one part the weights of that part of a run; False: no source."""
     part = "vae" if model.vae is not None else "pixel_cnn"
     for flag in (f"init_{part}_from", "init_from"):
-        if sources.get(flag):
-            run = _open_source(sources[flag], flag, model, config)
+        if flag in sources:
+            run = sources[flag]
+            _check_source(run, flag, model, config)
             weights = under(run.read_weights(), part)
             own = {k: v for k, v in weights.items() if "condition" not in k.split("/")}
             if len(own) < len(weights):
@@ -79,12 +83,16 @@ def _take_only_part(model: AGAVE, config: Config, sources: Mapping[str, str]) ->
 
 
 def _initialize_vae(
-    model: AGAVE, batch: Images, draws: ImageDraws, config: Config, source: str | None
+    model: AGAVE,
+    batch: Images,
+    draws: ImageDraws,
+    config: Config,
+    source: RunDirectory | None,
 ) -> None:
     vae = model.required_vae()
-    if source:
-        run = _open_source(source, "init_vae_from", model, config)
-        assign_weights(vae, under(run.read_weights(), "vae"), source=run.path)
+    if source is not None:
+        _check_source(source, "init_vae_from", model, config)
+        assign_weights(vae, under(source.read_weights(), "vae"), source=source.path)
         return
     noise = vae.draw_noise(draws.noise_seed(), draws.index)
     image = tf.constant(batch.image)
@@ -97,13 +105,17 @@ def _initialize_vae(
 
 
 def _initialize_pixel_cnn(
-    model: AGAVE, batch: Images, draws: ImageDraws, config: Config, source: str | None
+    model: AGAVE,
+    batch: Images,
+    draws: ImageDraws,
+    config: Config,
+    source: RunDirectory | None,
 ) -> None:
     pixel_cnn, image = model.required_pixel_cnn(), tf.constant(batch.image)
-    if source:
-        run = _open_source(source, "init_pixel_cnn_from", model, config)
-        weights = under(run.read_weights(), "pixel_cnn")
-        assign_weights(pixel_cnn, weights, run.path, may_miss="condition")
+    if source is not None:
+        _check_source(source, "init_pixel_cnn_from", model, config)
+        weights = under(source.read_weights(), "pixel_cnn")
+        assign_weights(pixel_cnn, weights, source.path, may_miss="condition")
     else:
         label = None if batch.label is None else tf.constant(batch.label)
         x = to_unit_range(image)
@@ -113,16 +125,15 @@ def _initialize_pixel_cnn(
         pixel_cnn.initialize_condition(output.f_z, model.image_shape[:2])
 
 
-def _open_source(path: str, flag: str, model: AGAVE, config: Config) -> RunDirectory:
-    """Opens the run that `flag` names, and checks that its network is this one's."""
-    run = open_run(path)
+def _check_source(run: RunDirectory, flag: str, model: AGAVE, config: Config) -> None:
+    """Checks that the network of the run that `flag` names is this one's."""
     needs_vae = model.vae is not None and flag != "init_pixel_cnn_from"
     needs_pixel_cnn = model.pixel_cnn is not None and flag != "init_vae_from"
     if (needs_vae and not run.stage.has_vae) or (
         needs_pixel_cnn and not run.stage.has_pixel_cnn
     ):
         raise InputError(
-            f"`{flag}` must name a run with the part it gives; {path} is of stage "
+            f"`{flag}` must name a run with the part it gives; {run.path} is of stage "
             f"{run.stage.name}."
         )
     parts = ["vae", "auxiliary"] * needs_vae + ["pixel_cnn"] * needs_pixel_cnn
@@ -134,11 +145,10 @@ def _open_source(path: str, flag: str, model: AGAVE, config: Config) -> RunDirec
             if their_value != our_value and not field.metadata["may_differ"]:
                 raise InputError(
                     f"`{field.name}` must be {their_value!r}, as in the run of "
-                    f"`{flag}`, {path}; got {our_value!r}."
+                    f"`{flag}`, {run.path}; got {our_value!r}."
                 )
     if run.image_shape != model.image_shape:
         raise InputError(
-            f"`{flag}` must name a run on images of shape {model.image_shape}; {path} "
-            f"has {run.image_shape}."
+            f"`{flag}` must name a run on images of shape {model.image_shape}; "
+            f"{run.path} has {run.image_shape}."
         )
-    return run

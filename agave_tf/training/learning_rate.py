@@ -5,16 +5,18 @@ Durations": a straight line to 0 at the end does as well as a cosine, and the le
 the constant part can be chosen while the run is under way.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
 from agave_tf.settings.config import TrainConfig
 
+Schedule = Callable[[tf.Tensor], tf.Tensor]
 
-def learning_rate(settings: TrainConfig, num_steps: int) -> Any:
-    """The learning rate for Keras's optimizers: a number, or a schedule.
+
+def learning_rate(settings: TrainConfig, num_steps: int) -> float | Schedule:
+    """The learning rate: a number, or a function of the number of steps made.
 
     Args:
       settings: the rate and the lengths of warm-up and cool-down.
@@ -22,26 +24,24 @@ def learning_rate(settings: TrainConfig, num_steps: int) -> Any:
     """
     rate, steps = settings.learning_rate, settings.warmup_steps
     if settings.cooldown_steps:
-        return _Trapezoid(rate, steps, settings.cooldown_steps, num_steps)
+        return _trapezoid(rate, steps, settings.cooldown_steps, num_steps)
     if steps:
         return keras.optimizers.schedules.PolynomialDecay(rate / steps, steps, rate)
     return rate
 
 
-class _Trapezoid(keras.optimizers.schedules.LearningRateSchedule):
+def _trapezoid(rate: float, warmup: int, cooldown: int, num_steps: int) -> Schedule:
     """A straight line up to the rate, the rate, and a straight line down towards 0."""
 
-    def __init__(self, rate: float, warmup: int, cooldown: int, num_steps: int):
-        self._rate, self._warmup = rate, warmup
-        self._cooldown, self._num_steps = cooldown, num_steps
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        # The update after `step` others. The last one of the stage is not 0.
+    def rate_at(step: tf.Tensor) -> tf.Tensor:
+        # Of the step after `step` others. That of the last one of the stage is not 0.
         step = tf.cast(step, tf.float32)
         up = 1.0
-        if self._warmup:
+        if warmup:
             # PolynomialDecay's line, from 1 / steps to 1.
-            share = step / self._warmup
-            up = (1 - share) / self._warmup + share
-        down = (self._num_steps - step) / self._cooldown
-        return self._rate * tf.clip_by_value(tf.minimum(up, down), 0.0, 1.0)
+            share = step / warmup
+            up = (1 - share) / warmup + share
+        down = (num_steps - step) / cooldown
+        return rate * tf.clip_by_value(tf.minimum(up, down), 0.0, 1.0)
+
+    return rate_at

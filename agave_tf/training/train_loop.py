@@ -1,8 +1,9 @@
 """The loop that trains one stage, the same for all stages and devices."""
 
+import dataclasses
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import keras
 import tensorflow as tf
@@ -34,7 +35,7 @@ class Trainer:
       run: a new run, or one that was stopped and goes on from its checkpoint.
       images: the training images.
       held_out: the images of the evaluations during training.
-      sources: run directories to start from, by flag; a resumed run does not read them.
+      sources: runs to start from, by flag; a resumed run does not use them.
 
     Raises:
       InputError: a source or a stored checkpoint cannot be used.
@@ -45,7 +46,7 @@ class Trainer:
         run: RunDirectory,
         images: Images,
         held_out: Images,
-        sources: dict[str, str] | None = None,
+        sources: Mapping[str, RunDirectory] | None = None,
     ):
         self.run, self.images, self.held_out = run, images, held_out
         self.settings = run.config.train
@@ -80,7 +81,9 @@ class Trainer:
     def _recover(self) -> None:
         """Applies the settings that were changed midway, from this step on."""
         num_before = sum(change.step is not None for change in self.run.changes)
-        self.run = self.run.with_changes_at(self.step)
+        self.run = dataclasses.replace(
+            self.run.with_changes_at(self.step), step=self.step
+        )
         for change in self.run.changes[num_before:]:
             logging.info("%s: %s", self.run.path, change)
             # The next updates are judged anew, and their number in a row too.
@@ -138,8 +141,9 @@ class Trainer:
                 self._look(writer, step)
                 if step % self.settings.summary_every == 0:
                     started, step_before = time.monotonic(), step
-        self.save()
-        writer.flush()
+            # Before anything that a host program may make fail.
+            self.save()
+            writer.flush()
         wait_for_all_processes()
         return self.state
 
@@ -150,6 +154,7 @@ class Trainer:
         self.checkpoints.save(self.step)
         self.run.write_weights(self.state.averaged_weights(), self.step)
         self._saved_step = self.step
+        self.run = dataclasses.replace(self.run, step=self.step)
 
     def evaluate(self) -> list[Score]:
         """The averaged weights' scores on `evaluate_images` held-out images."""

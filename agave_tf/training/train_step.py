@@ -67,7 +67,12 @@ class TrainState(tf.Module):
             named = named_weights(network)
             initial = self.layout.vector({k: v.numpy() for k, v in named.items()})
         self.vector = keras.Variable(initial, dtype="float32", name="weights")
-        self.optimizer = keras.optimizers.Adamax(learning_rate(config.train, num_steps))
+        rate = learning_rate(config.train, num_steps)
+        # A schedule follows the steps. The optimizer would follow its updates, and with
+        # skipped ones a cool-down would not reach its end.
+        self._schedule = rate if callable(rate) else None
+        constant = config.train.learning_rate if callable(rate) else rate
+        self.optimizer = keras.optimizers.Adamax(constant)
         self.optimizer.build([self.vector])
         self._stored_rate = _counter("stored_rate", tf.float32) if stores_rate else None
         self.average = MovingAverage(self.vector.value, config.train.average_decay)
@@ -82,8 +87,13 @@ class TrainState(tf.Module):
             self.optimizer.learning_rate = settings.learning_rate
 
     def learning_rate(self) -> float:
-        """The learning rate of the next update."""
-        return float(tf.convert_to_tensor(self.optimizer.learning_rate))
+        """The learning rate of the next step."""
+        return float(self._rate())
+
+    def _rate(self) -> tf.Tensor:
+        if self._schedule is None:
+            return tf.convert_to_tensor(self.optimizer.learning_rate)
+        return self._schedule(tf.convert_to_tensor(self.step))
 
     def checkpoint(self) -> tf.train.Checkpoint:
         """Everything that a resumed run needs."""
@@ -114,7 +124,7 @@ class TrainState(tf.Module):
             lambda weights, gradient, rate: self.optimizer.update_step(
                 gradient, weights, rate
             ),
-            args=(gradient, self.optimizer.learning_rate),
+            args=(gradient, self._rate()),
             group=False,
         )
         self.optimizer.iterations.assign_add(1)

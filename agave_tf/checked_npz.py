@@ -76,17 +76,13 @@ def read_open_npz(
 
 
 def npz_comment(path: str) -> bytes:
-    """The comment of an .npz file; empty if there is none, or no such or a damaged file.
+    """The comment of an .npz file, which `np.load` and `read_npz` pass over.
 
-    `np.load` and `read_npz` pass over it.
+    It is empty if there is none, no such file, or a damaged one.
     """
     try:
-        with (
-            open_plain(path) as file,
-            _refusing_damage(path),
-            _archive(file) as archive,
-        ):
-            return archive.comment
+        with open_plain(path) as file, _refusing_damage(path):
+            return _archive(file).comment
     except (FileNotFoundError, InputError):
         return b""
 

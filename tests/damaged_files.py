@@ -40,6 +40,9 @@ def make_run(path: pathlib.Path) -> RunDirectory:
     run.write_config()
     weights = named_weights(run.make_model())
     run.write_weights({name: v.numpy() for name, v in weights.items()}, 6)
+    # Without a comment, as version 0.2 wrote it: progress.json has the step.
+    arrays = run_weights(path)
+    np.savez(path / WEIGHTS, **arrays)
     run = open_run(run.path)
     of_images = {name: np.linspace(3, 4, 5) for name in scores_of(run)["scores"]}
     of_images["index"] = np.arange(5)
@@ -48,6 +51,12 @@ def make_run(path: pathlib.Path) -> RunDirectory:
     images = {"file": "evaluation_test_images.npz", "crc32": zlib.crc32(data)}
     write_json(path / SCORES, scores_of(run) | {"images": images})
     return run
+
+
+def run_weights(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """The weights in a run's directory."""
+    with np.load(path / WEIGHTS) as file:
+        return dict(file)
 
 
 def scores_of(run: RunDirectory) -> dict:

@@ -21,6 +21,7 @@ from damaged_files import (
     npy_of,
     put_directory,
     put_pipe,
+    run_weights,
     scores_of,
     with_field,
     write_json,
@@ -87,10 +88,10 @@ def test_a_run_without_a_fault_is_exported_with_its_scores(run_dir):
     assert exported(run_dir) == Failure("", 0)
     card = (run_dir.parent / "copy" / "README.md").read_text()
     assert "3.500 or 3.250 (importance-weighted over 2 samples" in card
-    assert stored_scores(open_run(str(run_dir)), SCORED) == scores_of(
-        open_run(str(run_dir))
-    ) | {"images": stored_scores(open_run(str(run_dir)), SCORED)["images"]}
-    assert len(stored_image_scores(open_run(str(run_dir)), SCORED)["index"]) == 5
+    run = open_run(str(run_dir))
+    stored = stored_scores(run, SCORED)
+    assert stored == scores_of(run) | {"images": stored["images"]}
+    assert len(stored_image_scores(run, SCORED)["index"]) == 5
 
 
 @pytest.mark.parametrize("file", [CONFIG, PROGRESS])
@@ -204,6 +205,15 @@ def test_a_step_that_cannot_be_is_refused(step, run_dir):
     refused(run_dir, f"{run_dir}/{PROGRESS}: `step` must be a whole number")
 
 
+@pytest.mark.parametrize(
+    "comment", [*TEXTS.values(), b'{"step": -5}', b'{"step": "<b>"}', b"{}"]
+)
+def test_a_comment_of_the_weights_that_names_no_step_is_refused(comment, run_dir):
+    with zipfile.ZipFile(run_dir / WEIGHTS, "a") as archive:
+        archive.comment = comment[:60_000] or b" "
+    refused(run_dir, f"{run_dir}/{WEIGHTS}, comment")
+
+
 BROKEN_SCORES = [
     *(("weights", x) for x in NOT_TEXT),
     *(("step", x) for x in NOT_COUNT),
@@ -277,11 +287,6 @@ def test_scores_of_other_images_are_said_and_not_used(shape, run_dir, caplog):
     assert f"{path}: 'bits_per_dim' must have a number for each of 5" in caplog.text
 
 
-def arrays_of(run_dir):
-    with np.load(run_dir / WEIGHTS) as file:
-        return dict(file)
-
-
 CHANGED = "vae/enc/g"
 BROKEN_WEIGHTS = {
     "NaN": lambda w: {CHANGED: np.full_like(w[CHANGED], NAN)},
@@ -298,13 +303,13 @@ BROKEN_WEIGHTS = {
 
 @pytest.mark.parametrize("kind", BROKEN_WEIGHTS)
 def test_weights_of_another_form_are_refused_by_name(kind, run_dir):
-    arrays = arrays_of(run_dir)
+    arrays = run_weights(run_dir)
     np.savez(run_dir / WEIGHTS, **(arrays | BROKEN_WEIGHTS[kind](arrays)))
     refused(run_dir, f"{run_dir}/{WEIGHTS}", CHANGED)
 
 
 def test_weights_that_are_missing_or_unknown_or_twice_are_refused(run_dir):
-    arrays = arrays_of(run_dir)
+    arrays = run_weights(run_dir)
     np.savez(run_dir / WEIGHTS, **arrays, unknown=np.zeros(2))
     refused(run_dir, f"{run_dir}/{WEIGHTS} has `unknown`")
     np.savez(run_dir / WEIGHTS, **{k: v for k, v in arrays.items() if k != CHANGED})

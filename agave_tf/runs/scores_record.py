@@ -126,7 +126,7 @@ def _evaluation(evaluation: JsonValue) -> dict[str, Any]:
     for name, value in evaluation.fields().items():
         if name not in names:
             raise value.wrong(f"be one of {', '.join(names)}")
-    values = {name: evaluation[name].simple() for name in names}
+    values: dict[str, Any] = {name: evaluation[name].simple() for name in names}
     try:
         EvaluationSettings(**values)
     except InputError as error:

@@ -1,5 +1,6 @@
 """A run of a stranger ends a command in one line that names file and field."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -29,6 +30,7 @@ from damaged_files import (
 
 from agave_tf.commands import export
 from agave_tf.commands.running import Failure, failure_of
+from agave_tf.errors import InputError
 from agave_tf.interop.provenance import about_run
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.named_weights import named_weights
@@ -356,6 +358,13 @@ def test_the_lower_bound_of_the_weights_is_one_and_near(settings):
         weights = named_weights(AGAVE(*network)).values()
         count = sum(np.prod(weight.shape) for weight in weights)
         assert count / 2 < least_num_weights(network) < count
+
+
+def test_a_network_that_could_not_be_opened_again_is_not_made(whole, monkeypatch):
+    monkeypatch.setattr(AGAVE, "__init__", None)
+    config = config_from_settings({"num_filters": 4096, "num_resnets": 5})
+    with pytest.raises(InputError, match="`num_filters` .* at most 1073741824 weights"):
+        dataclasses.replace(whole, config=config).make_model()
 
 
 def test_the_default_network_may_be_stored():

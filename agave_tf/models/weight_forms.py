@@ -56,6 +56,17 @@ def check_weights(
     check_forms(found, _weight_forms(_architecture(network)), source)
 
 
+def check_size(network: Network) -> None:
+    """Raises InputError for a network whose weights a run could not be opened with."""
+    least = least_num_weights(network)
+    if least > _MOST_WEIGHTS:
+        raise InputError(
+            "`hidden_channels`, `num_layers_per_resolution`, `num_filters` and "
+            f"`num_resnets` must make a network of at most {_MOST_WEIGHTS} weights; "
+            f"got at least {least}."
+        )
+
+
 def least_num_weights(network: Network) -> int:
     """A lower bound of the number of weights: those of the large kernels alone."""
     in_vae = _in_vae(network.config.vae) if network.has_vae else 0

@@ -31,7 +31,7 @@ from agave_tf.models.named_weights import (
     fingerprint,
     read_weights,
 )
-from agave_tf.models.weight_forms import Network, check_weights
+from agave_tf.models.weight_forms import Network, check_size, check_weights
 from agave_tf.runs.changes import Change
 from agave_tf.runs.run_record import Source, parse_step, read_run_record, read_step
 from agave_tf.runs.stages import STAGES, Stage
@@ -188,7 +188,12 @@ class RunDirectory:
             )
 
     def make_model(self) -> AGAVE:
-        """The model of this stage, with weights as first drawn."""
+        """The model of this stage, with weights as first drawn.
+
+        Raises:
+          InputError: it would be too large, or its settings do not go together.
+        """
+        check_size(self.network)
         return AGAVE(*self.network)
 
     @property

@@ -118,6 +118,8 @@ class JsonValue:
 
     def simple(self) -> bool | int | float | str | None:
         """A value of a setting: null, true, false, a number or a text."""
+        if not isinstance(self.value, bool | int | float | str | None):
+            raise self.wrong("be null, true, false, a number or a text")
         if self.value is None or isinstance(self.value, bool):
             return self.value
         return self.text() if isinstance(self.value, str) else self.number()

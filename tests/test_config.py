@@ -55,7 +55,7 @@ from agave_tf.settings.setting import (
         ("num_pixel_cnn_resolutions", 4, "1, 2 or 3; got 4"),
         ("learning_rate", 0.0, "positive and finite; got 0.0"),
         ("batch_size", 0, "at least 1; got 0"),
-        ("num_filters", 0, "at least 1; got 0"),
+        ("num_filters", 0, "from 1 to 4096; got 0"),
         ("average_decay", 1.0, "below 1; got 1.0"),
         ("explosion_factor", 0.5, "0 or above 1; got 0.5"),
         ("keep_checkpoints", 1, "at least 2; got 1"),

@@ -254,8 +254,7 @@ def passed_over(run_dir, caplog, *words):
 def test_damaged_scores_are_said_and_not_used(name, value, run_dir, caplog):
     """They are computed again, so a run with them is still of use."""
     change(run_dir / SCORES, name, value)
-    first = name.split(".")[-1] if name.startswith("evaluation.") else name
-    passed_over(run_dir, caplog, f"{run_dir}/{SCORES}", f"`{first}")
+    passed_over(run_dir, caplog, f"{run_dir}/{SCORES}", name.split(".")[-1])
 
 
 @pytest.mark.parametrize("kind", TEXTS)

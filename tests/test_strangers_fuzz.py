@@ -100,7 +100,7 @@ def with_other_bytes(data, rng):
     return bytes(data[: rng.randrange(len(data) + 1)] if rng.random() < 0.1 else data)
 
 
-@pytest.mark.parametrize("file,count", [(CONFIG, 300), (PROGRESS, 40), (SCORES, 200)])
+@pytest.mark.parametrize("file,count", [(CONFIG, 200), (PROGRESS, 30), (SCORES, 100)])
 def test_changed_values(file, count, run_dir):
     path, rng = run_dir / file, random.Random(0)
     whole = path.read_text()
@@ -116,7 +116,7 @@ def test_changed_values(file, count, run_dir):
 
 
 @pytest.mark.parametrize(
-    "file,count", [(CONFIG, 200), (PROGRESS, 50), (SCORES, 200), (WEIGHTS, 200)]
+    "file,count", [(CONFIG, 100), (PROGRESS, 30), (SCORES, 60), (WEIGHTS, 150)]
 )
 def test_changed_bytes(file, count, run_dir):
     path, rng = run_dir / file, random.Random(1)
@@ -137,7 +137,7 @@ def test_changed_scores_of_images(run_dir, tmp_path):
     path, rng = tmp_path / "run" / "evaluation_test_images.npz", random.Random(2)
     whole, scores = path.read_bytes(), tmp_path / "run" / SCORES
     content = json.loads(scores.read_text())
-    for _ in range(100):
+    for _ in range(60):
         data = with_other_bytes(whole, rng)
         path.write_bytes(data)
         content["images"]["crc32"] = zlib.crc32(data)

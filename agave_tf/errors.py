@@ -3,7 +3,10 @@
 `exit_code` is the exit code of the command (agave_tf/commands/running.py).
 """
 
+import reprlib
 import signal
+
+_MOST_QUOTED = 200  # characters
 
 
 class InputError(ValueError):
@@ -50,3 +53,26 @@ class JobFailed(RuntimeError):
 def first_line(error: BaseException) -> str:
     """The first line of an error's message; its class name if there is no message."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def quoted(value: object) -> str:
+    """A value as a message quotes it: in one line, which is cut if it is long.
+
+    A value from a file may be as long or as deeply nested as the file lets it.
+    """
+    return cut(_SHORT.repr(value))
+
+
+def cut(text: str) -> str:
+    """A text, without its end if it is long."""
+    return text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}..."
+
+
+def _short() -> reprlib.Repr:
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = _MOST_QUOTED
+    short.maxlevel = 3
+    return short
+
+
+_SHORT = _short()

@@ -80,15 +80,6 @@ def write_npz(
                 archive.comment = comment
 
 
-def npz_comment(path: str) -> bytes:
-    """The comment of an .npz file; empty if there is none, or no such file."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.comment
-    except (FileNotFoundError, zipfile.BadZipFile):
-        return b""
-
-
 def check_can_write(flag: str, directory: str) -> None:
     """Checks, by making a file, that files can be written to a directory.
 

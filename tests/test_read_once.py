@@ -82,8 +82,8 @@ def test_settings_weights_and_step_are_of_one_save(run, monkeypatch):
     read, changed = run_directory.read_weights, other_weights(run)
     saved = []
 
-    def read_while_training_saves(path):
-        weights = read(path)
+    def read_while_training_saves(*arguments):
+        weights = read(*arguments)
         if not saved:
             saved.append(run.write_weights(changed, step=60))
         return weights

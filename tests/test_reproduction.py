@@ -164,6 +164,23 @@ def test_a_run_is_trained_again_only_for_what_determines_it(
     assert [job.name for job in started] == ["joint_lambda_12"] * (not is_trained)
 
 
+@pytest.mark.parametrize("content", [[], {}, {"settings": 5}, {"settings": [5]}, "x"])
+def test_a_run_whose_mark_is_damaged_is_trained_again_and_said(
+    tmp_path, monkeypatch, caplog, content
+):
+    """The train command finds that it is finished."""
+    started = []
+    monkeypatch.setattr(workspaces, "run_jobs", lambda jobs, _: started.extend(jobs))
+    workspace = Workspace(str(tmp_path), SCALES["toy"], "")
+    marker = f"{workspace.trained.path('pretrain_vae')}/trained.json"
+    os.makedirs(os.path.dirname(marker))
+    with open(marker, "w", encoding="utf-8") as file:
+        json.dump(content, file)
+    workspace.train(["pretrain_vae"])
+    assert [job.name for job in started] == ["pretrain_vae"]
+    assert marker in caplog.text
+
+
 def test_every_artifact_has_its_runs_and_every_run_its_sources_before_it():
     runs = planned_runs()
     workspace = Workspace("out", SCALES["toy"], "")

@@ -15,7 +15,8 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "agave_tf"
 # that share a line know nothing of each other.
 FLOORS = [
     {"errors", "file_lock", "moved"},
-    {"randomness", "whole_file"},
+    {"plain_file"},
+    {"checked_json", "checked_npz", "randomness", "whole_file"},
     {"settings"},
     {"data"},
     {"distributions", "layers"},

@@ -32,6 +32,8 @@ _ENVIRONMENT_ERRORS = {
     errno.EROFS,
     errno.ENOTDIR,
     errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
 }
 
 

@@ -1,15 +1,13 @@
 """Where the weights of an exported model come from, as its description says it."""
 
-import json
 import os
 import re
 from typing import Any
 
 from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.scores_record import read_scores
 
 _SCORES_FILE = re.compile(r"evaluation_.*\.json")
-# What the model card says of scores.
-_SCORE_KEYS = {"data", "evaluation", "num_images", "num_images_in_split", "scores"}
 
 
 def about_run(run: RunDirectory) -> dict[str, Any]:
@@ -64,13 +62,7 @@ def _evaluations(run: RunDirectory, weights: str) -> list[dict[str, Any]]:
     for name in sorted(os.listdir(run.path)):
         if not _SCORES_FILE.fullmatch(name):
             continue
-        with open(run.file(name), encoding="utf-8") as file:
-            try:
-                content = json.load(file)
-            except ValueError:
-                continue
-        if not isinstance(content, dict) or content.get("weights") != weights:
-            continue
-        if content.keys() >= _SCORE_KEYS:
-            found.append({"file": name, **content})
+        scores = read_scores(run.file(name))
+        if scores is not None and scores["weights"] == weights:
+            found.append({"file": name, **scores})
     return found

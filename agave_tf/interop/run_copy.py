@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import zlib
 from typing import Any
 
 from absl import logging
@@ -23,8 +22,14 @@ from agave_tf.runs.run_directory import (
     open_run,
 )
 from agave_tf.runs.score_files import image_file
+from agave_tf.runs.scores_record import file_crc32, read_image_scores
 from agave_tf.settings.config import Config
-from agave_tf.whole_file import check_new_directory, new_directory, write_text, writing
+from agave_tf.whole_file import (
+    check_new_directory,
+    new_directory,
+    write_npz,
+    write_text,
+)
 
 # Files of scores on the run's own data set.
 _OWN_SCORES = re.compile(r"evaluation_(test|train)(?!_on_).*\.json")
@@ -90,15 +95,12 @@ def _copy_scores(run: RunDirectory, copy: RunDirectory, scores: dict[str, Any]) 
     content = {key: value for key, value in scores.items() if key != "file"}
     dataset = copy.config.data.dataset
     content["data"] = {**content["data"], "dataset": dataset}
+    of_images = read_image_scores(image_file(run.file(name)), scores)
+    if of_images is not None:
+        path = image_file(copy.file(name))
+        write_npz(path, of_images)
+        content["images"] = {**content["images"], "crc32": file_crc32(path)}
     write_text(copy.file(name), json.dumps(content, indent=2) + "\n")
-    try:
-        with open(image_file(run.file(name)), "rb") as file:
-            of_images = file.read()
-    except FileNotFoundError:
-        return
-    if content.get("images", {}).get("crc32") == zlib.crc32(of_images):
-        with writing(image_file(copy.file(name))) as file:
-            file.write(of_images)
 
 
 def _curves_of(run: RunDirectory) -> dict[str, tuple[str, int]]:

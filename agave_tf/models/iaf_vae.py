@@ -76,7 +76,7 @@ class IAFVAE(keras.layers.Layer):
         name: str = "vae",
     ):
         super().__init__(name=name, autocast=False)
-        _check_widths(config, image_shape)
+        check_widths(config, image_shape)
         self.config = config
         self.image_shape, self.auxiliary_shape = image_shape, auxiliary_shape
         self.num_color_levels, self.open_tails = num_color_levels, open_tails
@@ -262,7 +262,8 @@ class IAFVAE(keras.layers.Layer):
         )
 
 
-def _check_widths(config: IAFVAEConfig, image_shape: tuple[int, int, int]) -> None:
+def check_widths(config: IAFVAEConfig, image_shape: tuple[int, int, int]) -> None:
+    """Checks that images and widths suit the VAE; raises InputError as its class."""
     multiple = max(4, 2**config.num_resolutions)
     check_image_sides(
         *image_shape[:2],

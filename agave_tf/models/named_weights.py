@@ -1,13 +1,14 @@
 """The weights of a network by stable names, as they are stored and exchanged."""
 
 import hashlib
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
-from agave_tf.errors import InputError, first_line
+from agave_tf.checked_npz import ArrayForm, read_npz
+from agave_tf.errors import InputError, cut
 from agave_tf.layers.library_internals import child_layers
 
 
@@ -40,22 +41,79 @@ def fingerprint(weights: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()[:16]
 
 
-def read_weights(path: str) -> dict[str, np.ndarray]:
+def read_weights(
+    path: str, check: Callable[[Mapping[str, ArrayForm]], None] | None = None
+) -> dict[str, np.ndarray]:
     """Reads the arrays of an .npz file, by name.
 
+    Args:
+      path: the file.
+      check: as `read_npz` takes it.
+
     Raises:
-      InputError: the file is missing, truncated, or of another kind.
+      InputError: the file is missing, damaged, or of another kind; a number is not
+        finite; or `check` raises it.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        weights = read_npz(path, check)
     except FileNotFoundError as error:
         raise InputError(f"Weights must exist; there is no file {path}.") from error
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError) as error:
-        reason = first_line(error)
+    for name, value in weights.items():
+        if not np.isfinite(value).all():
+            raise InputError(
+                f"{path}: `{name}` must be finite numbers; it has NaN or infinity."
+            )
+    return weights
+
+
+class HasForm(Protocol):
+    """An array, a variable, or the shape and type of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of every axis."""
+
+    @property
+    def dtype(self) -> Any:
+        """The type of its numbers, as `np.dtype` takes it."""
+
+
+def check_forms(
+    weights: Mapping[str, HasForm],
+    needed: Mapping[str, HasForm],
+    source: str,
+    may_miss: str | None = None,
+) -> None:
+    """Checks that weights are those of a network, by name, shape and type.
+
+    Args:
+      weights: those to set.
+      needed: those of the network.
+      source: the run or file that `weights` come from, for messages.
+      may_miss: as `assign_weights` takes it.
+
+    Raises:
+      InputError: as `assign_weights`.
+    """
+    if unknown := sorted(set(weights) - set(needed)):
         raise InputError(
-            f"Weights must be a whole .npz file; {path} cannot be read ({reason})."
-        ) from error
+            f"{source} has `{cut(unknown[0])}`, which this model does not have."
+        )
+    for name, own in needed.items():
+        if name not in weights:
+            if may_miss is None or may_miss not in name.split("/"):
+                raise InputError(f"{source} lacks `{name}`, which this model needs.")
+            continue
+        found = weights[name]
+        if tuple(found.shape) != tuple(own.shape):
+            raise InputError(
+                f"`{name}` must have shape {tuple(own.shape)}; "
+                f"{source} has {cut(str(found.shape))}."
+            )
+        if found.dtype != np.dtype(own.dtype):
+            raise InputError(
+                f"`{name}` must be of type {own.dtype}; {source} has {found.dtype}."
+            )
 
 
 def assign_weights(
@@ -74,22 +132,10 @@ def assign_weights(
         then keep their values.
 
     Raises:
-      InputError: a variable is missing, has another shape, or is unknown.
+      InputError: a variable is missing, has another shape or type, or is unknown.
     """
     named = named_weights(layer)
-    if unknown := sorted(set(weights) - set(named)):
-        raise InputError(
-            f"{source} has `{unknown[0]}`, which this model does not have."
-        )
-    for name, variable in named.items():
-        if name not in weights:
-            if may_miss is None or may_miss not in name.split("/"):
-                raise InputError(f"{source} lacks `{name}`, which this model needs.")
-        elif weights[name].shape != tuple(variable.shape):
-            raise InputError(
-                f"`{name}` must have shape {tuple(variable.shape)}; "
-                f"{source} has {weights[name].shape}."
-            )
+    check_forms(weights, named, source, may_miss)
     for name, value in weights.items():
         named[name].assign(value)
 

@@ -6,6 +6,10 @@ import os
 import sys
 from collections.abc import Iterable
 
+from absl import logging
+
+from agave_tf.checked_json import read_json
+from agave_tf.errors import InputError
 from agave_tf.reproduction.compared_models import seeded
 from agave_tf.reproduction.jobs import Job, run_jobs
 from agave_tf.reproduction.planned_runs import PlannedRun, planned_runs
@@ -133,9 +137,13 @@ class Workspace:
         # A directory trained with other settings counts as not trained, and the train
         # command then refuses it with a message that names the setting.
         try:
-            with open(self._marker(run), encoding="utf-8") as file:
-                stored = json.load(file)["settings"]
+            lines = read_json(self._marker(run))["settings"].elements()
+            stored = [line.text() for line in lines]
         except FileNotFoundError:
+            return False
+        except InputError as error:
+            # The train command finds the run complete, or goes on with it.
+            logging.warning("This run is trained, or looked at, again: %s", error)
             return False
         # A preset has numbers of steps for all stages, also for some it does not need.
         others = {f"--{name}_steps" for name in STAGES.keys() - self._stages(run)}

@@ -14,7 +14,6 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -22,6 +21,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import agave_tf
+from agave_tf.checked_npz import npz_comment
 from agave_tf.data.image_set import Images
 from agave_tf.data.read_source import DataRecord
 from agave_tf.errors import InputError
@@ -31,22 +31,15 @@ from agave_tf.models.named_weights import (
     fingerprint,
     read_weights,
 )
+from agave_tf.models.weight_forms import Network, check_size, check_weights
 from agave_tf.runs.changes import Change
+from agave_tf.runs.run_record import Source, parse_step, read_run_record, read_step
 from agave_tf.runs.stages import STAGES, Stage
-from agave_tf.settings.config import Config, config_from_json
+from agave_tf.settings.config import Config
 from agave_tf.settings.user_path import expand_path
-from agave_tf.whole_file import npz_comment, write_npz, write_text
+from agave_tf.whole_file import write_npz, write_text
 
 _CONFIG, _WEIGHTS, _PROGRESS = "config.json", "averaged_weights.npz", "progress.json"
-
-
-class Source(NamedTuple):
-    """A run that gave another one its first weights."""
-
-    path: str  # absolute, at that time
-    stage: str
-    step: int  # of the weights
-    weights: str  # their fingerprint
 
 
 def library_versions() -> dict[str, str]:
@@ -195,10 +188,19 @@ class RunDirectory:
             )
 
     def make_model(self) -> AGAVE:
-        """The model of this stage, with weights as first drawn."""
-        return AGAVE(
-            self.config, self.image_shape, self.stage.has_vae, self.stage.has_pixel_cnn
-        )
+        """The model of this stage, with weights as first drawn.
+
+        Raises:
+          InputError: it would be too large, or its settings do not go together.
+        """
+        check_size(self.network)
+        return AGAVE(*self.network)
+
+    @property
+    def network(self) -> Network:
+        """The arguments of `make_model`'s model."""
+        has_parts = (self.stage.has_vae, self.stage.has_pixel_cnn)
+        return Network(self.config, self.image_shape, *has_parts)
 
     def load_model(self) -> AGAVE:
         """The model with the run's averaged weights."""
@@ -219,7 +221,8 @@ def open_run(path: str, weights: bool = True) -> RunDirectory:
       weights: whether to read the weights; False: where settings and step are enough.
 
     Raises:
-      InputError: no directory, not a run directory, or one of a later version.
+      InputError: no directory, not a run directory, or one with a file that is damaged
+        or of a later version.
     """
     path = expand_path(path, "run_dir")
     if not os.path.isdir(path):
@@ -235,10 +238,10 @@ def open_run(path: str, weights: bool = True) -> RunDirectory:
         )
     while True:
         before = _file_states(path)
-        run = _read_config(path)
+        run = RunDirectory(path, *read_run_record(os.path.join(path, _CONFIG)))
         arrays = None
         if weights and os.path.exists(run.file(_WEIGHTS)):
-            arrays = read_weights(run.file(_WEIGHTS))
+            arrays = _read_weights(run)
         run = dataclasses.replace(run, step=_read_step(path), weights=arrays)
         if _file_states(path) == before:
             return run
@@ -257,46 +260,22 @@ def _file_states(path: str) -> list[tuple[int, int, int] | None]:
     return states
 
 
+def _read_weights(run: RunDirectory) -> dict[str, np.ndarray]:
+    """The averaged weights, which must be those of the run's model."""
+    path = run.file(_WEIGHTS)
+    check = functools.partial(check_weights, network=run.network, source=path)
+    return read_weights(path, check)
+
+
 def _read_step(path: str) -> int:
     """The step that the file of weights names; for version 0.2, progress.json."""
     about = npz_comment(os.path.join(path, _WEIGHTS))
     if about:
-        return json.loads(about)["step"]
+        return parse_step(about, os.path.join(path, _WEIGHTS))
     try:
-        with open(os.path.join(path, _PROGRESS), encoding="utf-8") as file:
-            return json.load(file)["step"]
+        return read_step(os.path.join(path, _PROGRESS))
     except FileNotFoundError:
         return 0
-
-
-def _read_config(path: str) -> RunDirectory:
-    with open(os.path.join(path, _CONFIG), encoding="utf-8") as file:
-        text = file.read()
-    try:
-        content = json.loads(text)
-        return RunDirectory(
-            path,
-            STAGES[content["stage"]],
-            config_from_json(json.dumps(content["settings"])),
-            tuple(content["image_shape"]),
-            content.get("origin", ""),
-            content.get("versions", {}),
-            _read_sources(content),
-            DataRecord(**content["data"]) if "data" in content else None,
-            tuple(Change(**change) for change in content.get("changes", ())),
-        )
-    except (InputError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"`run_dir` must be a run directory of agave_tf; the {_CONFIG} in {path} "
-            f"is something else ({error})."
-        ) from error
-
-
-def _read_sources(content: dict[str, Any]) -> dict[str, Source] | None:
-    sources = content.get("sources")
-    if sources is None:
-        return None
-    return {flag: Source(**source) for flag, source in sources.items()}
 
 
 def load_run(path: str) -> AGAVE:

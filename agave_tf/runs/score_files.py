@@ -7,12 +7,10 @@ evaluation_..._images.npz      the scores of every image, beside each of these
 """
 
 import dataclasses
-import io
 import json
 import math
 import os
 import re
-import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +19,7 @@ from absl import logging
 from agave_tf.evaluation.evaluator import ImageScores, Score
 from agave_tf.evaluation.linear_probe import ProbeScore
 from agave_tf.runs.run_directory import RunDirectory, library_versions
+from agave_tf.runs.scores_record import file_crc32, read_image_scores, read_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.whole_file import write_npz, write_text
 
@@ -63,7 +62,7 @@ def write_scores(
         "num_importance_samples": settings.num_importance_samples,
         "images": {
             "file": os.path.basename(image_file(path)),
-            "crc32": _crc32(image_file(path)),
+            "crc32": file_crc32(image_file(path)),
         },
         "scores": {score.name: score.mean for score in scores.summary},
         # null for one image, of which no error can be estimated.
@@ -100,20 +99,10 @@ def stored_scores(
 def _find(run: RunDirectory, settings: EvaluationSettings) -> _Stored | None:
     main, own = scores_file(run, settings), _own_file(run, settings)
     for path in (main, own):
-        content = _read(path)
+        content = read_scores(path)
         if content is not None and _is_of(content, run, settings):
             return _Stored(path, content)
     return None
-
-
-def _read(path: str) -> dict[str, Any] | None:
-    """The content of a file of scores; None if there is none, or it is damaged."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except (FileNotFoundError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def _is_of(
@@ -123,8 +112,8 @@ def _is_of(
     if settings.probe and "probe" not in stored:
         return False
     expected = _provenance(run, settings)
-    found = {name: stored.get(name) for name in expected}
-    if not settings.probe and isinstance(found["evaluation"], dict):
+    found = {name: stored[name] for name in expected}
+    if not settings.probe:
         # The probe does not change the other scores.
         not_compared = ("probe", "probe_images")
         ours = {name: expected["evaluation"][name] for name in not_compared}
@@ -146,25 +135,12 @@ def stored_image_scores(
     stored = _find(run, settings)
     if stored is None:
         return None
-    try:
-        with open(image_file(stored.path), "rb") as file:
-            data = file.read()
-    except FileNotFoundError:
-        return None
-    if stored.content.get("images", {}).get("crc32") != zlib.crc32(data):
-        return None
-    with np.load(io.BytesIO(data)) as arrays:
-        return dict(arrays)
+    return read_image_scores(image_file(stored.path), stored.content)
 
 
 def image_file(path: str) -> str:
     """The path of the scores of every image, beside the file of scores at `path`."""
     return path.removesuffix(".json") + "_images.npz"
-
-
-def _crc32(path: str) -> int:
-    with open(path, "rb") as file:
-        return zlib.crc32(file.read())
 
 
 def scores_file(run: RunDirectory, settings: EvaluationSettings) -> str:
@@ -198,7 +174,7 @@ def _own_file(run: RunDirectory, settings: EvaluationSettings) -> str:
 def _path_to_write(run: RunDirectory, settings: EvaluationSettings) -> str:
     """Where to write scores: fewer images or samples do not replace more of them."""
     main = scores_file(run, settings)
-    old, new = _read(main) or {}, _provenance(run, settings)
+    old, new = read_scores(main) or {}, _provenance(run, settings)
     is_same = all(old.get(name) == new[name] for name in ("weights", "data"))
     if not is_same or _covers(new["evaluation"], old["evaluation"]):
         return main

@@ -8,7 +8,8 @@ import dataclasses
 import json
 from typing import Any
 
-from agave_tf.errors import InputError
+from agave_tf.checked_json import JsonValue, parse_json
+from agave_tf.errors import InputError, cut
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.networks import AuxiliaryConfig, IAFVAEConfig, PixelCNNConfig
 from agave_tf.settings.setting import Settings, require, type_of
@@ -25,6 +26,7 @@ __all__ = [
     "PixelCNNConfig",
     "TrainConfig",
     "config_from_json",
+    "config_from_parts",
     "config_from_settings",
     "config_to_json",
 ]
@@ -84,7 +86,9 @@ def config_from_settings(settings: dict[str, Any]) -> Config:
     if remaining:
         wrong = sorted(remaining)[0]
         names = [f.name for part in PARTS.values() for f in dataclasses.fields(part)]
-        raise InputError(f"No such setting: `{wrong}`.{did_you_mean(wrong, names)}")
+        raise InputError(
+            f"No such setting: `{cut(wrong)}`.{did_you_mean(wrong, names)}"
+        )
     return Config(**parts)
 
 
@@ -100,10 +104,22 @@ def config_from_json(text: str) -> Config:
       InputError: the text has another form, a setting does not exist, or a value is
         not allowed.
     """
+    return config_from_parts(parse_json(text, "A configuration of agave_tf"))
+
+
+def config_from_parts(parts: JsonValue) -> Config:
+    """Returns the Config of {part: {setting: value}}, as a JSON file has it.
+
+    Raises:
+      InputError: as `config_from_json`; the message names the file.
+    """
+    settings: dict[str, Any] = {}
+    for part in parts.fields().values():
+        for name, setting in part.fields().items():
+            if name in settings:
+                raise setting.wrong("stand in one part alone")
+            settings[name] = setting.value
     try:
-        parts = json.loads(text)
-        return config_from_settings(
-            {name: value for part in parts.values() for name, value in part.items()}
-        )
-    except (json.JSONDecodeError, AttributeError, TypeError) as error:
-        raise InputError(f"Not a configuration of agave_tf: {error}.") from error
+        return config_from_settings(settings)
+    except InputError as error:
+        raise InputError(f"{parts.file}: {cut(str(error))}") from error

@@ -1,6 +1,10 @@
 """The sides of images: how they are written, and which are allowed."""
 
-from agave_tf.errors import InputError
+from agave_tf.errors import InputError, cut, quoted
+
+# Of a side. The networks are for small images: at this size a single feature map of 32
+# filters takes half a gigabyte for each image.
+MOST_PIXELS = 2048
 
 
 def parse_image_size(text: str) -> tuple[int, int] | None:
@@ -8,7 +12,7 @@ def parse_image_size(text: str) -> tuple[int, int] | None:
 
     Raises:
       InputError: the text has another form, or a side is not a positive multiple of 4
-        (the PixelCNN++ halves its resolution twice).
+        (the PixelCNN++ halves its resolution twice), 2048 at most.
     """
     if not text:
         return None
@@ -16,7 +20,7 @@ def parse_image_size(text: str) -> tuple[int, int] | None:
     if len(sides) > 2 or not all(side.isdecimal() for side in sides):
         raise InputError(
             f"`image_size` must be SIDE or HEIGHTxWIDTH, such as 32 or 24x32; "
-            f"got {text!r}."
+            f"got {quoted(text)}."
         )
     height, width = int(sides[0]), int(sides[-1])
     check_image_sides(height, width, of="image_size")
@@ -26,7 +30,7 @@ def parse_image_size(text: str) -> tuple[int, int] | None:
 def check_image_sides(
     height: int, width: int, of: str, multiple: int = 4, reason: str = ""
 ) -> None:
-    """Checks that both sides of an image are positive multiples of `multiple`.
+    """Checks that both sides are positive multiples of `multiple`, 2048 at most.
 
     Args:
       height: in pixels.
@@ -36,8 +40,13 @@ def check_image_sides(
       reason: words that follow the number in the error.
 
     Raises:
-      InputError: a side is not a positive multiple.
+      InputError: a side is not a positive multiple, or too long.
     """
+    if max(height, width) > MOST_PIXELS:
+        raise InputError(
+            f"`{of}` must have a height and width of at most {MOST_PIXELS}; got "
+            f"{cut(f'{height}x{width}')}. `--image_size` crops and resizes."
+        )
     if height < 1 or width < 1 or height % multiple or width % multiple:
         raise InputError(
             f"`{of}` must have a height and width that are multiples of {multiple}"

@@ -1,4 +1,8 @@
-"""Settings of the networks: the auxiliary image, the VAE and the PixelCNN++."""
+"""Settings of the networks: the auxiliary image, the VAE and the PixelCNN++.
+
+Widths and depths have upper bounds, far above any network that has been trained, so
+that a run of a stranger cannot ask for one that fills the memory.
+"""
 
 import dataclasses
 from typing import ClassVar
@@ -7,6 +11,7 @@ from agave_tf.settings.setting import (
     Settings,
     at_least,
     below,
+    between,
     divides,
     one_of,
     setting,
@@ -56,21 +61,21 @@ class IAFVAEConfig(Settings):
     title: ClassVar[str] = "VAE"
 
     hidden_channels: int = setting(
-        160, "Channels of the VAE's deterministic features (h_size).", at_least(1)
+        160, "Channels of the VAE's deterministic features (h_size).", between(1, 4096)
     )
     z_channels: int = setting(
-        32, "Channels of the latent variables at each level (z_size).", at_least(1)
+        32, "Channels of the latent variables at each level (z_size).", between(1, 4096)
     )
     num_resolutions: int = setting(
         1,
         "Resolutions of the VAE. The first has half the height and width of the "
         "image, each further one half of the one before.",
-        at_least(1),
+        between(1, 8),
     )
     num_layers_per_resolution: int = setting(
         20,
         "Levels of latent variables at each resolution.",
-        at_least(1),
+        between(1, 200),
         main=True,
     )
     vae_initialization: str = setting(
@@ -102,7 +107,7 @@ class PixelCNNConfig(Settings):
     title: ClassVar[str] = "PixelCNN++"
 
     num_resnets: int = setting(
-        5, "Gated resnets in each stage of the PixelCNN++.", at_least(1)
+        5, "Gated resnets in each stage of the PixelCNN++.", between(1, 50)
     )
     num_pixel_cnn_resolutions: int = setting(
         3,
@@ -114,11 +119,11 @@ class PixelCNNConfig(Settings):
     num_filters: int = setting(
         160,
         "Filters of every layer of the PixelCNN++.",
-        at_least(1),
+        between(1, 4096),
         main=True,
     )
     num_mixtures: int = setting(
-        10, "Logistic distributions in the mixture of each pixel.", at_least(1)
+        10, "Logistic distributions in the mixture of each pixel.", between(1, 1000)
     )
     dropout_rate: float = setting(
         0.5,
@@ -136,5 +141,5 @@ class PixelCNNConfig(Settings):
         0,
         "Classes of the data set, whose labels are 0..num_classes-1; the PixelCNN++ is "
         "conditioned on an image's label. 0: not conditioned.",
-        at_least(0),
+        between(0, 100_000),
     )

@@ -12,10 +12,11 @@ agave_tf/commands/flags.py makes the flag of the same name from the field.
 import dataclasses
 import math
 import os
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
-from agave_tf.errors import InputError
+from agave_tf.errors import InputError, quoted
 from agave_tf.settings.suggestion import did_you_mean
 
 
@@ -156,7 +157,7 @@ class Settings:
 def require(is_met: bool, name: str, requirement: str, value: Any) -> None:
     """Raises InputError, "`name` must be `requirement`", unless `is_met`."""
     if not is_met:
-        raise InputError(f"`{name}` must be {requirement}; got {value!r}.")
+        raise InputError(f"`{name}` must be {requirement}; got {quoted(value)}.")
 
 
 def requirement_of(field: dataclasses.Field) -> str:
@@ -183,6 +184,8 @@ _TYPE_NAMES = {
     float: "a number",
     str: "text",
 }
+# Of a text; the longest path that Linux knows.
+_MOST_CHARACTERS = 4096
 
 
 def type_of(field: dataclasses.Field) -> type:
@@ -200,9 +203,17 @@ def _check(field: dataclasses.Field, value: Any) -> None:
     has_type = isinstance(value, accepted) and is_bool == (field_type is bool)
     require(has_type, field.name, _TYPE_NAMES[field_type], value)
     if field_type is float:
-        require(math.isfinite(value), field.name, "a finite number", value)
+        # Not `math.isfinite`, which fails for an integer that no float can hold.
+        is_finite = abs(value) <= sys.float_info.max
+        require(is_finite, field.name, "a finite number", value)
+    elif field_type is int:
+        require(abs(value) < 2**31, field.name, "a whole number below 2**31", value)
+    elif field_type is str:
+        is_usual = len(value) <= _MOST_CHARACTERS and "\0" not in value
+        words = f"text of at most {_MOST_CHARACTERS} characters without NUL"
+        require(is_usual, field.name, words, value)
     if not all(c.is_met(value) for c in field.metadata["constraints"]):
         hint = did_you_mean(value, choices_of(field))
         raise InputError(
-            f"`{field.name}` must {requirement_of(field)}; got {value!r}.{hint}"
+            f"`{field.name}` must {requirement_of(field)}; got {quoted(value)}.{hint}"
         )

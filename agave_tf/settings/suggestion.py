@@ -16,4 +16,4 @@ def did_you_mean(word: Any, choices: Iterable[Any]) -> str:
 
 
 def _plain(word: Any) -> str:
-    return str(word).lower().replace("-", "_")
+    return str(word)[:100].lower().replace("-", "_")

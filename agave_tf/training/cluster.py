@@ -84,7 +84,7 @@ def _content() -> dict[str, Any]:
         return {}
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise malformed("be valid JSON") from error
     if not isinstance(content, dict):
         raise malformed("be a JSON object")

@@ -31,6 +31,7 @@ from agave_tf.models.named_weights import (
 )
 from agave_tf.runs.changes import Change
 from agave_tf.runs.stages import STAGES, Stage
+from agave_tf.runs.tensor_float_32 import use_tensor_float_32
 from agave_tf.settings.config import Config, config_from_json
 from agave_tf.settings.user_path import expand_path
 from agave_tf.whole_file import write_npz, write_text
@@ -177,7 +178,11 @@ class RunDirectory:
         )
 
     def load_model(self) -> AGAVE:
-        """The model with the run's averaged weights."""
+        """The model with the run's averaged weights.
+
+        Where the run does without TensorFloat-32, so does this process from now on.
+        """
+        use_tensor_float_32(self.config.compute)
         weights = self.read_weights()
         model = self.make_model()
         assign_weights(model, weights, source=self.path)

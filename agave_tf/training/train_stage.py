@@ -21,10 +21,11 @@ from agave_tf.runs.run_lock import run_lock
 from agave_tf.runs.same_run import check_same_run
 from agave_tf.runs.sources import check_same_sources, describe, open_sources
 from agave_tf.runs.stages import Stage, stage_named
-from agave_tf.settings.config import Config
+from agave_tf.runs.tensor_float_32 import use_tensor_float_32
+from agave_tf.settings.config import PARTS, Config
 from agave_tf.settings.user_path import expand_path
 from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu
-from agave_tf.training.strategy import is_chief
+from agave_tf.training.strategy import check_all_processes_have, is_chief
 from agave_tf.training.train_loop import Trainer
 
 
@@ -62,6 +63,8 @@ def train_stage(
         config = dataclasses.replace(config, data=data.config)
     stage.check_sources(sources)
     existing = check_same_run(run_dir, stage, config)
+    with strategy.scope():
+        _check_same_start(run_dir, stage, config, existing)
     if existing:
         check_same_sources(existing, sources)
         if data is None:
@@ -90,12 +93,46 @@ def train_stage(
         say_other_data(opened, data.record)
         run = dataclasses.replace(run, sources=describe(opened), data=data.record)
     skip_graph_optimizer_on_cpu()
+    use_tensor_float_32(config.compute)
     with strategy.scope(), run_lock(run_dir) if is_chief() else nullcontext():
+        check_all_processes_have(
+            data.record,
+            "`dataset` must have the same images in every process; this one reads "
+            f"{data.record}",
+        )
         trainer = Trainer(run, data.train, data.test, sources)
+        check_all_processes_have(trainer.step, _one_run_dir(run_dir, trainer.step))
         if is_chief():
             trainer.run.write_config()
         trainer.train()
     return trainer.run
+
+
+def _check_same_start(
+    run_dir: str, stage: Stage, config: Config, existing: RunDirectory | None
+) -> None:
+    """Checks that every process has the same flags and sees the same run.
+
+    Raises:
+      InputError: they differ. Otherwise they would wait for each other for ever, or
+        give their copies of the weights other updates.
+    """
+    # Where the images lie may differ; their fingerprint is compared.
+    settings = [getattr(config, part) for part in PARTS if part != "data"]
+    check_all_processes_have(
+        (stage.name, settings),
+        "`TF_CONFIG` must list processes that are started with the same flags; this "
+        f"one trains {stage.name} with {config}",
+    )
+    step = existing.step if existing else 0
+    check_all_processes_have((bool(existing), step), _one_run_dir(run_dir, step))
+
+
+def _one_run_dir(run_dir: str, step: int) -> str:
+    return (
+        "`run_dir` must be on a file system that all processes see; this one finds "
+        f"step {step} in {run_dir}"
+    )
 
 
 def check_batch(config: Config, strategy: tf.distribute.Strategy) -> None:

@@ -22,10 +22,14 @@ its runs go on with the same images and the same noise.
 import dataclasses
 import enum
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
+# TensorFlow's number for the generator Philox, and how many numbers of 32 bits one
+# value of its counter gives.
+_PHILOX, _BLOCK = 1, 4
 # XLA takes a negative seed for another one than TensorFlow does.
 _NOT_NEGATIVE = 0x7FFFFFFF
 # The largest number that a seed can be folded with; training never makes that many
@@ -90,6 +94,40 @@ def _uniform_23_bits(shape: list[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor
     return bits & 0x7FFFFF
 
 
+def _rows_of_23_bits(first: tf.Tensor, shape: list[int], seed: tf.Tensor) -> tf.Tensor:
+    """The rows from `first` on of what `_uniform_23_bits` draws of more rows.
+
+    Philox, the generator, counts: each value of its counter stands for a block of four
+    numbers. So a row is drawn without those before it.
+
+    Args:
+      first: int32 [], the first row, from 0.
+      shape: of the rows that are drawn, their number first.
+      seed: int32 [2].
+
+    Returns:
+      int32 [*shape].
+    """
+    num_rows, row_size = shape[0], math.prod(shape[1:])
+    # A large batch may have more than 2**31 numbers.
+    start = tf.cast(first, tf.int64) * row_size
+    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+    # The lower half comes first; it is 0, so the sum carries nothing into the upper.
+    skipped = tf.cast(tf.stack([start // _BLOCK, 0]), tf.uint64)
+    # Rows of whole blocks begin where a block does; others may begin within one.
+    spare = 0 if row_size % _BLOCK == 0 else _BLOCK - 1
+    bits = tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=[num_rows * row_size + spare],
+        key=key,
+        counter=counter + skipped,
+        alg=_PHILOX,
+        dtype=tf.int32,
+    )
+    if spare:
+        bits = tf.slice(bits, [start % _BLOCK], [num_rows * row_size])
+    return tf.reshape(bits, shape) & 0x7FFFFF
+
+
 def normal_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
     """Standard normal draws [B,size]: row i depends only on `seed` and `index[i]`."""
     # In the middle of their intervals, so that none is infinite.
@@ -121,10 +159,11 @@ class DropoutSeed:
     Not a tuple, because Keras takes no tuple of tensors and numbers in a layer's call.
 
     seed: int32 [2].
-    row: int32 [B], the rows of the global batch that these images are. A single replica
-      has all rows in order, 0, 1, ..., and then need not gather.
-    num_rows: images in the global batch. Masks are drawn for the whole batch and the
-      rows taken, so every split over replicas sees the same masks.
+    row: int32 [B], the rows of the global batch that these images are: row[0] and those
+      that follow it, one after another. A batch is split into such shares, and every
+      split over replicas sees the masks of the whole.
+    num_rows: images in the global batch. Where B is less, the masks of B rows alone are
+      drawn.
     """
 
     seed: tf.Tensor
@@ -135,14 +174,14 @@ class DropoutSeed:
         """`num` independent dropout seeds for the same images."""
         return [dataclasses.replace(self, seed=seed) for seed in split(self.seed, num)]
 
-    def is_kept(self, shape: list[int | tf.Tensor], rate: float) -> tf.Tensor:
+    def is_kept(self, shape: Sequence[int], rate: float) -> tf.Tensor:
         """Masks bool [B,*shape]: `uniform` draws that are at least `rate`."""
         # The same comparison of whole numbers, which need not become floats.
         least = math.ceil(float(np.float32(rate)) * 2**23)
-        is_kept = _uniform_23_bits([self.num_rows, *shape], self.seed) >= least
+        drawn = [self.row.shape[0], *shape]
         if self.row.shape[0] == self.num_rows:
-            return is_kept
-        return tf.gather(is_kept, self.row)
+            return _uniform_23_bits(drawn, self.seed) >= least
+        return _rows_of_23_bits(self.row[0], drawn, self.seed) >= least
 
 
 def epoch_generator(seed: int, epoch: int) -> np.random.Generator:

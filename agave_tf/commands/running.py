@@ -16,6 +16,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from agave_tf.commands.arguments import check_arguments, required_flag_error
+from agave_tf.commands.gpus import take_gpu_memory_as_needed
 from agave_tf.commands.help import full_help, short_help
 from agave_tf.errors import InputError, first_line
 from agave_tf.settings.flag_files import expand_flag_files
@@ -71,6 +72,7 @@ def run_command(
     def guarded(arguments: list[str]) -> None:
         logging.use_absl_handler()
         try:
+            take_gpu_memory_as_needed()
             run(flags.FLAGS)
         except (Exception, KeyboardInterrupt) as error:
             failure = failure_of(error)

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ import tensorflow_datasets as tfds
 from agave_tf.data.array_file import rows_at_once
 from agave_tf.data.autotuning import without_autotuning
 from agave_tf.data.hold_out import is_held_out
+from agave_tf.data.one_at_a_time import one_at_a_time
 from agave_tf.data.prepare import prepare
 from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
 from agave_tf.data.tfds_features import find_image, find_label
@@ -38,7 +40,7 @@ def open_tfds(config: DataConfig) -> Source:
     image = find_image(builder.info.features, config)
     notes = Notes()
     label, classes, other_label = find_label(builder.info.features)
-    _download(builder, config)
+    builder = _prepared(builder, config)
     splits = choose_splits(builder.info.splits, config, notes)
     counts = {name: builder.info.splits[name].num_examples for name in splits.values()}
     if other_label:
@@ -65,15 +67,37 @@ def open_tfds(config: DataConfig) -> Source:
     return Source(config.dataset, fingerprint, parts, held_out, classes, notes)
 
 
-def _download(builder: tfds.core.DatasetBuilder, config: DataConfig) -> None:
+def _prepared(
+    builder: tfds.core.DatasetBuilder, config: DataConfig
+) -> tfds.core.DatasetBuilder:
+    """The builder of the data set, prepared: by one process, and the others wait.
+
+    Where it is prepared nothing is written.
+    """
     try:
-        builder.download_and_prepare()
+        if os.path.exists(builder.data_dir):
+            builder.download_and_prepare()
+            return builder
+        with _alone(builder):
+            # If another process has prepared it in the meantime, its splits are there.
+            builder = find_builder(config)
+            builder.download_and_prepare()
+            return builder
     except Exception as error:  # TFDS raises whatever its sources raise.
         raise InputError(
             f"`dataset` {config.dataset} must be prepared in `data_dir` or "
             f"downloadable; got data_dir={config.data_dir!r}; TFDS says: "
             f"{first_line(error)}"
         ) from error
+
+
+def _alone(builder: tfds.core.DatasetBuilder) -> contextlib.AbstractContextManager:
+    """A context that one process is in at a time, for each data set and directory."""
+    root, name = os.fspath(builder.data_dir_root), builder.info.full_name
+    if "://" in root:
+        return contextlib.nullcontext()  # An object store has no locks.
+    lock = os.path.join(root, f".{name.replace('/', '-')}.lock")
+    return one_at_a_time(lock, f"which prepares {name}")
 
 
 @dataclasses.dataclass(frozen=True)

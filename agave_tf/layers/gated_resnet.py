@@ -43,7 +43,7 @@ NONLINEARITIES: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], int]] = {
 
 def dropout(x: tf.Tensor, rate: float, seed: DropoutSeed) -> tf.Tensor:
     """Sets each entry to zero with probability `rate`, scales others by 1/(1-rate)."""
-    is_kept = seed.is_kept(tf.unstack(tf.shape(x))[1:], rate)
+    is_kept = seed.is_kept(x.shape[1:], rate)
     return tf.where(is_kept, x / (1 - rate), 0.0)
 
 

@@ -12,7 +12,8 @@ class ImageDraws(NamedTuple):
 
     seed: tf.Tensor  # int32 [2]
     index: tf.Tensor  # int32 [B]; images of the same index get the same noise
-    # Images in the global batch, whose rows `index` then holds; None: no dropout.
+    # Images in the global batch, of which `index` then holds rows, one after another;
+    # None: no dropout.
     num_rows: int | None = None
 
     def noise_seed(self) -> tf.Tensor:

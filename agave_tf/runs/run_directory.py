@@ -35,6 +35,7 @@ from agave_tf.models.weight_forms import Network, check_size, check_weights
 from agave_tf.runs.changes import Change
 from agave_tf.runs.run_record import Source, parse_step, read_run_record, read_step
 from agave_tf.runs.stages import STAGES, Stage
+from agave_tf.runs.tensor_float_32 import use_tensor_float_32
 from agave_tf.settings.config import Config
 from agave_tf.settings.user_path import expand_path
 from agave_tf.whole_file import write_npz, write_text
@@ -203,7 +204,11 @@ class RunDirectory:
         return Network(self.config, self.image_shape, *has_parts)
 
     def load_model(self) -> AGAVE:
-        """The model with the run's averaged weights."""
+        """The model with the run's averaged weights.
+
+        Where the run does without TensorFloat-32, so does this process from now on.
+        """
+        use_tensor_float_32(self.config.compute)
         weights = self.read_weights()  # Before the model is made: there may be none.
         model = self.make_model()
         assign_weights(model, weights, source=self.path)

@@ -10,11 +10,12 @@ class Profiler:
     """Records the training steps from `first` to `last`, both included.
 
     Args:
-      directory: where the profile goes, with the run's summaries.
+      directory: where the profile goes, with the run's summaries; None: nowhere, for
+        processes that make their steps with another one that records them.
       steps: (first, last), from 1; (0, 0) for no profile.
     """
 
-    def __init__(self, directory: str, steps: tuple[int, int]):
+    def __init__(self, directory: str | None, steps: tuple[int, int]):
         self._directory = directory
         self._before, self._last = steps[0] - 1, steps[1]
         self._is_on = False
@@ -26,7 +27,8 @@ class Profiler:
     @contextlib.contextmanager
     def around(self, step: int, count: int) -> Iterator[None]:
         """A context for a call that makes the `count` steps after `step`."""
-        if self._before <= step < self._last and not self._is_on:
+        is_due = self._before <= step < self._last and not self._is_on
+        if is_due and self._directory is not None:
             tf.profiler.experimental.start(self._directory)
             self._is_on = True
         yield

@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import zlib
 from collections.abc import Iterator
 
 import tensorflow as tf
 
 from agave_tf.errors import InputError
+from agave_tf.settings.config import Config
 from agave_tf.training.cluster import Cluster, malformed, read_cluster
 
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
@@ -79,17 +81,56 @@ def num_processes(strategy: tf.distribute.Strategy) -> int:
     return max(1, sum(len(addresses) for addresses in workers))
 
 
+def images_at_a_time(config: Config) -> int:
+    """The images that each device holds at a time in a training step."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return config.train.batch_size // (replicas * config.compute.accumulate_steps)
+
+
 def wait_for_all_processes() -> None:
     """Returns when every process of the run has come here."""
-    strategy = tf.distribute.get_strategy()
-    if num_processes(strategy) == 1:
+    if num_processes(tf.distribute.get_strategy()) > 1:
+        _values_of_replicas(0)
+
+
+def check_all_processes_have(value: object, required: str) -> None:
+    """Checks that every process of the run comes here with the same value.
+
+    Otherwise the processes would wait for each other for ever, or train weights that
+    drift apart. Every process raises the error, or none.
+
+    Args:
+      value: has the same `repr` in every process.
+      required: what must be so, from its name on, and what this process got.
+
+    Raises:
+      InputError: a process has another value.
+    """
+    if num_processes(tf.distribute.get_strategy()) == 1:
         return
+    # As many bits as float32 keeps.
+    number = zlib.crc32(repr(value).encode()) % 2**24
+    if len(set(_values_of_replicas(number))) > 1:
+        raise InputError(f"{required}; another process differs.")
+
+
+def _values_of_replicas(value: int) -> list[float]:
+    """The value, below 2**24, of each replica's process.
+
+    All that processes exchange is float32: NCCL adds up what lies in a GPU's memory,
+    and TensorFlow keeps int32 in the host's.
+    """
+    strategy = tf.distribute.get_strategy()
+
+    def own_place() -> tf.Tensor:
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.one_hot(replica, strategy.num_replicas_in_sync) * value
 
     @tf.function(autograph=False)
-    def meet() -> tf.Tensor:
-        return strategy.reduce("SUM", strategy.run(lambda: tf.constant(1)), axis=None)
+    def exchange() -> tf.Tensor:
+        return strategy.reduce("SUM", strategy.run(own_place), axis=None)
 
-    meet().numpy()
+    return exchange().numpy().tolist()
 
 
 def _mirrored_cpus(name: str, num_logical_cpus: int) -> tf.distribute.Strategy:

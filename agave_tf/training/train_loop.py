@@ -23,7 +23,12 @@ from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.training.initialization import initialize
 from agave_tf.training.profiler import Profiler
 from agave_tf.training.stop_request import StopRequest, stop_requests
-from agave_tf.training.strategy import is_chief, num_processes, wait_for_all_processes
+from agave_tf.training.strategy import (
+    images_at_a_time,
+    is_chief,
+    num_processes,
+    wait_for_all_processes,
+)
 from agave_tf.training.summaries import SummaryWriter, training_scalars
 from agave_tf.training.train_step import StepReport, TrainState, make_train_steps
 
@@ -75,7 +80,8 @@ class Trainer:
         if self.checkpoints.restore() is not None:
             logging.info("Going on from step %d in %s", self.step, run.path)
         self._recover()
-        batch = min(self.settings.batch_size, self.settings.evaluate_images or 1)
+        held = images_at_a_time(run.config)
+        batch = max(1, min(held, self.settings.evaluate_images))
         self.evaluator = Evaluator(self.state.network, batch)
 
     def _recover(self) -> None:
@@ -104,7 +110,8 @@ class Trainer:
         """
         writer = SummaryWriter(self.run if is_chief() else None)
         profiler = Profiler(
-            self.run.file("summaries"), self.run.config.compute.profiled_steps
+            self.run.file("summaries") if is_chief() else None,
+            self.run.config.compute.profiled_steps,
         )
         train_steps = make_train_steps(self.state, self.run.stage, self.run.config)
         bar = tqdm.tqdm(
@@ -263,7 +270,7 @@ class Trainer:
 
 
 def _votes(stop: StopRequest) -> tf.Tensor:
-    """One int32 for each replica of this process: 1 if it was asked to stop."""
-    vote = tf.constant(int(bool(stop)))
+    """A float32 for each replica of this process: 1 if it was asked to stop."""
+    vote = tf.constant(float(bool(stop)))
     strategy = tf.distribute.get_strategy()
     return strategy.experimental_distribute_values_from_function(lambda _: vote)

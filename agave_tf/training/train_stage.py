@@ -1,37 +1,26 @@
 """Everything between a command line and the training loop of one stage."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import NamedTuple
 
 import tensorflow as tf
 from absl import logging
 
 from agave_tf.data.read_source import Data
 from agave_tf.errors import InputError
-from agave_tf.runs.changes import changed_midway
-from agave_tf.runs.checkpoints import checkpoint_steps
 from agave_tf.runs.run_data import (
-    check_same_data,
-    check_same_dataset,
     load_run_data,
-    say_other_data,
 )
 from agave_tf.runs.run_directory import RunDirectory, library_versions, open_run
 from agave_tf.runs.run_lock import run_lock
-from agave_tf.runs.same_run import check_same_run
-from agave_tf.runs.sources import (
-    SourceRun,
-    check_same_sources,
-    describe,
-    open_sources,
-)
 from agave_tf.runs.stages import Stage, stage_named
-from agave_tf.settings.config import Config
+from agave_tf.runs.tensor_float_32 import use_tensor_float_32
+from agave_tf.settings.config import PARTS, Config
 from agave_tf.settings.user_path import expand_path
 from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu
-from agave_tf.training.strategy import is_chief
+from agave_tf.training.stage_plan import StagePlan
+from agave_tf.training.strategy import check_all_processes_have, is_chief
 from agave_tf.training.train_loop import Trainer
 
 
@@ -68,8 +57,10 @@ def train_stage(
     if data is not None:
         config = dataclasses.replace(config, data=data.config)
     stage.check_sources(sources)
-    plan = _Plan(stage, config, run_dir, sources, data)
+    plan = StagePlan(stage, config, run_dir, sources, data)
     existing = plan.existing_run()
+    with strategy.scope():
+        _check_same_start(run_dir, stage, config, existing)
     if existing:
         _say_other_versions(existing)
         if plan.is_finished(existing):
@@ -77,15 +68,22 @@ def train_stage(
     check_batch(config, strategy)
     data = data or load_run_data(existing, config.data)
     skip_graph_optimizer_on_cpu()
+    use_tensor_float_32(config.compute)
     with strategy.scope(), run_lock(run_dir) if is_chief() else nullcontext():
         if is_chief():
             # Another process may have had the directory while the images were read.
             existing = plan.existing_run()
             if existing and plan.is_finished(existing):
                 return open_run(run_dir)
+        check_all_processes_have(
+            data.record,
+            "`dataset` must have the same images in every process; this one reads "
+            f"{data.record}",
+        )
         opened = plan.opened_sources(existing)
         run = plan.run(existing, opened, data)
         trainer = Trainer(run, data.train, data.test, dict(opened))
+        check_all_processes_have(trainer.step, _one_run_dir(run_dir, trainer.step))
         if is_chief():
             trainer.run.write_config()
         trainer.train()
@@ -93,79 +91,31 @@ def train_stage(
         return open_run(run_dir) if is_chief() else trainer.run
 
 
-class _Plan(NamedTuple):
-    """The training that was asked for, to be checked against what is there."""
+def _check_same_start(
+    run_dir: str, stage: Stage, config: Config, existing: RunDirectory | None
+) -> None:
+    """Checks that every process has the same flags and sees the same run.
 
-    stage: Stage
-    config: Config
-    run_dir: str
-    sources: Mapping[str, str]  # directory by flag
-    data: Data | None  # from Python; None: the images that `config` names
+    Raises:
+      InputError: they differ. Otherwise they would wait for each other for ever, or
+        give their copies of the weights other updates.
+    """
+    # Where the images lie may differ; their fingerprint is compared.
+    settings = [getattr(config, part) for part in PARTS if part != "data"]
+    check_all_processes_have(
+        (stage.name, settings),
+        "`TF_CONFIG` must list processes that are started with the same flags; this "
+        f"one trains {stage.name} with {config}",
+    )
+    step = existing.step if existing else 0
+    check_all_processes_have((bool(existing), step), _one_run_dir(run_dir, step))
 
-    def existing_run(self) -> RunDirectory | None:
-        """The run in the directory, if there is one, after checks that it is this one.
 
-        Raises:
-          InputError: it is another.
-        """
-        existing = check_same_run(self.run_dir, self.stage, self.config)
-        if existing:
-            check_same_sources(existing, self.sources)
-            if self.data is None:
-                check_same_dataset(existing, self.config.data)
-        return existing
-
-    def is_finished(self, existing: RunDirectory) -> bool:
-        """Returns whether a run has made all its steps, and says so."""
-        is_finished = existing.step >= self.stage.num_steps(self.config)
-        if is_finished:
-            logging.info("%s has made its %d steps.", existing.path, existing.step)
-        return is_finished
-
-    def opened_sources(self, existing: RunDirectory | None) -> list[SourceRun]:
-        """The runs to take the first weights from; none if there is a checkpoint."""
-        if existing and checkpoint_steps(existing.file("checkpoints")):
-            return []
-        return open_sources(self.sources)
-
-    def run(
-        self, existing: RunDirectory | None, opened: Sequence[SourceRun], data: Data
-    ) -> RunDirectory:
-        """The run as it is to be trained.
-
-        Args:
-          existing: from `existing_run`.
-          opened: from `opened_sources`.
-          data: the images.
-
-        Raises:
-          InputError: the images cannot be used, or are not the existing run's.
-        """
-        stage, config = self.stage, self.config
-        num_classes = config.pixel_cnn.num_classes if stage.has_pixel_cnn else 0
-        data.train.check_labels(num_classes, "the training part")
-        data.test.check_labels(num_classes, "the held-out part")
-        run = RunDirectory(
-            self.run_dir,
-            stage,
-            config,
-            data.train.shape,
-            sources=describe(opened),
-            data=data.record,
-        )
-        if existing is None:
-            say_other_data(opened, data.record)
-            return run
-        check_same_data(existing, data.record)
-        return dataclasses.replace(
-            run,
-            # One that was killed before its first checkpoint starts from what they are.
-            sources=run.sources if opened else existing.sources,
-            # A run of version 0.1 stays one, with the images that it held out.
-            data=existing.data,
-            changes=existing.changes + changed_midway(stage, existing.config, config),
-            step=existing.step,
-        )
+def _one_run_dir(run_dir: str, step: int) -> str:
+    return (
+        "`run_dir` must be on a file system that all processes see; this one finds "
+        f"step {step} in {run_dir}"
+    )
 
 
 def check_batch(config: Config, strategy: tf.distribute.Strategy) -> None:

@@ -31,7 +31,7 @@ class StepReport(NamedTuple):
 
     terms: AGAVETerms  # batch means, nats
     gradient_norm: tf.Tensor  # [] of the loss, nats per image
-    stop_votes: tf.Tensor  # [] int32, replicas whose process wants to stop
+    stop_votes: tf.Tensor  # [] float32, replicas whose process wants to stop
 
 
 class TrainState(tf.Module):
@@ -165,8 +165,8 @@ def make_train_steps(
     is not finite, or if its gradient is `explosion_factor` times as long as usual.
     After `max_skipped` skipped updates in a row no more steps are made.
 
-    `votes` is 1 from each replica of a process that has been asked to stop. The sum
-    reaches all processes at the same step, so that they can stop together.
+    `votes`, float32, is 1 from each replica of a process that has been asked to stop.
+    The sum reaches all processes at the same step, so that they can stop together.
     """
     strategy = tf.distribute.get_strategy()
     max_skipped = config.train.max_skipped
@@ -229,7 +229,7 @@ def all_agree(is_good: tf.Tensor) -> tf.Tensor:
     strategy = tf.distribute.get_strategy()
     if num_processes(strategy) == 1:
         return is_good
-    votes = strategy.run(lambda good: tf.cast(good, tf.int32), args=(is_good,))
+    votes = strategy.run(lambda good: tf.cast(good, tf.float32), args=(is_good,))
     total = strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None)
     return total == strategy.num_replicas_in_sync
 

@@ -1,0 +1,35 @@
+"""TensorFloat-32: float32 products with fewer bits, on GPUs that have it."""
+
+import tensorflow as tf
+from absl import logging
+
+from agave_tf.settings.training import ComputeConfig
+
+# The first NVIDIA GPUs that have it are of compute capability 8.0, Ampere.
+_FIRST_CAPABILITY = 8
+
+
+def use_tensor_float_32(settings: ComputeConfig) -> None:
+    """Switches TensorFloat-32 off in this process if the settings do not allow it.
+
+    If they do, the process stays as it is: TensorFlow has it on, and a program that
+    switched it off, or a run of another setting that is compared, keeps all bits.
+    """
+    if not settings.tensor_float_32:
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+    elif tf.config.experimental.tensor_float_32_execution_enabled() and _is_on_gpu():
+        logging.log_first_n(
+            logging.INFO,
+            "This GPU computes products of float32 in TensorFloat-32, with 10 bits of "
+            "mantissa; a run that is trained with --notensor_float_32 does not.",
+            1,
+        )
+
+
+def _is_on_gpu() -> bool:
+    details = [
+        tf.config.experimental.get_device_details(gpu)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    capabilities = [found.get("compute_capability", (0, 0)) for found in details]
+    return any(major >= _FIRST_CAPABILITY for major, _ in capabilities)

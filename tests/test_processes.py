@@ -1,0 +1,63 @@
+"""Processes that train together begin alike, and one of them writes."""
+
+from test_strategies import VAE, tf_config, train, two_addresses
+
+from agave_tf.runs.run_directory import open_run
+
+
+def ends_of_two(first, second):
+    """Ends of two processes that train together, each with flags of its own."""
+    addresses = {"worker": two_addresses()}
+    commands = [
+        train(*run_and_flags, environment=tf_config(addresses, "worker", index))
+        for index, run_and_flags in enumerate((first, second))
+    ]
+    return [command.result() for command in commands]
+
+
+def refused_in_both(message, first, second):
+    for result in ends_of_two(first, second):
+        assert result.returncode == 2, result.stderr
+        assert message in result.stderr.splitlines()[-1]
+        assert "another process differs" in result.stderr
+
+
+def test_processes_that_do_not_see_one_run_directory_are_refused(tmp_path):
+    """Each trained on from where its own directory was: from then on they waited."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    alone = train(here, VAE, "--pretrain_vae_steps=2", "--strategy=one").result()
+    assert alone.returncode == 0, alone.stderr
+    flags = (VAE, "--pretrain_vae_steps=4")
+    refused_in_both(
+        "`run_dir` must be on a file system that all processes see",
+        (here, *flags),
+        (there, *flags),
+    )
+    assert not there.exists()
+    assert open_run(str(here)).step == 2
+
+
+def test_processes_with_other_flags_are_refused(tmp_path):
+    """Another learning rate in one of them let their weights drift apart in silence."""
+    run = tmp_path / "run"
+    refused_in_both(
+        "must list processes that are started with the same flags",
+        (run, VAE, "--learning_rate=0.001"),
+        (run, VAE, "--learning_rate=0.002"),
+    )
+    assert not run.exists()
+
+
+def test_two_processes_evaluate_draw_and_profile(tmp_path):
+    """The chief alone does; the other waits, and writes nothing."""
+    run = tmp_path / "run"
+    flags = (
+        *(run, VAE, "--pretrain_vae_steps=4", "--evaluate_every=2"),
+        *("--evaluate_images=4", "--profile_steps=2:3", "--steps_per_call=3"),
+    )
+    results = ends_of_two(flags, flags)
+    for result in results:
+        assert result.returncode == 0, result.stderr
+    assert "held-out: bits_per_dim" in results[0].stderr
+    assert "held-out" not in results[1].stderr
+    assert len(list(run.rglob("*.xplane.pb"))) == 1

@@ -15,11 +15,10 @@ from agave_tf.evaluation.linear_probe import probe
 from agave_tf.evaluation.ridge_classifier import classify, fit
 from agave_tf.pictures.bits_map import bits_map_rows
 from agave_tf.randomness import choice_generator
-from agave_tf.runs.evaluate_run import (
-    evaluate_run,
-    stored_image_scores,
-    stored_scores,
-)
+from agave_tf.reproduction.scales import SCALES
+from agave_tf.reproduction.trained_runs import TrainedRuns
+from agave_tf.runs.evaluate_run import evaluate_run
+from agave_tf.runs.score_files import stored_image_scores, stored_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 
 NUM = 60
@@ -235,7 +234,7 @@ def test_scores_of_every_image_keep_their_places_where_labels_are_missing(tmp_pa
     image, label = images
     np.savez(path, train=image, train_labels=label, test=image, test_labels=label)
     config = tiny_config(dataset=f"npz:{path}", pretrain_vae_steps=1, evaluate_images=0)
-    run = train_stage("pretrain_vae", config, str(tmp_path / "run"))
+    run = train_stage("pretrain_vae", config, str(tmp_path / "pretrain_vae"))
     settings = EvaluationSettings(num_importance_samples=1, probe=True)
     scores = evaluate_run(run, run.load_model(), images, settings)
     stored = stored_image_scores(run, settings)
@@ -245,6 +244,12 @@ def test_scores_of_every_image_keep_their_places_where_labels_are_missing(tmp_pa
         assert list(np.flatnonzero(np.isnan(is_right))) == [3, 4, 50]
         assert stored_scores(run, settings)["probe"][score.features] == score.accuracy
         assert np.nanmean(is_right) == pytest.approx(score.accuracy)
+    # The tables of the paper's models are of the images with labels.
+    scale = SCALES["toy"]._replace(evaluation=settings)
+    shown = TrainedRuns(str(tmp_path), scale).scores("pretrain_vae").probe
+    for score in scores.probe:
+        assert shown[score.features].shape == (1, NUM - 3)
+        assert shown[score.features].mean() == pytest.approx(score.accuracy)
 
 
 def test_what_cannot_be_probed_is_refused():

@@ -15,7 +15,7 @@ those before it:
     runs           run directories, checkpoints, scores
     training       the training step and loop, devices, gradients, averages
     interop        SavedModels, checkpoints of openai/pixel-cnn and openai/iaf
-    benchmarks     times of training, evaluation and sampling
+    benchmarks     time and memory of training, evaluation, input, sampling and coding
     reproduction   the paper's tables and figures
     commands       the command lines
 

@@ -9,6 +9,8 @@ from agave_tf.codec.archive import Archive, archive_of
 from agave_tf.codec.codec import Codec
 from agave_tf.codec.environment import this_environment, unpacked
 from agave_tf.codec.latent_code import CountRange
+from agave_tf.data.dead_leaves import draw_dead_leaves
+from agave_tf.data.image_set import Images
 from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
@@ -99,8 +101,17 @@ def test_every_kind_of_model_codes(stage, channels, settings):
     np.testing.assert_array_equal(decoded.labels, images.label)
 
 
-def test_a_wide_image_comes_back():
-    image = tiny_images(8).image.reshape(4, 16, 8, 3)[:, :8].repeat(2, axis=2)
+@pytest.mark.parametrize("stage", ["joint", "pretrain_pixel_cnn"])
+@pytest.mark.parametrize("size", [(8, 16), (16, 8)], ids=["wide", "high"])
+def test_images_that_are_not_square_come_back(stage, size):
+    images = Images(draw_dead_leaves(5, *size, channels=3, seed=1), None)
+    codec = Codec(model_with_broad_pixels(stage, images), SETTINGS)
+    decoded = codec.decode(codec.encode(images.image))
+    np.testing.assert_array_equal(decoded.images, images.image)
+
+
+def test_images_of_another_size_are_refused():
+    image = np.zeros([4, 8, 16, 3], np.uint8)
     model = model_with_broad_pixels("pretrain_pixel_cnn", tiny_images(4))
     with pytest.raises(InputError, match=r"must be uint8 \['N', 8, 8, 3\].*\[4, 8, 16"):
         Codec(model).encode(image)

@@ -63,7 +63,7 @@ def assert_same(ours, theirs):
     np.testing.assert_allclose(vector, their_vector, rtol=0, atol=1e-4 * largest)
 
 
-@pytest.mark.parametrize("stage", ["pretrain_vae", "pretrain_pixel_cnn"])
+@pytest.mark.parametrize("stage", ["pretrain_vae", "pretrain_pixel_cnn", "joint"])
 def test_compiled_gradients_are_the_same_down_to_the_random_draws(stage):
     assert_same(gradient(stage, jit_compile=True), gradient(stage))
 

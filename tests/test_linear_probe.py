@@ -1,14 +1,25 @@
 """The probe and the maps say what is there to be read."""
 
+import logging
+import tracemalloc
+
 import numpy as np
 import pytest
-from tiny import tiny_images, tiny_model
+from tiny import tiny_config, tiny_images, tiny_model
 
+from agave_tf import train_stage
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
-from agave_tf.evaluation import linear_probe
-from agave_tf.evaluation.linear_probe import _fit, probe
+from agave_tf.evaluation import ridge_classifier
+from agave_tf.evaluation.linear_probe import probe
+from agave_tf.evaluation.ridge_classifier import classify, fit
 from agave_tf.pictures.bits_map import bits_map_rows
+from agave_tf.randomness import choice_generator
+from agave_tf.reproduction.scales import SCALES
+from agave_tf.reproduction.trained_runs import TrainedRuns
+from agave_tf.runs.evaluate_run import evaluate_run
+from agave_tf.runs.score_files import stored_image_scores, stored_scores
+from agave_tf.settings.evaluation import EvaluationSettings
 
 NUM = 60
 
@@ -52,38 +63,209 @@ def test_latents_of_a_collapsed_posterior_tell_nothing_when_drawn():
     assert found["pixels"] > 0.9
 
 
-def test_more_features_than_images_give_the_same_classifier():
+class ArrayFeatures:
+    """Features in an array [N,D], in blocks of a few rows."""
+
+    def __init__(self, values):
+        self.values, self.asked = values, []
+
+    @property
+    def num_features(self):
+        return self.values.shape[1]
+
+    def blocks(self, places, num_bytes):
+        self.asked.append(places)
+        rows = max(1, num_bytes // (8 * self.num_features))
+        for first in range(0, len(places), rows):
+            yield self.values[places[first : first + rows]]
+
+
+def by_least_squares(x, label, ridge):
+    """Weights and offsets by another way: the ridge as D further rows."""
+    center, num_features = x.mean(0), x.shape[1]
+    targets = np.eye(label.max() + 1)[label]
+    strength = ridge * len(x) * np.square(x - center).mean()
+    rows = np.concatenate([x - center, np.sqrt(strength) * np.eye(num_features)])
+    right = [targets - targets.mean(0), np.zeros([num_features, targets.shape[1]])]
+    weights = np.linalg.lstsq(rows, np.concatenate(right))[0]
+    return weights, targets.mean(0) - center @ weights
+
+
+@pytest.mark.parametrize("num_features", [12, 69, 70, 71, 300])
+def test_classifiers_are_those_of_least_squares_however_features_come(
+    num_features, monkeypatch
+):
+    """Fewer features than images, as many, and more; in blocks of some 5 and 20."""
+    monkeypatch.setattr(ridge_classifier, "_BLOCK_BYTES", 8 * num_features * 5)
+    monkeypatch.setattr(ridge_classifier, "_KEPT_BYTES", 8 * num_features * 20)
     rng = np.random.default_rng(0)
-    x, label = rng.normal(size=(30, 20)), rng.integers(0, 3, 30)
-    few = _fit(x, label, 0.1)
-    # Twenty columns of zeros change nothing but which system is solved.
-    many = _fit(np.hstack([x, np.zeros((30, 20))]), label, 0.2)
-    np.testing.assert_allclose(many.weights[:20], few.weights, atol=1e-10)
+    label = rng.integers(0, 3, 70)
+    x = rng.normal(size=(80, num_features))
+    x[:70, :3] += 1.5 * np.eye(3)[label]
+    x += 5  # Features are not centred.
+    order = choice_generator().permutation(70)
+    choosing, fitting = order[:7], order[7:]
+
+    def num_right(ridge):
+        weights, offsets = by_least_squares(x[fitting], label[fitting], ridge)
+        return ((x[choosing] @ weights + offsets).argmax(1) == label[choosing]).sum()
+
+    best = max(ridge_classifier.RIDGES, key=num_right)
+    weights, offsets = by_least_squares(x[:70], label, best)
+    features = ArrayFeatures(x)
+    found = fit(features, np.arange(70), label)
+    np.testing.assert_allclose(found.weights, weights, atol=1e-9)
+    np.testing.assert_allclose(found.offsets, offsets, atol=1e-8)
+    expected = (x[70:] @ weights + offsets).argmax(1)
+    classes = classify(found, features, np.arange(70, 80))
+    np.testing.assert_array_equal(classes, expected)
 
 
-def test_the_ridge_is_chosen_on_images_of_every_class(monkeypatch):
+def test_more_features_than_memory_holds_are_classified(monkeypatch):
+    """All features of all images were in memory, several times, as float32."""
+    num_images, num_features = 120, 40_000
+    monkeypatch.setattr(ridge_classifier, "_BLOCK_BYTES", 2 * 2**20)
+    monkeypatch.setattr(ridge_classifier, "_KEPT_BYTES", 8 * 2**20)
+
+    class Made(ArrayFeatures):
+        def blocks(self, places, num_bytes):
+            rows = num_bytes // (8 * num_features)
+            for first in range(0, len(places), rows):
+                block = np.empty([len(places[first : first + rows]), num_features])
+                for row, place in zip(block, places[first:]):
+                    np.random.default_rng(place).random(out=row)
+                yield block
+
+    # As if the features were in memory, of which this one takes none.
+    made = Made(np.broadcast_to(0.0, [num_images, num_features]))
+    label = np.arange(num_images) % 2
+    tracemalloc.start()
+    fit(made, np.arange(num_images), label)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # All of them are 38 MB. The bound: one kept block and two others.
+    assert peak < 14 * 2**20
+
+
+def test_the_ridge_is_chosen_on_images_of_every_class():
     """The first tenth of a set that is sorted by class is of one class."""
-    seen = []
-
-    def is_right(classifier, features, label):
-        seen.append(set(label))
-        return np.ones(len(label), bool)
-
-    monkeypatch.setattr(linear_probe, "_is_right", is_right)
     label = np.repeat(np.arange(4), 100)
-    features = np.random.default_rng(0).normal(size=(400, 3))
-    linear_probe._fit_and_judge(features, label, features, label)
+    features = ArrayFeatures(np.random.default_rng(0).normal(size=(400, 3)))
+    fit(features, np.arange(400), label)
+    fitting, choosing = features.asked
+    assert (len(fitting), len(choosing)) == (360, 40)
+    assert not set(fitting) & set(choosing)
     # Of 40 at random, none of one class has a chance of 4e-5.
-    assert all(classes == {0, 1, 2, 3} for classes in seen)
+    assert set(label[choosing]) == {0, 1, 2, 3}
+
+
+def test_features_that_are_all_the_same_give_the_commonest_class():
+    label = np.array([0] * 12 + [1] * 18)
+    for num_features in (5, 50):
+        features = ArrayFeatures(np.zeros([30, num_features]))
+        found = fit(features, np.arange(30), label)
+        assert set(classify(found, features, np.arange(30))) == {1}
+
+
+def without_label(images, places):
+    """The same images with label -1 at these places, as TFDS gives test splits."""
+    label = images.label.copy()
+    label[places] = -1
+    return Images(images.image, label)
+
+
+def test_images_without_a_label_are_left_out_and_counted(caplog):
+    """-1 was taken for the last class: an accuracy of 0.99 became 0.30."""
+    model = tiny_model("pretrain_vae")
+    train, held_out = labelled(0), labelled(1)
+    # At the end, so that the others keep their noise.
+    expected = accuracies(
+        model, train.first(NUM - 20), held_out.take(np.arange(NUM - 9))
+    )
+    places = np.arange(NUM - 20, NUM)
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        scores = probe(
+            model,
+            without_label(train, places),
+            without_label(held_out, places[-9:]),
+            seed=1,
+            batch_size=20,
+        )
+    assert {score.features: score.accuracy for score in scores} == expected
+    assert "leaves out 20 of 60 training images, which have no label" in caplog.text
+    assert "leaves out 9 of 60 held-out images, which have no label" in caplog.text
+    for score in scores:
+        # One for each image that was given, as the other scores have it.
+        assert score.is_right.shape == (NUM,)
+        np.testing.assert_array_equal(
+            np.isnan(score.is_right), np.arange(NUM) >= NUM - 9
+        )
+
+
+def test_classes_that_no_training_image_has_are_said_and_count_as_wrong(caplog):
+    model = tiny_model("pretrain_vae")
+    train, held_out = labelled(0), labelled(1)
+    before = {s.features: s for s in probe(model, train, held_out, 1, 20)}
+    label = held_out.label.copy()
+    label[:6], label[6] = 10**9, 7  # No array of so many classes is made.
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        scores = probe(model, train, Images(held_out.image, label), 1, 20)
+    assert (
+        "7 of 60 held-out images of the probe have labels that no training image has, "
+        "and count as wrong: 7, 1000000000." in caplog.text
+    )
+    for score in scores:
+        assert not score.is_right[:7].any()
+        same = before[score.features].is_right[7:]
+        np.testing.assert_array_equal(score.is_right[7:], same)
+
+
+def test_classes_may_have_any_numbers():
+    model = tiny_model("pretrain_vae")
+    numbers = np.array([5, 2**31 - 1], np.int32)
+    sides = labelled(0), labelled(1)
+    renamed = [Images(side.image, numbers[side.label]) for side in sides]
+    assert accuracies(model, *renamed) == accuracies(model, *sides)
+
+
+def test_scores_of_every_image_keep_their_places_where_labels_are_missing(tmp_path):
+    images = without_label(labelled(0), [3, 4, 50])
+    path = str(tmp_path / "images.npz")
+    image, label = images
+    np.savez(path, train=image, train_labels=label, test=image, test_labels=label)
+    config = tiny_config(dataset=f"npz:{path}", pretrain_vae_steps=1, evaluate_images=0)
+    run = train_stage("pretrain_vae", config, str(tmp_path / "pretrain_vae"))
+    settings = EvaluationSettings(num_importance_samples=1, probe=True)
+    scores = evaluate_run(run, run.load_model(), images, settings)
+    stored = stored_image_scores(run, settings)
+    assert len(stored["bits_per_dim"]) == NUM
+    for score in scores.probe:
+        is_right = stored[f"probe of {score.features}"]
+        assert list(np.flatnonzero(np.isnan(is_right))) == [3, 4, 50]
+        assert stored_scores(run, settings)["probe"][score.features] == score.accuracy
+        assert np.nanmean(is_right) == pytest.approx(score.accuracy)
+    # The tables of the paper's models are of the images with labels.
+    scale = SCALES["toy"]._replace(evaluation=settings)
+    shown = TrainedRuns(str(tmp_path), scale).scores("pretrain_vae").probe
+    for score in scores.probe:
+        assert shown[score.features].shape == (1, NUM - 3)
+        assert shown[score.features].mean() == pytest.approx(score.accuracy)
 
 
 def test_what_cannot_be_probed_is_refused():
     images = tiny_images(8)
+    model = tiny_model("pretrain_vae")
     with pytest.raises(InputError, match="images with labels"):
-        probe(tiny_model("pretrain_vae"), images, images, 0)
+        probe(model, images, images, 0)
     images = tiny_images(8, labels=2)
     with pytest.raises(InputError, match="a run with a VAE"):
         probe(tiny_model("pretrain_pixel_cnn"), images, images, 0)
+    none = without_label(images, np.arange(8))
+    with pytest.raises(InputError, match="1 held-out ones; got 0, and 8 with a nega"):
+        probe(model, images, none, 0)
+    one = without_label(images, np.arange(7))
+    with pytest.raises(InputError, match="2 training ones; got 1, and 7 with a nega"):
+        probe(model, one, images, 0)
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,17 @@ def test_a_score_file_names_all_that_it_depends_on(scored):
     stored = stored_scores(run, settings)
     assert stored["step"] == 2
     assert stored["weights"] == run.fingerprint()
+    # In this order, which the names of files follow, and without directories.
+    assert list(stored["data"]) == [
+        "dataset",
+        "train_split",
+        "test_split",
+        "image_size",
+        "image_channels",
+        "white_level",
+        "corrupt_images",
+        "fingerprint",
+    ]
     assert stored["data"]["dataset"] == run.config.data.dataset
     assert (stored["num_images"], stored["num_images_in_split"]) == (6, 40)
     assert stored["evaluation"] == {

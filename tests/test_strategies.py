@@ -14,6 +14,7 @@ from run_files import averaged_weights, saved_step, wait_for_step
 from tensorflow.python.distribute import multi_worker_util
 
 from agave_tf.errors import InputError
+from agave_tf.models.objective import free_bits
 from agave_tf.training import train_step
 from agave_tf.training.strategy import make_local_strategy, make_strategy
 from agave_tf.training.train_step import all_agree
@@ -25,7 +26,16 @@ SMOKE = (
 )
 
 
-JOINT = ("--stage=joint", "--dropout_rate=0.5", "--kl_weight=2", "--joint_steps=20")
+# The floor of free bits lies among the KLs of the channels.
+JOINT = (
+    "--stage=joint",
+    "--dropout_rate=0.5",
+    "--kl_weight=2",
+    "--kl_min=0.5",
+    "--joint_steps=20",
+    "--evaluate_images=6",
+    "--evaluate_every=10",
+)
 VAE = "--stage=pretrain_vae"
 
 
@@ -69,10 +79,15 @@ def train_on_worker_and_chief(run, *flags):
     ]
 
 
+def curve(run, images):
+    """Bits/dim of training batches or held-out images by step, from TensorBoard."""
+    return scalars(run / "summaries" / images)["bits_per_dim"]
+
+
 def loss_curve(run):
-    """Bits/dim of every training step, from TensorBoard's file."""
-    curve = scalars(run / "summaries" / "train")["bits_per_dim"]
-    return np.array([curve[step] for step in sorted(curve)])
+    """Bits/dim of every training step."""
+    of_steps = curve(run, "train")
+    return np.array([of_steps[step] for step in sorted(of_steps)])
 
 
 def test_one_device_two_replicas_and_two_processes_have_the_same_loss(tmp_path):
@@ -91,10 +106,14 @@ def test_one_device_two_replicas_and_two_processes_have_the_same_loss(tmp_path):
     one = loss_curve(tmp_path / "one")
     assert len(one) == 20
     assert one[0] - one[-1] > 0.01
+    held_out = curve(tmp_path / "one", "held_out")
+    assert [*held_out] == [0, 10, 20]
     for name in ("mirrored", "workers", "chief"):
-        curve = loss_curve(tmp_path / name)
-        print(name, "largest difference", abs(curve - one).max())
-        np.testing.assert_allclose(curve, one, rtol=0, atol=1e-5, err_msg=name)
+        several = loss_curve(tmp_path / name)
+        print(name, "largest difference", abs(several - one).max())
+        np.testing.assert_allclose(several, one, rtol=0, atol=1e-5, err_msg=name)
+        # The scores of evaluations on the way, of averaged weights.
+        assert curve(tmp_path / name, "held_out") == pytest.approx(held_out, abs=1e-5)
     holder = (tmp_path / "chief" / "lock").read_text()
     assert holder.startswith(f"process {chief.process.pid} ")
 
@@ -116,6 +135,41 @@ def test_a_signal_to_one_of_two_processes_stops_and_saves_both(tmp_path):
     result = train(run, VAE, f"--pretrain_vae_steps={step + 2}").result()
     assert result.returncode == 0, result.stderr
     assert saved_step(run) == step + 2
+
+
+def test_two_processes_go_on_where_two_processes_ended(tmp_path):
+    """Their curve and weights are those of one device that was never stopped."""
+    steps = "--pretrain_vae_steps={}".format
+    for last in (3, 6):
+        workers = train_on_two_processes(tmp_path / "workers", VAE, steps(last))
+        for result in [worker.result() for worker in workers]:
+            assert result.returncode == 0, result.stderr
+        assert saved_step(tmp_path / "workers") == last
+    assert f"from step 3 in {tmp_path}/workers" in result.stderr
+    result = train(tmp_path / "one", VAE, steps(6)).result()
+    assert result.returncode == 0, result.stderr
+    one = loss_curve(tmp_path / "one")
+    assert len(one) == 6
+    np.testing.assert_allclose(loss_curve(tmp_path / "workers"), one, atol=1e-5)
+    theirs = averaged_weights(tmp_path / "workers")
+    for name, value in averaged_weights(tmp_path / "one").items():
+        np.testing.assert_allclose(theirs[name], value, atol=1e-4, err_msg=name)
+
+
+def test_free_bits_of_two_replicas_are_those_of_the_global_batch():
+    """Each alone would floor another channel, and its gradient with it."""
+    # Means of the halves and of all, by channel: 1, 3, 2; 3, 1, 2; 0, 0, 0; 4, 4, 4.
+    kl = np.array([[1, 3, 0, 4], [1, 3, 0, 4], [3, 1, 0, 4], [3, 1, 0, 4]], np.float32)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    for kl_min in (1.5, 2.5):
+        of_replicas = strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(
+                np.split(kl, 2)[context.replica_id_in_sync_group]
+            )
+        )
+        two = strategy.run(free_bits, (of_replicas, kl_min))
+        joined = tf.concat(strategy.experimental_local_results(two), 0)
+        np.testing.assert_allclose(joined, free_bits(tf.constant(kl), kl_min))
 
 
 @pytest.mark.parametrize("judgements,verdict", [((1, 1), True), ((1, 0), False)])

@@ -1,1 +1,1 @@
-"""Measures the time and memory of training, evaluation, input and sampling."""
+"""Measures the time and memory of training, evaluation, input, sampling and coding."""

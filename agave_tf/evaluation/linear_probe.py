@@ -4,22 +4,25 @@ The classifier is ridge regression onto the labels, one output for each class, i
 form. The strength of the ridge is chosen on a tenth of the training images.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tqdm
+from absl import logging
 
 from agave_tf.data.batches import evaluation_batches
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
+from agave_tf.evaluation.ridge_classifier import classify, fit
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.architecture import function_of_weights
-from agave_tf.randomness import Stream, choice_generator, stream
+from agave_tf.models.iaf_vae import VAEOutput
+from agave_tf.randomness import Stream, stream
 
-# Strengths to choose from, in units of the features' mean variance times N.
-_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+# Classes that a warning names at most.
+_NUM_NAMED = 10
 
 
 class ProbeScore(NamedTuple):
@@ -27,12 +30,14 @@ class ProbeScore(NamedTuple):
 
     features: str  # the kind
     num_features: int  # D
-    is_right: np.ndarray  # bool [M], whether the class of a held-out image is right
+    # [M] whether the class of a held-out image is right, bool. Where an image has no
+    # label, float32: 1, 0, and NaN for that image.
+    is_right: np.ndarray
 
     @property
     def accuracy(self) -> float:
-        """The share of the held-out images whose class is right."""
-        return float(self.is_right.mean())
+        """The share of the held-out images with a label whose class is right."""
+        return float(np.nanmean(self.is_right, dtype=np.float64))
 
 
 def probe(
@@ -40,9 +45,17 @@ def probe(
 ) -> list[ProbeScore]:
     """Accuracies with raw pixels, with z and with f(z).
 
-    Two kinds of z are shown: the means of q(z|x), which a classifier can tell apart
-    even where noise hides them, and draws, which hold the information that the KL pays
-    for. f(z) is made from the draws.
+    Two kinds of z are shown. Those with zero noise ("z, mean") a classifier can tell
+    apart even where noise would hide them; with the flow they are not the means of
+    q(z|x). Draws hold the information that the KL pays for. f(z) is made from the
+    draws.
+
+    A negative label stands for none: such images are left out, with a warning that
+    counts them. A held-out image of a class that no training image has counts as
+    wrong, which is said too.
+
+    Every pass over the images makes the features of one kind anew, so that only blocks
+    of them are in memory (`ridge_classifier`).
 
     Args:
       model: a model with a VAE.
@@ -52,116 +65,146 @@ def probe(
       batch_size: images at a time.
 
     Raises:
-      InputError: no VAE, or no labels.
+      InputError: no VAE, or too few images with labels.
     """
     if model.vae is None:
         raise InputError("`probe` must have a run with a VAE; this one has none.")
-    if train.label is None or held_out.label is None:
-        raise InputError("`probe` must have images with labels; these have none.")
-    streams = (Stream.PROBE_TRAIN, Stream.PROBE_TEST)
-    features = [
-        _features(model, images, stream(seed, name), batch_size)
-        for images, name in zip((train, held_out), streams, strict=True)
-    ]
-    return [
-        ProbeScore(
-            name,
-            values.shape[1],
-            _fit_and_judge(values, train.label, features[1][name], held_out.label),
+    train_places = _labelled(train, "training", at_least=2)
+    places = _labelled(held_out, "held-out", at_least=1)
+    assert train.label is not None and held_out.label is not None
+    known, classes = np.unique(train.label[train_places], return_inverse=True)
+    label = held_out.label[places]
+    _say_unknown(label, known)
+    scores = []
+    for kind in _KINDS:
+        of_train = _Features(
+            model, kind, train, stream(seed, Stream.PROBE_TRAIN), batch_size
         )
-        for name, values in features[0].items()
-    ]
+        of_train = of_train.relative_to(of_train.first(train_places))
+        fitted = fit(of_train, train_places, classes)
+        of_held_out = of_train._replace(
+            images=held_out, seed=stream(seed, Stream.PROBE_TEST)
+        )
+        is_right = known[classify(fitted, of_held_out, places)] == label
+        if len(places) < len(held_out.image):
+            among_all = np.full(len(held_out.image), np.nan, np.float32)
+            among_all[places] = is_right
+            is_right = among_all
+        scores.append(ProbeScore(kind, of_train.num_features, is_right))
+    return scores
 
 
-def _features(
-    model: AGAVE, images: Images, seed: tf.Tensor, batch_size: int
-) -> dict[str, np.ndarray]:
-    """[N,D] for each kind of features."""
+def _labelled(images: Images, name: str, at_least: int) -> np.ndarray:
+    """The places of the images with a label, int32 [N]; says how many have none."""
+    if images.label is None:
+        raise InputError("`probe` must have images with labels; these have none.")
+    places = np.flatnonzero(images.label >= 0).astype(np.int32)
+    total = len(images.label)
+    if len(places) < at_least:
+        raise InputError(
+            f"`probe` must have images with labels, at least {at_least} {name} ones; "
+            f"got {len(places)}, and {total - len(places)} with a negative label, "
+            "which stands for none."
+        )
+    if len(places) < total:
+        logging.warning(
+            "The probe leaves out %d of %d %s images, which have no label (a negative "
+            "one).",
+            total - len(places),
+            total,
+            name,
+        )
+    return places
 
-    def batches() -> Iterator[dict[str, np.ndarray]]:
-        for batch in evaluation_batches(images, batch_size, images.choose(0)):
-            yield {
-                name: np.concatenate(
-                    [part.numpy().reshape(batch_size, -1) for part in parts], axis=1
-                )[: batch.num_valid]
-                for name, parts in _features_of_batch(
-                    model, batch.image, seed, batch.index
-                ).items()
-            }
 
-    bar = tqdm.tqdm(
-        batches(), "Probing", -(-len(images.image) // batch_size), disable=None
-    )
-    rows = list(bar)
-    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+def _say_unknown(label: np.ndarray, known: np.ndarray) -> None:
+    """Warns of held-out images whose classes no training image has."""
+    is_unknown = ~np.isin(label, known)
+    if is_unknown.any():
+        unknown = np.unique(label[is_unknown])
+        named = ", ".join(map(str, unknown[:_NUM_NAMED]))
+        logging.warning(
+            "%d of %d held-out images of the probe have labels that no training image "
+            "has, and count as wrong: %s%s.",
+            is_unknown.sum(),
+            len(label),
+            named,
+            " and others" if len(unknown) > _NUM_NAMED else "",
+        )
+
+
+class _Features(NamedTuple):
+    """Features of one kind, relative to `origin`; made anew at every pass."""
+
+    model: AGAVE  # with a VAE
+    kind: str  # a key of `_KINDS`
+    images: Images
+    seed: tf.Tensor  # int32 [2], of the draws
+    batch_size: int
+    # Float64 [D]. What all images share would otherwise be squared, and hide their
+    # differences.
+    origin: np.ndarray = np.zeros(0)
+
+    @property
+    def num_features(self) -> int:
+        """D."""
+        return len(self.origin)
+
+    def relative_to(self, origin: np.ndarray) -> "_Features":
+        """The same features with another origin."""
+        return self._replace(origin=origin)
+
+    def first(self, places: np.ndarray) -> np.ndarray:
+        """The features, as they are, of the image at the first place, float64 [D]."""
+        return next(self._batches(places[:1]))[0].astype(np.float64)
+
+    def blocks(self, places: np.ndarray, num_bytes: int) -> Iterator[np.ndarray]:
+        """As `ridge_classifier.Features`; a block is of whole batches."""
+        batches_fit = num_bytes // (8 * self.num_features * self.batch_size)
+        rows = max(1, batches_fit) * self.batch_size
+        bar = tqdm.tqdm(
+            total=len(places), desc=f"Probing {self.kind}", unit="image", disable=None
+        )
+        for first in range(0, len(places), rows):
+            block = np.empty([min(rows, len(places) - first), self.num_features])
+            start = 0
+            for batch in self._batches(places[first : first + rows]):
+                block[start : start + len(batch)] = batch - self.origin
+                start += len(batch)
+                bar.update(len(batch))
+            yield block
+        bar.close()
+
+    def _batches(self, places: np.ndarray) -> Iterator[np.ndarray]:
+        """Float32 [n,D] of every batch."""
+        features_of = _KINDS[self.kind]
+        for batch in evaluation_batches(self.images, self.batch_size, places):
+            parts = features_of(self.model, batch.image, self.seed, batch.index)
+            flat = [np.reshape(part, [len(part), -1]) for part in parts]
+            yield np.concatenate(flat, axis=1)[: batch.num_valid]
 
 
 @function_of_weights()
-def _features_of_batch(
+def _means(
     model: AGAVE, image: tf.Tensor, seed: tf.Tensor, index: tf.Tensor
-) -> dict[str, list[tf.Tensor]]:
+) -> list[tf.Tensor]:
+    return model.mean_latents(image)
+
+
+@function_of_weights()
+def _draws(
+    model: AGAVE, image: tf.Tensor, seed: tf.Tensor, index: tf.Tensor
+) -> VAEOutput:
     drawn = model.sample_posterior(image, seed, index)
     assert drawn is not None  # Only a model with a VAE is probed.
-    return {
-        "pixels": [tf.cast(image, tf.float32) / 255],
-        "z, mean": model.mean_latents(image),
-        "z, drawn": drawn.zs,
-        "f(z)": [drawn.f_z],
-    }
+    return drawn
 
 
-def _fit_and_judge(
-    train: np.ndarray,
-    train_label: np.ndarray,
-    held_out: np.ndarray,
-    held_out_label: np.ndarray,
-) -> np.ndarray:
-    """Bool [M]: which held-out images, features [M,D], the classifier gets right.
-
-    It is fitted to `train` [N,D]. A random tenth of these chooses the ridge, because
-    the images may be sorted by class.
-    """
-    order = choice_generator().permutation(len(train))
-    train, train_label = train[order], train_label[order]
-    for_ridge = max(1, len(train) // 10)
-    chosen = max(
-        _RIDGES,
-        key=lambda ridge: _is_right(
-            _fit(train[for_ridge:], train_label[for_ridge:], ridge),
-            train[:for_ridge],
-            train_label[:for_ridge],
-        ).mean(),
-    )
-    fitted = _fit(train, train_label, chosen)
-    return _is_right(fitted, held_out, held_out_label)
-
-
-class _Classifier(NamedTuple):
-    center: np.ndarray  # [D]
-    weights: np.ndarray  # [D,K]
-    bias: np.ndarray  # [K]
-
-
-def _fit(features: np.ndarray, label: np.ndarray, ridge: float) -> _Classifier:
-    num, dims = features.shape
-    center = features.mean(axis=0)
-    x = features - center
-    targets = np.eye(label.max() + 1)[label]
-    bias = targets.mean(axis=0)
-    strength = ridge * num * max(np.square(x).mean(), np.finfo(np.float32).tiny)
-    # The same weights from the smaller of two systems of equations.
-    if dims <= num:
-        gram = (x.T @ x).astype(np.float64) + strength * np.eye(dims)
-        weights = np.linalg.solve(gram, x.T @ (targets - bias))
-    else:
-        gram = (x @ x.T).astype(np.float64) + strength * np.eye(num)
-        weights = x.T @ np.linalg.solve(gram, targets - bias)
-    return _Classifier(center, weights, bias)
-
-
-def _is_right(
-    classifier: _Classifier, features: np.ndarray, label: np.ndarray
-) -> np.ndarray:
-    """Bool [M]: whether the class of each row of features [M,D] is its label."""
-    scores = (features - classifier.center) @ classifier.weights + classifier.bias
-    return scores.argmax(axis=1) == label
+# The kinds of features: functions of a model, image uint8 [B,H,W,C], seed and index
+# that give tensors [B,...]. The names are keys of score files.
+_KINDS: dict[str, Callable[..., list[tf.Tensor]]] = {
+    "pixels": lambda model, image, *_: [tf.cast(image, tf.float32) / 255],
+    "z, mean": _means,
+    "z, drawn": lambda *inputs: _draws(*inputs).zs,
+    "f(z)": lambda *inputs: [_draws(*inputs).f_z],
+}

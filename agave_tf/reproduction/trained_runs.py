@@ -31,7 +31,8 @@ class Scores(NamedTuple):
     bits_per_dim: np.ndarray  # the mean over the samples of z
     bound: np.ndarray  # importance-weighted; without z it is bits_per_dim
     parts: dict[str, np.ndarray]  # all scores of the model, by name
-    # Whether the classifier is right, by features; empty for runs that are not probed.
+    # Whether the classifier is right, by features, of the images that have a label;
+    # empty for runs that are not probed.
     probe: dict[str, np.ndarray]
 
     @property
@@ -134,7 +135,7 @@ class TrainedRuns:
         of_seeds = [self._image_scores(name, seed) for seed in seeds]
         parts = {key: np.stack([s[key] for s in of_seeds]) for key in of_seeds[0]}
         probe = {
-            key.removeprefix("probe of "): parts.pop(key).astype(float)
+            key.removeprefix("probe of "): _of_labelled(parts.pop(key))
             for key in [*parts]
             if key.startswith("probe of ")
         }
@@ -153,7 +154,8 @@ class TrainedRuns:
 
     def _evaluation(self, name: str) -> EvaluationSettings:
         is_probed = any(name == probed.run for probed in PROBED)
-        has_labels = is_probed and self.held_out(name).label is not None
+        label = self.held_out(name).label if is_probed else None
+        has_labels = label is not None and bool((label >= 0).any())
         return dataclasses.replace(self.scale.evaluation, probe=has_labels)
 
     def curve(self, name: str, score: str = "kl", seed: int = 0) -> Curve:
@@ -187,3 +189,9 @@ class TrainedRuns:
             "steps": {name: self.open(name).step for name in names},
             "evaluation": dataclasses.asdict(self.scale.evaluation),
         }
+
+
+def _of_labelled(is_right: np.ndarray) -> np.ndarray:
+    """What the probe got right, [S,M], of [S,N] with NaN for images without a label."""
+    values = is_right.astype(float)
+    return values[:, ~np.isnan(values).any(axis=0)]

@@ -23,16 +23,8 @@ from agave_tf.runs.scores_record import file_crc32, read_image_scores, read_scor
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.whole_file import write_npz, write_text
 
-# The settings of the data that say which images, and not where they are kept.
-_WHICH_IMAGES = (
-    "dataset",
-    "train_split",
-    "test_split",
-    "image_size",
-    "image_channels",
-    "white_level",
-    "corrupt_images",
-)
+# Settings that say where images are kept, and not which they are.
+_WHERE = ("data_dir", "cache_dir")
 
 
 class RunScores(NamedTuple):
@@ -127,7 +119,8 @@ def stored_image_scores(
     """The scores of every image, bits/dim [N], by the names of the score file.
 
     "index" is each image's place in its data set, and "probe of FEATURES" says whether
-    the probe got its class right.
+    the probe got its class right; where images have no label, it is a number, and NaN
+    for these.
 
     Returns:
       None where `stored_scores` gives none, or the images' file is missing or another.
@@ -209,6 +202,7 @@ def _provenance(run: RunDirectory, settings: EvaluationSettings) -> dict[str, An
 
 
 def _which_images(run: RunDirectory) -> dict[str, Any]:
-    settings = {name: getattr(run.config.data, name) for name in _WHICH_IMAGES}
+    settings = dataclasses.asdict(run.config.data)
+    settings = {key: value for key, value in settings.items() if key not in _WHERE}
     # None for a run of version 0.1, which does not say.
     return settings | {"fingerprint": run.data.fingerprint if run.data else None}

@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 
 from agave_tf.data.array_file import rows_at_once
 from agave_tf.data.autotuning import without_autotuning
+from agave_tf.data.download import download
 from agave_tf.data.hold_out import is_held_out
 from agave_tf.data.prepare import prepare
 from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
@@ -67,7 +68,7 @@ def open_tfds(config: DataConfig) -> Source:
 
 def _download(builder: tfds.core.DatasetBuilder, config: DataConfig) -> None:
     try:
-        builder.download_and_prepare()
+        download(builder)
     except Exception as error:  # TFDS raises whatever its sources raise.
         raise InputError(
             f"`dataset` {config.dataset} must be prepared in `data_dir` or "

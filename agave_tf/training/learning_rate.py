@@ -5,6 +5,8 @@ Durations": a straight line to 0 at the end does as well as a cosine, and the le
 the constant part can be chosen while the run is under way.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -24,8 +26,30 @@ def learning_rate(settings: TrainConfig, num_steps: int) -> Any:
     if settings.cooldown_steps:
         return _Trapezoid(rate, steps, settings.cooldown_steps, num_steps)
     if steps:
-        return keras.optimizers.schedules.PolynomialDecay(rate / steps, steps, rate)
+        return _WarmUp(rate / steps, steps, rate)
     return rate
+
+
+@contextlib.contextmanager
+def float32_in_keras() -> Iterator[None]:
+    """A context in which Keras makes numbers float32, whatever the user's float type.
+
+    Its optimizers and schedules take no type. In float16 a rate would be another one.
+    """
+    before = keras.config.floatx()
+    keras.config.set_floatx("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+
+
+class _WarmUp(keras.optimizers.schedules.PolynomialDecay):
+    """A straight line up to the rate, and the rate."""
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        with float32_in_keras():
+            return super().__call__(step)
 
 
 class _Trapezoid(keras.optimizers.schedules.LearningRateSchedule):

@@ -18,7 +18,7 @@ from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config, TrainConfig
 from agave_tf.training.flat_weights import WeightLayout
 from agave_tf.training.gradient import Gradient, make_gradient, no_terms
-from agave_tf.training.learning_rate import learning_rate
+from agave_tf.training.learning_rate import float32_in_keras, learning_rate
 from agave_tf.training.moving_average import MovingAverage
 from agave_tf.training.strategy import num_processes
 
@@ -67,7 +67,9 @@ class TrainState(tf.Module):
             named = named_weights(network)
             initial = self.layout.vector({k: v.numpy() for k, v in named.items()})
         self.vector = keras.Variable(initial, dtype="float32", name="weights")
-        self.optimizer = keras.optimizers.Adamax(learning_rate(config.train, num_steps))
+        with float32_in_keras():
+            rate = learning_rate(config.train, num_steps)
+            self.optimizer = keras.optimizers.Adamax(rate)
         self.optimizer.build([self.vector])
         self._stored_rate = _counter("stored_rate", tf.float32) if stores_rate else None
         self.average = MovingAverage(self.vector.value, config.train.average_decay)

@@ -101,8 +101,8 @@ def count_gigaflop(network: AGAVE, batch: int) -> float:
     """
     # Not within a tf.function: there layers of one kind share one function, whose
     # operations TensorFlow's profiler does not see.
+    skeleton = skeleton_of(network)
     with tf.Graph().as_default() as graph:
-        skeleton = skeleton_of(network)
         placeholder = tf.compat.v1.placeholder
         weights = [placeholder(tf.float32, w.shape) for w in skeleton.weights]
         image = placeholder(tf.uint8, [batch, *network.image_shape])

@@ -93,10 +93,13 @@ class Archive(NamedTuple):
 
 
 def num_threads_of(data: bytes) -> int:
-    """The number of threads with which a file must be decoded; 1 if it is no file."""
+    """The number of threads with which a file must be decoded; 1 if it is no file.
+
+    0, where it is 256 or more, lets TensorFlow take as many as there are CPUs.
+    """
     first = len(_MAGIC) + 1 + _FINGERPRINT_BYTES
     packed = data[first : first + _ENVIRONMENT_BYTES]
-    return unpacked(packed).num_threads or 1 if len(packed) == 7 else 1
+    return unpacked(packed).num_threads if len(packed) == _ENVIRONMENT_BYTES else 1
 
 
 def archive_of(data: bytes, num_levels: int) -> Archive:

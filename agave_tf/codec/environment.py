@@ -25,14 +25,14 @@ class Environment(NamedTuple):
     agave_tf: tuple[int, int, int]  # version
     tensorflow: tuple[int, int, int]  # version
     cpu_features: frozenset[str]  # those of _FEATURES
-    num_threads: int  # of an operation
+    num_threads: int  # of an operation; 0: 256 or more, which fit in no byte
 
     def packed(self) -> bytes:
         """7 bytes, which `unpacked` reads."""
         mask = sum(1 << i for i, f in enumerate(_FEATURES) if f in self.cpu_features)
         numbers = (_packed(self.agave_tf), _packed(self.tensorflow), mask)
-        threads = min(self.num_threads, 255)
-        return b"".join(n.to_bytes(2, "big") for n in numbers) + bytes([threads])
+        packed = b"".join(n.to_bytes(2, "big") for n in numbers)
+        return packed + bytes([self.num_threads])
 
     def differences(self, other: "Environment") -> list[str]:
         """What differs, a phrase for each, with the other's value and ours."""
@@ -61,11 +61,12 @@ def unpacked(data: bytes) -> Environment:
 def this_environment() -> Environment:
     """The environment of this process, whose number of threads no longer changes."""
     threads = tf.config.threading.get_intra_op_parallelism_threads()
+    threads = threads or len(os.sched_getaffinity(0))
     return Environment(
         _version(agave_tf.__version__),
         _version(tf.__version__),
         _cpu_features(),
-        threads or len(os.sched_getaffinity(0)),
+        threads if threads < 256 else 0,
     )
 
 
@@ -95,4 +96,6 @@ def _version_of(packed: int) -> tuple[int, int, int]:
 
 
 def _shown(value: int | tuple[int, ...]) -> str:
-    return ".".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ".".join(map(str, value))
+    return str(value or "256 or more")

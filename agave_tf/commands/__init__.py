@@ -7,8 +7,11 @@ values, and `main`, which is the console script: agave-train is train.main.
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import TextIO
+
+from agave_tf.commands.streams import open_closed_streams
 
 
 @contextlib.contextmanager
@@ -34,14 +37,37 @@ def _shown_on(stream: TextIO, text: str) -> Iterator[None]:
         stream.flush()
     yield
     if is_looked_at:
-        stream.write("\r\033[K")  # Erases the line.
+        # Blanks, because a simple terminal (TERM=dumb) erases nothing by itself.
+        stream.write(f"\r{' ' * len(text)}\r")
         stream.flush()
 
+
+def _refuse_stripped_docstrings() -> None:
+    """Ends a command that runs without docstrings (PYTHONOPTIMIZE=2, python -OO)."""
+    if sys.flags.optimize > 1:
+        program = os.path.basename(sys.argv[0])
+        print(
+            f"{program}: `PYTHONOPTIMIZE` must be at most 1, and python be called "
+            "without -OO: tf-keras, which TensorFlow Probability imports, needs "
+            f"docstrings; got {sys.flags.optimize}.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+open_closed_streams()
+_refuse_stripped_docstrings()
 
 # TensorFlow prints a dozen lines when it is imported, which would bury an error of one
 # line and which no setting suppresses completely. This package is imported before the
 # modules of the commands, whatever the order of their imports.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _shown_on(sys.stderr, "Loading TensorFlow ..."), _without_messages():
+with (
+    _shown_on(sys.stderr, "Loading TensorFlow ..."),
+    _without_messages(),
+    warnings.catch_warnings(),
+):
+    # Libraries warn of each other, which PYTHONWARNINGS=error would make the end.
+    warnings.simplefilter("ignore")
     # It imports everything else that prints.
     import agave_tf.training.train_loop  # noqa: F401

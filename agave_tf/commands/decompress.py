@@ -24,6 +24,9 @@ from agave_tf.pictures.grid import write_png
 from agave_tf.runs.run_directory import open_run
 from agave_tf.whole_file import check_new_directory, new_directory, write_npz
 
+# Bytes of a file's name, on Linux. A JPEG's may leave no room for the .png.
+_LONGEST_NAME = 255
+
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of the command."""
@@ -112,10 +115,38 @@ def _file_names(names: Sequence[str] | None, count: int) -> list[str]:
                 "`input` must have names that stay within --output_dir; got "
                 f"{path!r}. --save_npz takes any."
             )
-    if len(set(paths)) < len(paths):
+    if len(set(map(_cut, paths))) < len(paths):
         logging.warning("Some names would be the same, so all files are numbered.")
         paths = [f"{i:05d}_{path.replace('/', '_')}" for i, path in enumerate(paths)]
-    return paths
+    cut = [_cut(path) for path in paths]
+    count = sum(a != b for a, b in zip(paths, cut, strict=True))
+    if count:
+        logging.warning(
+            "Names that a file cannot have, of more than %d bytes, are cut; there are "
+            "%d.",
+            _LONGEST_NAME,
+            count,
+        )
+    return cut
+
+
+def _cut(path: str) -> str:
+    """The path, each of whose names is cut to what a file system takes."""
+    *directories, name = path.split("/")
+    stem, ending = os.path.splitext(name)
+    stem = _first_bytes(stem, _LONGEST_NAME - len(ending))
+    return (
+        "/".join([*(_first_bytes(d, _LONGEST_NAME) for d in directories), stem])
+        + ending
+    )
+
+
+def _first_bytes(name: str, count: int) -> str:
+    """The characters of a name that fit in `count` bytes."""
+    name = name[:count]
+    while len(name.encode("utf-8", "replace")) > count:
+        name = name[:-1]
+    return name
 
 
 def main() -> None:

@@ -4,12 +4,13 @@ Exit codes: 0 success; 2 bad input; 1 training or a job failed, or an unexpected
 which keeps its traceback; 128 + number for a signal.
 """
 
+import contextlib
 import errno
-import logging as std_logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, NoReturn
 
 import tensorflow as tf
@@ -18,11 +19,18 @@ from absl import app, flags, logging
 from agave_tf.commands.arguments import check_arguments, required_flag_error
 from agave_tf.commands.gpus import take_gpu_memory_as_needed
 from agave_tf.commands.help import full_help, short_help
-from agave_tf.errors import InputError, first_line
+from agave_tf.commands.log_lines import log_lines_for_people
+from agave_tf.commands.streams import (
+    escape_what_cannot_be_shown,
+    stop_writing_if_nobody_reads,
+)
+from agave_tf.errors import first_line
 from agave_tf.settings.flag_files import expand_flag_files
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
+# Characters of an error: a value of a flag may be as long as the system allows.
+_MOST_SHOWN = 8000
+# Exit code of a program that the end of `| head` ended, as a shell reports it.
+_NOBODY_READS = 128 + signal.SIGPIPE
 # Errors that the user's machine causes, not our code.
 _ENVIRONMENT_ERRORS = {
     errno.ENOSPC,
@@ -50,7 +58,9 @@ def run_command(
     run: Callable[[flags.FlagValues], None],
     description: str,
 ) -> None:
-    """Runs a command with the arguments of the process, and exits.
+    """Runs a command with the arguments of the process; exits unless it succeeds.
+
+    It leaves no flags behind: a program, such as a notebook, may run several commands.
 
     Args:
       define_flags: defines the command's flags.
@@ -58,29 +68,64 @@ def run_command(
       description: the text of --help above the flags; a command line in it starts with
         bin/NAME.py, which becomes agave-NAME in the help of a console script.
     """
-    _define(define_flags)
+    escape_what_cannot_be_shown()
+    log_lines_for_people()
     program = os.path.basename(sys.argv[0])
     if program.startswith("agave-"):
         name = program.removeprefix("agave-").replace("-", "_")
         description = description.replace(f"bin/{name}.py", program)
-    # absl shows the docstring of the main module, and a console script has none.
-    sys.modules["__main__"].__doc__ = description
-    logging.set_verbosity(logging.INFO)
-    tf.get_logger().setLevel(std_logging.WARNING)
-    logging.get_absl_handler().addFilter(_is_shown)
+    values = flags.FlagValues()
+    define_flags(values)
 
     def guarded(arguments: list[str]) -> None:
         logging.use_absl_handler()
         try:
             take_gpu_memory_as_needed()
-            run(flags.FLAGS)
-        except (Exception, KeyboardInterrupt) as error:
-            failure = failure_of(error)
-            if failure is None:
-                raise
-            _exit(failure)
+            run(values)
+        except BrokenPipeError:
+            if stop_writing_if_nobody_reads():
+                message = "stopped, because nobody reads its output any more."
+                _exit(Failure(message, _NOBODY_READS))
+            raise
 
-    app.run(guarded, flags_parser=_parse)
+    with _exit_on_failure(), _other_warnings_are_no_errors():
+        try:
+            app.run(
+                guarded, flags_parser=lambda line: _parse(line, values, description)
+            )
+        except SystemExit as end:
+            if end.code:  # A notebook shows each SystemExit, also that of success.
+                raise
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _exit_on_failure() -> Iterator[None]:
+    """A context whose errors end the process in one line, but for those of our code.
+
+    Help that is cut short by `| head` is no error, and ends without a word.
+    """
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, BrokenPipeError) and stop_writing_if_nobody_reads():
+            sys.exit(_NOBODY_READS)
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        _exit(failure)
+
+
+@contextlib.contextmanager
+def _other_warnings_are_no_errors() -> Iterator[None]:
+    """A context in which PYTHONWARNINGS=error shows warnings, and does not raise them.
+
+    Those of the libraries are nothing that a user of a command can mend.
+    """
+    with warnings.catch_warnings():
+        if any(option.startswith("error") for option in sys.warnoptions):
+            warnings.simplefilter("default")
+        yield
 
 
 def failure_of(error: BaseException) -> Failure | None:
@@ -100,50 +145,53 @@ def failure_of(error: BaseException) -> Failure | None:
     return None
 
 
-def _define(define_flags: Callable[[flags.FlagValues], None]) -> None:
-    """Defines the flags of the command, as those that --help shows."""
-    before = set(flags.FLAGS)
-    define_flags(flags.FLAGS)
-    for name in set(flags.FLAGS) - before:
-        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
-
-
-def _parse(arguments: list[str]) -> list[str]:
+def _parse(
+    arguments: list[str], values: flags.FlagValues, description: str
+) -> list[str]:
     """Parses as absl does, but with our help, flag files and errors of one line."""
+    # --help shows the flags of the command. absl's own, such as --verbosity, are those
+    # of the process; a program around the command may have flags of our names.
+    for name in values:
+        values.register_key_flag_for_module(sys.argv[0], values[name])
+    for module, of_module in flags.FLAGS.flags_by_module_dict().items():
+        for flag in of_module if module.startswith("absl.") else []:
+            if flag.name not in values:
+                values[flag.name] = flag
     try:
         program, *expanded = expand_flag_files(arguments)
-        _show_help(expanded)
-        check_arguments(expanded, flags.FLAGS)
-        return flags.FLAGS([program, *expanded])
+        _show_help(expanded, values, description)
+        check_arguments(expanded, values)
+        rest = values([program, *expanded])
     except flags.Error as error:
-        _exit(Failure(str(required_flag_error(error)), 2))
-    except InputError as error:
-        _exit(Failure(str(error), 2))
+        raise required_flag_error(error) from error
+    flags.FLAGS.mark_as_parsed()  # absl's logging asks.
+    return rest
 
 
-def _show_help(arguments: list[str]) -> None:
+def _show_help(
+    arguments: list[str], values: flags.FlagValues, description: str
+) -> None:
     """Prints the help that the arguments ask for, if they do, and exits."""
-    description = sys.modules["__main__"].__doc__ or ""
     texts = {
         "help": short_help,
         "h": short_help,
         "?": short_help,
         "helpfull": full_help,
-        "helpshort": lambda *_: f"{description}\n{flags.FLAGS.main_module_help()}",
+        "helpshort": lambda *_: f"{description}\n{values.main_module_help()}",
     }
     for argument in arguments:
         name = argument.removeprefix("-").removeprefix("-")
         if name in texts and argument != name:
-            print(texts[name](description, flags.FLAGS))
+            print(texts[name](description, values))
             sys.exit(0)
-
-
-def _is_shown(record: std_logging.LogRecord) -> bool:
-    """True for a log record of this package, and for a warning of any other."""
-    return record.pathname.startswith(_PACKAGE) or record.levelno > std_logging.INFO
 
 
 def _exit(failure: Failure) -> NoReturn:
     program = os.path.basename(sys.argv[0])
-    print(f"{program}: {' '.join(failure.message.splitlines())}", file=sys.stderr)
+    message = " ".join(failure.message.splitlines())
+    if len(message) > _MOST_SHOWN:
+        half = _MOST_SHOWN // 2
+        message = f"{message[:half]} ... {message[-half:]}"
+    with contextlib.suppress(OSError):  # Nobody may read it.
+        print(f"{program}: {message}", file=sys.stderr, flush=True)
     sys.exit(failure.exit_code)

@@ -13,6 +13,7 @@ import tensorflow_datasets as tfds
 
 from agave_tf.data.array_file import rows_at_once
 from agave_tf.data.autotuning import without_autotuning
+from agave_tf.data.download import download
 from agave_tf.data.hold_out import is_held_out
 from agave_tf.data.one_at_a_time import one_at_a_time
 from agave_tf.data.prepare import prepare
@@ -76,12 +77,12 @@ def _prepared(
     """
     try:
         if os.path.exists(builder.data_dir):
-            builder.download_and_prepare()
+            download(builder)
             return builder
         with _alone(builder):
             # If another process has prepared it in the meantime, its splits are there.
             builder = find_builder(config)
-            builder.download_and_prepare()
+            download(builder)
             return builder
     except Exception as error:  # TFDS raises whatever its sources raise.
         raise InputError(

@@ -5,9 +5,9 @@ Salimans et al. 2017, section 2.3 and 2.4, after openai/pixel-cnn `model.py`.
 
 from typing import Any, NamedTuple
 
-import keras
 import tensorflow as tf
 
+from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, merged
 from agave_tf.layers.gated_resnet import GatedResnet
 from agave_tf.layers.shifted_convolution import (
@@ -26,7 +26,7 @@ class Streams(NamedTuple):
     down_right: tf.Tensor  # sees the rows above, and its own row up to its column
 
 
-class ResnetPair(keras.layers.Layer):
+class ResnetPair(BaseLayer):
     """One PixelCNN++ layer: a gated resnet in each stream, down feeding down_right.
 
     Streams of [B,h,w,filters] in and out.
@@ -49,7 +49,7 @@ class ResnetPair(keras.layers.Layer):
         dropout_rate: float = 0.0,
         name: str | None = None,
     ):
-        super().__init__(name=name, autocast=False)
+        super().__init__(name)
         self.filters, self.has_skip = filters, has_skip
         self.architecture = (
             filters,
@@ -156,7 +156,7 @@ class ResnetPair(keras.layers.Layer):
         return self.down_right(down_right, beside, memory=memory)
 
 
-class ResizePair(keras.layers.Layer):
+class ResizePair(BaseLayer):
     """Halves or doubles the size of both streams.
 
     Streams of [B,h,w,F] -> [B,h/2,w/2,F] by strided convolutions, or [B,2h,2w,F] by
@@ -169,7 +169,7 @@ class ResizePair(keras.layers.Layer):
     """
 
     def __init__(self, filters: int, enlarge: bool, name: str):
-        super().__init__(name=name, autocast=False)
+        super().__init__(name)
         self.filters = filters
         if enlarge:
             self.down = DownShiftedConv2DTranspose(filters, filters, name="down")

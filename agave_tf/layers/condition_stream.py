@@ -3,14 +3,14 @@
 Lucas & Verbeek 2018, section 3.
 """
 
-import keras
 import tensorflow as tf
 
+from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.enlarge import enlarge
 from agave_tf.layers.weight_norm import WeightNormConv2D
 
 
-class ConditionStream(keras.layers.Layer):
+class ConditionStream(BaseLayer):
     """Ordinary convolutions of f(z), one 3x3 residual layer per PixelCNN++ layer.
 
     It halves and doubles its size where the PixelCNN++ does; on the way back it adds
@@ -29,7 +29,7 @@ class ConditionStream(keras.layers.Layer):
     """
 
     def __init__(self, layers_at: list[int], in_channels: int, filters: int, name: str):
-        super().__init__(name=name, autocast=False)
+        super().__init__(name)
         self.num_resolutions = len(layers_at) // 2
         self.first = WeightNormConv2D(in_channels, filters, (3, 3), name="first")
         self.shrink = [

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.causal_memory import CausalMemory
 from agave_tf.layers.weight_norm import WeightNormConv2D
 from agave_tf.randomness import DropoutSeed
@@ -47,7 +48,7 @@ def dropout(x: tf.Tensor, rate: float, seed: DropoutSeed) -> tf.Tensor:
     return tf.where(is_kept, x / (1 - rate), 0.0)
 
 
-class GatedResnet(keras.layers.Layer):
+class GatedResnet(BaseLayer):
     """Gated residual block.
 
     With f the nonlinearity:
@@ -85,7 +86,7 @@ class GatedResnet(keras.layers.Layer):
         dropout_rate: float = 0.0,
         name: str | None = None,
     ):
-        super().__init__(name=name, autocast=False)
+        super().__init__(name)
         self.dropout_rate = dropout_rate
         self.nonlinearity, expansion = NONLINEARITIES[nonlinearity]
         self.conv_in = conv(expansion * filters, filters, name="conv_in")

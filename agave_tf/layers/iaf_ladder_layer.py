@@ -6,10 +6,10 @@ stochastic top-down half that share the posterior.
 
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.enlarge import enlarge
 from agave_tf.layers.level_posterior import BRANCH_SCALE, LevelPosterior
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork
@@ -51,7 +51,7 @@ def _conv(in_channels: int, filters: int, strides: int, name: str) -> WeightNorm
     )
 
 
-class IAFLadderLayer(keras.layers.Layer):
+class IAFLadderLayer(BaseLayer):
     """One level of latents, between a bottom-up and a top-down stream of features.
 
     The stochastic half runs by one of four methods: `sample_posterior`, `sample_prior`,
@@ -73,7 +73,7 @@ class IAFLadderLayer(keras.layers.Layer):
         use_iaf: bool,
         name: str | None = None,
     ):
-        super().__init__(name=name, autocast=False)
+        super().__init__(name)
         h, z = hidden_channels, z_channels
         self.architecture = (hidden_channels, z_channels, downsample, use_iaf)
         context = h if use_iaf else 0

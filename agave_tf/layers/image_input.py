@@ -3,9 +3,9 @@
 Salimans et al. 2017, after openai/pixel-cnn `model.py`.
 """
 
-import keras
 import tensorflow as tf
 
+from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, merged
 from agave_tf.layers.causal_streams import Streams
 from agave_tf.layers.shifted_convolution import (
@@ -16,7 +16,7 @@ from agave_tf.layers.shifted_convolution import (
 )
 
 
-class ImageInput(keras.layers.Layer):
+class ImageInput(BaseLayer):
     """The first layer: each stream sees only the pixels before its own.
 
     [B,H,W,C] -> Streams of [B,H,W,F]. A channel of ones tells the network where the
@@ -29,7 +29,7 @@ class ImageInput(keras.layers.Layer):
     """
 
     def __init__(self, image_channels: int, filters: int, name: str):
-        super().__init__(name=name, autocast=False)
+        super().__init__(name)
         self.filters = filters
         channels = image_channels + 1
         self.above = DownShiftedConv2D(channels, filters, (2, 3), name="above")

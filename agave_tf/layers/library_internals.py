@@ -64,6 +64,19 @@ def has_value(variable: keras.Variable) -> bool:
     return variable._value is not None
 
 
+def without_tracing_warning(
+    function: tf.types.experimental.PolymorphicFunction,
+) -> tf.types.experimental.PolymorphicFunction:
+    """`function`, which TensorFlow will not say is traced too often; itself.
+
+    For one of several compiled functions with one Python function. TensorFlow counts
+    them together, and warns of a first trace of each as if one were traced anew.
+    Private because nothing public leaves this warning alone out.
+    """
+    function._omit_frequent_tracing_warning = True
+    return function
+
+
 def free_graphs(function: tf.types.experimental.PolymorphicFunction) -> None:
     """Frees the graphs of a `tf.function` that is called no more.
 

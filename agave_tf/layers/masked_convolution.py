@@ -7,10 +7,10 @@ and all rows below; within a position channels are ordered in blocks.
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.weight_norm import WeightNormConv2D
 
 
@@ -77,7 +77,7 @@ class AutoregressiveOutput(NamedTuple):
     log_scale: tf.Tensor  # [B,h,w,z_channels]
 
 
-class AutoregressiveNetwork(keras.layers.Layer):
+class AutoregressiveNetwork(BaseLayer):
     """Two masked hidden layers and two strictly masked outputs (`ar_multiconv2d`).
 
     Args:
@@ -95,7 +95,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
         num_hidden: int = 2,
         name: str | None = None,
     ):
-        super().__init__(name=name, autocast=False)
+        super().__init__(name)
         widths = [z_channels] + [hidden_channels] * num_hidden
         self.hidden = [
             MaskedConv2D(widths[i], widths[i + 1], strict=False, name=f"hidden_{i}")

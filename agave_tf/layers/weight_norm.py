@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.convolution import Padding, convolve
 from agave_tf.layers.initializing_pass import InitializingPass, initializing_pass
 from agave_tf.layers.library_internals import all_layers
@@ -40,7 +41,7 @@ def kernels_computed_once(network: keras.layers.Layer) -> Iterator[None]:
         _kernels.reset(token)
 
 
-class _WeightNormLayer(keras.layers.Layer):
+class _WeightNormLayer(BaseLayer):
     """The shared part of weight-normalised layers: v, g, b and their initialisation.
 
         kernel = gain(g) * v / ||v||
@@ -66,8 +67,7 @@ class _WeightNormLayer(keras.layers.Layer):
         mask: np.ndarray | None,
         name: str | None,
     ):
-        # Features keep the dtype of the input; Keras would cast them to float32.
-        super().__init__(name=name, autocast=False)
+        super().__init__(name)
         if gain not in ("linear", "exponential"):
             raise ValueError(f"`gain` must be linear or exponential; got {gain!r}.")
         self.strides, self.gain, self.init_scale = strides, gain, init_scale

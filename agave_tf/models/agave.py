@@ -3,10 +3,10 @@
 Lucas & Verbeek 2018, section 3 and Figure 1.
 """
 
-import keras
 import tensorflow as tf
 
 from agave_tf.data.pixel_scale import to_unit_range
+from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.auxiliary_image import auxiliary_image, auxiliary_shape
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
@@ -29,7 +29,7 @@ from agave_tf.settings.config import (
 )
 
 
-class AGAVE(keras.layers.Layer):
+class AGAVE(BaseLayer):
     """The VAE, the PixelCNN++, or both.
 
     A part that is missing is None (`vae`, `pixel_cnn`), and so is what it would give:
@@ -51,7 +51,7 @@ class AGAVE(keras.layers.Layer):
         has_pixel_cnn: bool = True,
         name: str = "agave",
     ):
-        super().__init__(name=name, autocast=False)
+        super().__init__(name)
         height, width, channels = image_shape
         self.config, self.image_shape = config, (height, width, channels)
         self.auxiliary_shape = auxiliary_shape(self.image_shape, config.auxiliary)

@@ -17,6 +17,8 @@ from typing import Any, Protocol, TypeVar
 import keras
 import tensorflow as tf
 
+from agave_tf.layers.base_layer import check_eager
+from agave_tf.layers.library_internals import without_tracing_warning
 from agave_tf.layers.weights_as_argument import (
     using_weights,
     weights_of,
@@ -57,6 +59,9 @@ def function_of_weights(
 
     Args:
       **options: as `tf.function` takes them, such as `jit_compile`.
+
+    Returns:
+      The decorator. What it returns raises InputError if eager execution is off.
     """
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
@@ -69,10 +74,13 @@ def function_of_weights(
                 with using_weights(skeleton, weights):
                     return function(skeleton, *args, **kwargs)
 
-            return tf.function(call, autograph=False, **options)
+            return without_tracing_warning(
+                tf.function(call, autograph=False, **options)
+            )
 
         @functools.wraps(function)
         def run(network: HasArchitecture, *args: Any, **kwargs: Any) -> R:
+            check_eager()
             compiled_here = compiled(type(network), network.architecture)
             return compiled_here(weights_of(network), *args, **kwargs)
 

@@ -8,7 +8,6 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-import keras
 import tensorflow as tf
 
 from agave_tf.distributions.discretized_logistic_mixture import (
@@ -16,6 +15,7 @@ from agave_tf.distributions.discretized_logistic_mixture import (
     num_parameters,
 )
 from agave_tf.errors import InputError
+from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.causal_streams import ResizePair, ResnetPair, Streams
 from agave_tf.layers.condition_stream import ConditionStream
 from agave_tf.layers.enlarge import enlarge
@@ -32,7 +32,7 @@ from agave_tf.settings.config import PixelCNNConfig
 Features = TypeVar("Features")
 
 
-class ConditionalPixelCNN(keras.layers.Layer):
+class ConditionalPixelCNN(BaseLayer):
     """The autoregressive decoder p(x|z), or p(x) without a condition.
 
     x is [B,H,W,C]; H and W are multiples of 2**(num_pixel_cnn_resolutions - 1).
@@ -56,7 +56,7 @@ class ConditionalPixelCNN(keras.layers.Layer):
         recompute: bool = False,
         name: str = "pixel_cnn",
     ):
-        super().__init__(name=name, autocast=False)
+        super().__init__(name)
         self.config, self.image_channels = config, image_channels
         self.f_z_channels = f_z_channels
         self.features_dtype, self.recompute = compute_dtype, recompute

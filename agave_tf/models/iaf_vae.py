@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from agave_tf.distributions.discretized_logistic import DiscretizedLogistic
 from agave_tf.errors import InputError
+from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.iaf_ladder_layer import BottomUp, IAFLadderLayer, LatentSample
 from agave_tf.layers.initializing_pass import data_dependent_initialization
 from agave_tf.layers.recomputation import recomputed
@@ -42,7 +43,7 @@ _sample_prior = traced_once(IAFLadderLayer.sample_prior)
 _given = traced_once(IAFLadderLayer.given)
 
 
-class IAFVAE(keras.layers.Layer):
+class IAFVAE(BaseLayer):
     """Encoder, prior and decoder f of the latent variables z.
 
     The bottom-up pass is deterministic: x -> features of every level. The top-down pass
@@ -75,7 +76,7 @@ class IAFVAE(keras.layers.Layer):
         recompute: bool = False,
         name: str = "vae",
     ):
-        super().__init__(name=name, autocast=False)
+        super().__init__(name)
         check_widths(config, image_shape)
         self.config = config
         self.image_shape, self.auxiliary_shape = image_shape, auxiliary_shape

@@ -8,6 +8,11 @@ import os
 
 from agave_tf.errors import InputError
 
+# What Linux allows, in bytes. A path has room for the files of a run directory.
+_LONGEST_NAME = 255
+_LONGEST_PATH = 4095 - 256
+# Characters of a path that an error shows.
+_MOST_SHOWN = 60
 # Kinds of data sets whose name goes on with a path: folder:PATH.
 _KINDS_WITH_PATH = ("folder", "npz")
 
@@ -22,9 +27,11 @@ def expand_path(path: str | os.PathLike[str], name: str) -> str:
       name: the setting or argument that gives it, for the error.
 
     Raises:
-      InputError: there is no such user, or no home directory.
+      InputError: there is no such user, or no home directory; or no file can have such
+        a path, because it or a name in it is too long.
     """
     path = os.fspath(path)
+    _check_length(path, name)
     expanded = os.path.expanduser(path)
     if expanded.startswith("~"):
         user = path.partition("/")[0]
@@ -33,6 +40,25 @@ def expand_path(path: str | os.PathLike[str], name: str) -> str:
             f"none; got {path!r}. ./{path} is a path of this name."
         )
     return expanded
+
+
+def _check_length(path: str, name: str) -> None:
+    """Refuses what the system would refuse after hours of work."""
+    in_bytes = path.encode("utf-8", "replace")  # One byte for one that is no UTF-8.
+    longest, length = max(map(len, in_bytes.split(b"/"))), len(in_bytes)
+    shown = path if len(path) <= _MOST_SHOWN else f"{path[:_MOST_SHOWN]}..."
+    if "\0" in path:
+        raise InputError(f"`{name}` must not have the character 0; got {shown!r}.")
+    if longest > _LONGEST_NAME:
+        raise InputError(
+            f"`{name}` must have names of at most {_LONGEST_NAME} bytes between its "
+            f"slashes; got one of {longest}: {shown!r}."
+        )
+    if length > _LONGEST_PATH:
+        raise InputError(
+            f"`{name}` must have at most {_LONGEST_PATH} bytes; got {length}: "
+            f"{shown!r}."
+        )
 
 
 def expand_dataset(dataset: str, name: str) -> str:

@@ -5,7 +5,8 @@ Durations": a straight line to 0 at the end does as well as a cosine, and the le
 the constant part can be chosen while the run is under way.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
@@ -26,8 +27,33 @@ def learning_rate(settings: TrainConfig, num_steps: int) -> float | Schedule:
     if settings.cooldown_steps:
         return _trapezoid(rate, steps, settings.cooldown_steps, num_steps)
     if steps:
-        return keras.optimizers.schedules.PolynomialDecay(rate / steps, steps, rate)
+        return _warm_up(rate, steps)
     return rate
+
+
+@contextlib.contextmanager
+def float32_in_keras() -> Iterator[None]:
+    """A context in which Keras makes numbers float32, whatever the user's float type.
+
+    Its optimizers and schedules take no type. In float16 a rate would be another one.
+    """
+    before = keras.config.floatx()
+    keras.config.set_floatx("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+
+
+def _warm_up(rate: float, steps: int) -> Schedule:
+    """A straight line up to the rate, and the rate."""
+    line = keras.optimizers.schedules.PolynomialDecay(rate / steps, steps, rate)
+
+    def rate_at(step: tf.Tensor) -> tf.Tensor:
+        with float32_in_keras():
+            return line(step)
+
+    return rate_at
 
 
 def _trapezoid(rate: float, warmup: int, cooldown: int, num_steps: int) -> Schedule:

@@ -18,7 +18,7 @@ from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config, TrainConfig
 from agave_tf.training.flat_weights import WeightLayout
 from agave_tf.training.gradient import Gradient, make_gradient, no_terms
-from agave_tf.training.learning_rate import learning_rate
+from agave_tf.training.learning_rate import float32_in_keras, learning_rate
 from agave_tf.training.moving_average import MovingAverage
 from agave_tf.training.strategy import num_processes
 
@@ -72,7 +72,8 @@ class TrainState(tf.Module):
         # skipped ones a cool-down would not reach its end.
         self._schedule = rate if callable(rate) else None
         constant = config.train.learning_rate if callable(rate) else rate
-        self.optimizer = keras.optimizers.Adamax(constant)
+        with float32_in_keras():
+            self.optimizer = keras.optimizers.Adamax(constant)
         self.optimizer.build([self.vector])
         self._stored_rate = _counter("stored_rate", tf.float32) if stores_rate else None
         self.average = MovingAverage(self.vector.value, config.train.average_decay)

@@ -1,0 +1,73 @@
+"""The lines that a command logs: the time and the text."""
+
+import json
+import logging as std_logging
+import os
+import time
+
+import tensorflow as tf
+from absl import logging
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_MARKS = {"WARNING": "Warning: ", "ERROR": "Error: ", "CRITICAL": "Error: "}
+
+
+class LineFormatter(std_logging.Formatter):
+    """Formats a record as 23:59:59 TEXT, or as 23:59:59 Warning: TEXT.
+
+    The first line of another day than that of the line before begins with the date.
+
+    Args:
+      worker: name of this process, which its lines begin with after the time; empty:
+        none.
+    """
+
+    def __init__(self, worker: str = ""):
+        super().__init__()
+        self._worker = f"{worker}: " if worker else ""
+        self._day = time.localtime()[:3]
+
+    def format(self, record: std_logging.LogRecord) -> str:
+        """Returns the line of a record; more lines if its text has them."""
+        when = time.localtime(record.created)
+        shown = "%H:%M:%S" if when[:3] == self._day else "%Y-%m-%d %H:%M:%S"
+        self._day = when[:3]
+        mark = _MARKS.get(record.levelname, "")
+        text = super().format(record)
+        return f"{time.strftime(shown, when)} {self._worker}{mark}{text}"
+
+
+def log_lines_for_people() -> None:
+    """Makes the log of this process one of such lines, on standard error.
+
+    It has this package's lines, and the warnings of all others.
+    """
+    logging.set_verbosity(logging.INFO)
+    handler = logging.get_absl_handler()
+    handler.setFormatter(LineFormatter(_worker()))
+    handler.addFilter(_is_shown)
+    # TensorFlow's own handler would show its warnings a second time.
+    tensorflow = tf.get_logger()
+    tensorflow.setLevel(std_logging.WARNING)
+    for other in list(tensorflow.handlers):
+        tensorflow.removeHandler(other)
+
+
+def _worker() -> str:
+    """Job and number of this process, if TF_CONFIG lists several; else empty.
+
+    The lines of several processes may meet in one file. What is wrong with TF_CONFIG is
+    said when training reads it.
+    """
+    try:
+        content = json.loads(os.environ.get("TF_CONFIG", ""))
+        count = sum(map(len, content["cluster"].values()))
+        task = content["task"]
+        return f"{task['type']} {task['index']}" if count > 1 else ""
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
+
+
+def _is_shown(record: std_logging.LogRecord) -> bool:
+    """True for a log record of this package, and for a warning of any other."""
+    return record.pathname.startswith(_PACKAGE) or record.levelno > std_logging.INFO

@@ -1,0 +1,49 @@
+"""The standard streams of a command, whatever its caller has made of them."""
+
+import io
+import os
+import select
+import sys
+
+
+def open_closed_streams() -> None:
+    """Opens the standard streams that are closed, as those of a daemon may be.
+
+    What is written to them is lost. But a file that is opened later does not get the
+    number of one, to which compiled code would write its messages.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # Takes the lowest number that is free.
+        if getattr(sys, name) is None:
+            mode = "w" if descriptor else "r"
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+def escape_what_cannot_be_shown() -> None:
+    """Lets characters that a stream's encoding lacks appear as \\xe8, not fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def stop_writing_if_nobody_reads() -> bool:
+    """Returns whether standard output is a pipe without a reader, as after `| head`.
+
+    What is written to it from then on is lost; Python would complain at its end.
+    """
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # Not a file, as in a notebook; or closed.
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    return True

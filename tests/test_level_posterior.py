@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from agave_tf.layers.level_posterior import LevelPosterior
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork
+from agave_tf.probability import tfp
 
 SHAPE = (2, 4, 4, 4)
 

@@ -16,7 +16,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "agave_tf"
 FLOORS = [
     {"errors", "file_lock", "moved"},
     {"plain_file"},
-    {"checked_json", "checked_npz", "randomness", "whole_file"},
+    {"checked_json", "checked_npz", "probability", "randomness", "whole_file"},
     {"settings"},
     {"data"},
     {"distributions", "layers"},

@@ -7,9 +7,9 @@ import math
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from agave_tf.errors import InputError
+from agave_tf.probability import tfp
 
 tfd = tfp.distributions
 

@@ -7,11 +7,11 @@ import math
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from agave_tf.distributions.discretized_logistic import log_mass_of_level
 from agave_tf.distributions.logistic_mixture import LogisticMixture
 from agave_tf.errors import InputError
+from agave_tf.probability import tfp
 
 tfd = tfp.distributions
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+
+from agave_tf.probability import tfp
 
 # The probability with which an interval covers the true mean.
 COVERAGE = 0.95

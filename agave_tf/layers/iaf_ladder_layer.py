@@ -7,13 +7,13 @@ stochastic top-down half that share the posterior.
 from typing import NamedTuple
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.enlarge import enlarge
 from agave_tf.layers.level_posterior import BRANCH_SCALE, LevelPosterior
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
+from agave_tf.probability import tfp
 
 tfd = tfp.distributions
 

@@ -7,9 +7,9 @@ Algorithm 1, with one step, as openai/iaf `tf_train.py` has it.
 from typing import NamedTuple
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork
+from agave_tf.probability import tfp
 
 tfd = tfp.distributions
 

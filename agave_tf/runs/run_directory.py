@@ -18,7 +18,6 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 import agave_tf
 from agave_tf.checked_npz import npz_comment
@@ -32,6 +31,7 @@ from agave_tf.models.named_weights import (
     read_weights,
 )
 from agave_tf.models.weight_forms import Network, check_size, check_weights
+from agave_tf.probability import tfp
 from agave_tf.runs.changes import Change
 from agave_tf.runs.run_record import Source, parse_step, read_run_record, read_step
 from agave_tf.runs.stages import STAGES, Stage

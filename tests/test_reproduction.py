@@ -2,18 +2,22 @@
 
 import dataclasses
 import json
+import math
 import os
 import shlex
 import signal
 import time
 import types
+import zlib
 
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 from command_process import Command, refused
 
 from agave_tf.data.image_set import Images
+from agave_tf.evaluation.estimate import estimate
 from agave_tf.pictures.picture_row import PictureRow
 from agave_tf.reproduction import trained_runs
 from agave_tf.reproduction import workspace as workspaces
@@ -25,6 +29,7 @@ from agave_tf.reproduction.likelihoods import PUBLISHED
 from agave_tf.reproduction.planned_runs import planned_runs
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.scales import SCALES
+from agave_tf.reproduction.stored_claims import claims_table
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 from agave_tf.reproduction.workspace import Workspace
 from agave_tf.runs.event_curves import Curve
@@ -98,10 +103,11 @@ def test_a_dry_run_trains_nothing_and_bad_input_is_refused(tmp_path):
     arguments = ("--artifact=all", f"--output_dir={tmp_path}/out")
     result = Command("reproduce", *arguments, "--scale=paper", "--dry_run").result()
     lines = [line for line in result.stdout.splitlines() if line[0] != "#"]
-    assert len(lines) == len(planned_runs())
+    planned = planned_runs(SCALES["paper"])
+    assert len(lines) == len(planned)
     # A shell can run every line.
     workspace = Workspace(f"{tmp_path}/out", SCALES["paper"], "")
-    commands = [workspace.command(run) for run in planned_runs().values()]
+    commands = [workspace.command(run) for run in planned.values()]
     assert [shlex.split(line) for line in lines] == commands
     assert all(os.access(command[0], os.X_OK) for command in commands)
     assert not (tmp_path / "out").exists()
@@ -181,12 +187,14 @@ def test_a_run_whose_mark_is_damaged_is_trained_again_and_said(
     assert marker in caplog.text
 
 
-def test_every_artifact_has_its_runs_and_every_run_its_sources_before_it():
-    runs = planned_runs()
-    workspace = Workspace("out", SCALES["toy"], "")
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_artifact_has_its_runs_and_every_run_its_sources_before_it(scale):
+    scale = SCALES[scale]._replace(num_seeds=1, more_for_table1=0)
+    runs = planned_runs(scale)
+    workspace = Workspace("out", scale, "")
     shown = set()
     for artifact in ARTIFACTS.values():
-        needed = workspace.needed(artifact.runs)
+        needed = workspace.needed(artifact.runs(scale))
         for place, run in enumerate(needed):
             assert set(run.sources.values()) <= {r.name for r in needed[:place]}
         shown |= {run.name for run in needed}
@@ -196,7 +204,8 @@ def test_every_artifact_has_its_runs_and_every_run_its_sources_before_it():
 def test_runs_that_are_compared_make_as_many_steps():
     workspace = Workspace("out", SCALES["small"], "")
     commands = {
-        name: " ".join(workspace.command(run)) for name, run in planned_runs().items()
+        name: " ".join(workspace.command(run))
+        for name, run in planned_runs(workspace.scale).items()
     }
     preset = dict(
         line.lstrip("-").partition("=")[::2]
@@ -215,6 +224,49 @@ def test_runs_that_are_compared_make_as_many_steps():
     for name in ("long_lambda_12", "long_without_loss"):
         assert f"--joint_steps={5 * joint}" in commands[name]
     assert f"--pretrain_pixel_cnn_steps={5 * joint}" in commands["long_pixel_cnn"]
+
+
+def settings_of(scale):
+    """All that the commands of a scale's runs say beside the preset, by run."""
+    workspace = Workspace("out", SCALES[scale], "")
+    names = planned_runs(workspace.scale)
+    return {
+        run.name: [
+            flag
+            for flag in workspace.command(run)[4:]
+            if not flag.startswith("--run_dir")
+        ]
+        for run in workspace.needed(names)
+    }
+
+
+@pytest.mark.parametrize(
+    ("scale", "num_runs", "fingerprint"),
+    [("small", 112, 2325029353), ("medium", 112, 1609986472)],
+)
+def test_runs_of_version_0_2_are_those_of_today(scale, num_runs, fingerprint):
+    """Names and settings, which trained.json must hold to count as trained."""
+    settings = settings_of(scale)
+    assert len(settings) == num_runs
+    assert zlib.crc32(json.dumps(settings, sort_keys=True).encode()) == fingerprint
+
+
+def test_the_paper_s_scale_has_the_paper_s_settings():
+    """Lucas & Verbeek 2018, sections 4.1 and 4.5 and Figures 5 and 8."""
+    settings = settings_of("paper")
+    for name, flags in settings.items():
+        # The learning curves are no runs of the paper, and have their own preset.
+        assert name.startswith("curve_") or "--warmup_steps=0" in flags
+    for name in ("joint_levels_32", "joint_gray_16", "control"):
+        assert "--kl_weight=8" in settings[name]
+    assert "--init_from=out/runs/joint_lambda_8" in settings["ablation"]
+    for factor in (2, 4):
+        flags = settings[f"joint_levels_256_downsampled_{factor}"]
+        assert {"--num_color_levels=256", f"--auxiliary_downsampling={factor}"} < {
+            *flags
+        }
+    assert ARTIFACTS["figure5"].runs(SCALES["paper"]) == ["joint_lambda_8"]
+    assert ARTIFACTS["figure5"].runs(SCALES["small"]) == ["joint_lambda_4"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,7 +295,11 @@ class FakeSampler:
 
     @staticmethod
     def _row(caption):
-        return PictureRow(caption, np.zeros((8, 8, 8, 3), np.uint8))
+        """Flat images; f(z) of 2 and 4, samples of 6 and 12, column by column."""
+        low, high = {"image": (0, 0), "f(z)": (2, 4)}.get(caption, (6, 12))
+        images = np.full((8, 8, 8, 3), low, np.uint8)
+        images[:, :, 1::2] = high
+        return PictureRow(caption, images)
 
 
 class FakeTrainedRuns(TrainedRuns):
@@ -286,13 +342,14 @@ class FakeTrainedRuns(TrainedRuns):
 @pytest.mark.parametrize("name", ARTIFACTS)
 def test_an_artifact_shows_no_other_runs_than_it_names(name, tmp_path):
     workspace = Workspace("out", SCALES["toy"], "")
-    needed = [run.name for run in workspace.needed(ARTIFACTS[name].runs)]
+    runs = ARTIFACTS[name].runs(workspace.scale)
+    needed = [run.name for run in workspace.needed(runs)]
     workspace.trained = FakeTrainedRuns(needed)
     report = ARTIFACTS[name].make(workspace)
     report.write(str(tmp_path), name)
     content = json.loads((tmp_path / f"{name}.json").read_text())
     assert all(len(row) == len(content["columns"]) for row in content["rows"])
-    assert set(content["made_from"]["steps"]) == set(ARTIFACTS[name].runs)
+    assert set(content["made_from"]["steps"]) == set(runs)
     assert content["made_from"]["evaluation"]["num_importance_samples"] == 2
     assert (tmp_path / f"{name}.png").exists() == (report.figure is not None)
 
@@ -305,7 +362,7 @@ def test_a_report_says_what_was_not_held(tmp_path):
     assert "| x | y |" in text and "| a | 0.5000 |" in text
     assert "- It falls: **not held** (3 images, 1 seeds)\n" in text
     # 1.5 and 4.30 standard errors of 0.289: Student's t with 2 degrees of freedom.
-    assert "  - after - before 1.5000 [0.2579, 2.7421], below 0?\n" in text
+    assert "  - after - before 1.5000 [0.2579, 2.7421], below 0? not held\n" in text
     assert tf.io.decode_png((tmp_path / "t.png").read_bytes()).shape == (4, 6, 3)
     content = json.loads((tmp_path / "t.json").read_text())
     assert (content["columns"], content["rows"]) == (["x", "y"], [["a", 0.5]])
@@ -313,6 +370,117 @@ def test_a_report_says_what_was_not_held(tmp_path):
     assert stored["verdict"] == "not held"
     (compared,) = stored["comparisons"]
     assert (compared["limit"], compared["must_be"]) == (0.0, "below")
+
+
+def test_a_report_says_what_is_not_finite(tmp_path):
+    """A model that diverged in one training was "held" to be below the other."""
+    values = np.array([[1.0, 1.5], [1.0, math.nan]])
+    claim = Claim("It falls", [below("after - before", values)])
+    Report("A table", [Row("a", estimate(values))], [claim]).write(tmp_path, "t")
+    text = (tmp_path / "t.md").read_text()
+    assert "| a | not finite (1 of 4 values) |" in text
+    assert "- It falls: **undecided** (2 images, 2 seeds)\n" in text
+    assert "  - after - before not finite in 1 of 4 values, below 0? undecided" in text
+    content = json.loads((tmp_path / "t.json").read_text())
+    (compared,) = content["claims"][0]["comparisons"]
+    assert compared["mean"] is None and compared["num_not_finite"] == 1
+    assert content["rows"][0][1]["num_not_finite"] == 1
+
+
+def write_report(directory, name, mean):
+    claims = [
+        Claim(f"{name} falls", [below("a|b", mean + np.array([[0.0, 0.1]]))]),
+        Claim(f"{name} is low", [below(w, np.array([[1.0, 1.1]]), 9) for w in "cd"]),
+    ]
+    Report(name, claims=claims, made_from={"steps": {"run": 4}}).write(directory, name)
+
+
+def test_the_table_has_the_claims_of_all_results_in_the_directory(tmp_path):
+    for name, mean in (("figure7", -9), ("figure4", 9)):
+        write_report(tmp_path, name, mean)
+    text = claims_table(tmp_path, ["figure4", "figure5", "figure7"])
+    rows = [line.split(" | ") for line in text.splitlines() if line[:4] == "| fi"]
+    assert [row[:3] for row in rows] == [
+        ["| figure4", "figure4 falls", "not held"],
+        ["| figure4", "figure4 is low", "held"],
+        ["| figure7", "figure7 falls", "held"],
+        ["| figure7", "figure7 is low", "held"],
+    ]
+    assert "a\\|b -8.9500 [-9.5853, -8.3147], below 0? held" in rows[2][5]
+    # The interval of one of two, of Student's t with one degree of freedom.
+    expected = 1.05 - 0.05 * scipy.stats.t.ppf(1 - 0.025 / 2, 1)
+    assert f"c 1.0500 [0.4147, 1.6853], corrected [{expected:.4f}, " in rows[1][5]
+    for name in ("figure4", "figure7"):
+        assert f'- {name}: {{"steps": {{"run": 4}}}}' in text
+    assert "Not read" not in text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b"\xff\xfe",
+        b'{"claims": 3, "made_from": {}}',
+        b'{"claims": [{"text": "a"}], "made_from": {}}',
+        b'{"claims": [{"text": 1, "verdict": "held", "comparisons": []}]}',
+        b"[" * 100_000,
+        b" " * 5_000_000,
+    ],
+    ids=lambda content: content[:20].decode(errors="replace") + str(len(content)),
+)
+def test_a_damaged_result_is_named_and_hides_no_other(content, tmp_path):
+    write_report(tmp_path, "figure4", 9)
+    (tmp_path / "figure7.json").write_bytes(content)
+    text = claims_table(tmp_path, ["figure4", "figure7"])
+    assert "| figure4 | figure4 falls | not held |" in text
+    assert "- figure7: figure7.json is damaged" in text
+    assert "--artifact=figure7 makes it again" in text
+
+
+def test_a_verdict_of_version_0_2_is_marked(tmp_path):
+    """Its rule is another one, and its file has no corrected intervals."""
+    write_report(tmp_path, "figure4", 9)
+    path = tmp_path / "figure4.json"
+    content = json.loads(path.read_text())
+    for claim in content["claims"]:
+        del claim["rule"]
+        for compared in claim["comparisons"]:
+            for key in ("corrected_low", "corrected_high", "num_not_finite"):
+                del compared[key]
+    path.write_text(json.dumps(content))
+    text = claims_table(tmp_path, ["figure4"])
+    assert "| figure4 | figure4 falls | not held (by rule 1) |" in text
+    assert "c 1.0500 [0.4147, 1.6853], below 9? held" in text
+
+
+@pytest.mark.parametrize("name", ["figure3", "figure7"])
+def test_a_figure_gives_its_measures_to_its_claims_in_their_order(name):
+    """Pictures of which every measure is another number."""
+    scale = SCALES["toy"]
+    runs = FakeTrainedRuns(ARTIFACTS[name].runs(scale))
+    report = ARTIFACTS[name].report(runs)
+    found = {
+        heading: value.mean
+        for heading, value in zip(report.columns, report.cells[0])
+        if "VR" in heading or "VS" in heading or "levels" in heading
+    }
+    # Columns of pixels alternate: images 0 and 0, f(z) 2 and 4, samples 6 and 12.
+    expected = {
+        "figure3": {
+            "RMS error of VR (± images ± seeds)": 10**0.5,
+            "roughness of VR": 2,
+            "roughness of VS": 2,
+            "RMS change of VR by the PixelCNN++": 40**0.5,
+            "roughness that the PixelCNN++ adds to VR": 4,
+        },
+        "figure7": {
+            "RMS error of f(z), levels": 10**0.5,
+            "likeness of samples of one f(z), levels": 0,
+        },
+    }
+    assert found == pytest.approx(expected[name])
 
 
 def test_table_1_has_every_published_row():

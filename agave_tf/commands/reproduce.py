@@ -14,8 +14,8 @@ from absl import flags, logging
 from agave_tf.commands.flags import define_path, flag_group
 from agave_tf.commands.running import run_command
 from agave_tf.reproduction.artifacts import ARTIFACTS
-from agave_tf.reproduction.report import claims_table
 from agave_tf.reproduction.scales import SCALES
+from agave_tf.reproduction.stored_claims import claims_table
 from agave_tf.reproduction.workspace import Workspace
 from agave_tf.whole_file import write_text
 
@@ -64,20 +64,22 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(values: flags.FlagValues) -> None:
     """Makes --artifact."""
     names = [*ARTIFACTS] if values.artifact == "all" else [values.artifact]
-    workspace = Workspace(values.output_dir, SCALES[values.scale], values.data_dir)
+    scale = SCALES[values.scale]
+    workspace = Workspace(values.output_dir, scale, values.data_dir)
     if values.dry_run:
-        runs = [run for name in names for run in ARTIFACTS[name].runs]
+        runs = [run for name in names for run in ARTIFACTS[name].runs(scale)]
         _print_plan(workspace, runs, values.runs_at_once)
         return
     results = os.path.join(values.output_dir, "results")
-    reports = {}
     for name in names:
-        workspace.train(ARTIFACTS[name].runs, values.runs_at_once)
+        workspace.train(ARTIFACTS[name].runs(scale), values.runs_at_once)
         logging.info("%s: its runs are trained; evaluating and drawing", name)
-        reports[name] = ARTIFACTS[name].make(workspace)
-        reports[name].write(results, name)
-        print(reports[name].markdown())
-        write_text(os.path.join(results, "claims.md"), claims_table(reports))
+        report = ARTIFACTS[name].make(workspace)
+        report.write(results, name)
+        print(report.markdown())
+        # Of all artifacts whose results are there, also from earlier commands.
+        table = claims_table(results, ARTIFACTS)
+        write_text(os.path.join(results, "claims.md"), table)
 
 
 def _print_plan(workspace: Workspace, names: Iterable[str], at_once: int) -> None:

@@ -1,9 +1,12 @@
 """Figure 7, and the baselines: models with and without the auxiliary loss."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
+from agave_tf.data.image_set import Images
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.pictures.picture_row import PictureRow, rows_grid
 from agave_tf.pictures.rows import Sampler
@@ -13,23 +16,38 @@ from agave_tf.reproduction.compared_models import (
     ABLATION,
     BASELINES,
     CONTROL,
-    MAIN,
     REMEDIES,
     WITH_LOSS,
     WITHOUT_LOSS,
+    main_run,
 )
 from agave_tf.reproduction.picture_comparison import (
     NUM_COLUMNS,
     NUM_COMPARED,
+    NUM_FINISHED,
+    alike_for_one_f_z,
     error_of_f_z,
     stacked,
 )
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.trained_runs import TrainedRuns
 
-_BEFORE = "before"
+BEFORE = "before"
+# Samples of each f(z) that Figure 7 shows.
+_NUM_SAMPLES = 4
 # Share of the KL below which it counts as about zero; ours.
 _ABOUT_ZERO = 0.05
+# Share of the likeness of one f(z)'s samples below which they count as independent of
+# it; ours: a twentieth would be less than what these many samples can show.
+_INDEPENDENT = 0.1
+
+
+class LossMeasures(NamedTuple):
+    """Quantities that the auxiliary loss changes, for every training of a run."""
+
+    kl: np.ndarray  # [S,N] bits/dim
+    error: np.ndarray  # [S,N] RMS error of f(z), levels
+    alike: np.ndarray  # [S,P], as `alike_for_one_f_z` gives it, levels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +56,7 @@ class _Figure7Row:
     kl: Estimate = column("KL (± images ± seeds)")
     bound: Estimate = column("bits/dim")
     error: Estimate = column("RMS error of f(z), levels")
+    alike: Estimate = column("likeness of samples of one f(z), levels")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,23 +71,17 @@ def figure7(trained: TrainedRuns) -> Report:
 
     The control is trained for as many more steps with the loss.
     """
-    held_out = trained.held_out(MAIN)
-    images, compared = held_out.first(NUM_COLUMNS), held_out.first(NUM_COMPARED)
-    rows, kls, errors = [], {}, {}
+    main = main_run(trained.scale)
+    images = trained.held_out(main).first(NUM_COLUMNS)
+    compared = trained.held_out(main).first(NUM_COMPARED)
+    rows, measures = [], {}
     curves, pictures = {}, [PictureRow("image", images.image)]
-    for kind, name in {_BEFORE: MAIN, ABLATION: ABLATION, CONTROL: CONTROL}.items():
-        scores = trained.scores(name)
-        kls[kind] = scores.kl
-        errors[kind] = trained.of_samplers(name, lambda s: error_of_f_z(s, compared))
-        rows.append(
-            _Figure7Row(
-                kind,
-                estimate(scores.kl),
-                estimate(scores.bound),
-                estimate(errors[kind]),
-            )
-        )
-        if kind != _BEFORE:
+    for kind, name in {BEFORE: main, ABLATION: ABLATION, CONTROL: CONTROL}.items():
+        measures[kind] = _measures(trained, name, compared)
+        bound = estimate(trained.scores(name).bound)
+        kl, error, alike = map(estimate, measures[kind])
+        rows.append(_Figure7Row(kind, kl, bound, error, alike))
+        if kind != BEFORE:
             for seed in trained.seeds(name):
                 curves[f"{kind}, seed {seed}"] = trained.curve(name, seed=seed)
         sampler = trained.sampler(name)
@@ -76,31 +89,47 @@ def figure7(trained: TrainedRuns) -> Report:
     chart = Chart("KL after joint training", "step", "bits/dim", curves)
     figure = stacked(draw_charts([chart]), rows_grid(pictures))
     title = "Figure 7: the auxiliary loss dropped after joint training"
-    return Report(title, rows, _figure7_claims(kls, errors), figure)
+    return Report(title, rows, figure7_claims(measures), figure)
+
+
+def _measures(trained: TrainedRuns, name: str, compared: Images) -> LossMeasures:
+    return LossMeasures(
+        trained.scores(name).kl,
+        trained.of_samplers(name, lambda sampler: error_of_f_z(sampler, compared)),
+        trained.of_samplers(name, _alike, finish=True),
+    )
+
+
+def _alike(sampler: Sampler) -> np.ndarray:
+    _, *samples = sampler.prior(NUM_FINISHED, _NUM_SAMPLES)
+    return alike_for_one_f_z(np.stack([row.images for row in samples]))
 
 
 def _pictures(
     kind: str, sampler: Sampler, reconstructions: list[PictureRow]
 ) -> list[PictureRow]:
-    drawn = {"image": reconstructions, "prior": sampler.prior(NUM_COLUMNS)}
+    prior = sampler.prior(NUM_COLUMNS, _NUM_SAMPLES)
     return [
         row._replace(caption=f"{kind}: {row.caption}, {source}")
-        for source, source_rows in drawn.items()
+        for source, source_rows in {"image": reconstructions, "prior": prior}.items()
         for row in source_rows
     ]
 
 
-def _figure7_claims(
-    kls: dict[str, np.ndarray], errors: dict[str, np.ndarray]
-) -> list[Claim]:
-    """The claims from the KLs and the errors of f(z), [S,N], by kind of run."""
+def figure7_claims(measures: Mapping[str, LossMeasures]) -> list[Claim]:
+    """Returns the claims of Figure 7.
+
+    Args:
+      measures: of `BEFORE`, `ABLATION` and `CONTROL`.
+    """
+    before, ablation = measures[BEFORE], measures[ABLATION]
     return [
         Claim(
             "Without the auxiliary loss the KL falls to about zero (a twentieth)",
             [
                 below(
                     f"KL of the ablation - {_ABOUT_ZERO} KL before",
-                    kls[ABLATION] - _ABOUT_ZERO * kls[_BEFORE],
+                    ablation.kl - _ABOUT_ZERO * before.kl,
                 )
             ],
         ),
@@ -109,7 +138,7 @@ def _figure7_claims(
             [
                 above(
                     "KL of the control - 0.5 KL before",
-                    kls[CONTROL] - 0.5 * kls[_BEFORE],
+                    measures[CONTROL].kl - 0.5 * before.kl,
                 )
             ],
         ),
@@ -118,11 +147,26 @@ def _figure7_claims(
             [
                 above(
                     "error of the ablation - 2 times the error before",
-                    errors[ABLATION] - 2 * errors[_BEFORE],
+                    ablation.error - 2 * before.error,
                 )
             ],
         ),
+        _independence(before.alike, ablation.alike),
     ]
+
+
+def _independence(before: np.ndarray, after: np.ndarray) -> Claim:
+    return Claim(
+        "Without the auxiliary loss samples become independent of f(z) (likeness of "
+        "samples of one f(z), RMS levels, falls to a tenth)",
+        [
+            above("likeness before", before),
+            below(
+                f"likeness of the ablation - {_INDEPENDENT} likeness before",
+                after - _INDEPENDENT * before,
+            ),
+        ],
+    )
 
 
 def baselines(trained: TrainedRuns) -> Report:
@@ -137,15 +181,29 @@ def baselines(trained: TrainedRuns) -> Report:
         curves[title] = trained.curve(name)
         finished = trained.sampler(name).reconstruct(images)[-1]
         pictures.append(finished._replace(caption=title))
-    with_loss, without = kls[WITH_LOSS.title], kls[WITHOUT_LOSS.title]
-    claims = [
+    figure = stacked(
+        draw_charts([Chart("KL from scratch", "step", "bits/dim", curves)]),
+        rows_grid(pictures),
+    )
+    title = "Baselines: other remedies instead of the auxiliary loss"
+    return Report(title, rows, baselines_claims(kls), figure)
+
+
+def baselines_claims(kls: Mapping[str, np.ndarray]) -> list[Claim]:
+    """Returns the claims about models from scratch.
+
+    Args:
+      kls: [S,N] bits/dim, by the titles of `BASELINES`.
+    """
+    with_loss = kls[WITH_LOSS.title]
+    return [
         Claim(
             "From scratch too, the KL without the auxiliary loss is about zero (a "
             "twentieth of the KL with it)",
             [
                 below(
                     f"KL without - {_ABOUT_ZERO} KL with",
-                    without - _ABOUT_ZERO * with_loss,
+                    kls[WITHOUT_LOSS.title] - _ABOUT_ZERO * with_loss,
                 )
             ],
         ),
@@ -159,9 +217,3 @@ def baselines(trained: TrainedRuns) -> Report:
             ],
         ),
     ]
-    figure = stacked(
-        draw_charts([Chart("KL from scratch", "step", "bits/dim", curves)]),
-        rows_grid(pictures),
-    )
-    title = "Baselines: other remedies instead of the auxiliary loss"
-    return Report(title, rows, claims, figure)

@@ -1,13 +1,39 @@
-"""Claims of the paper, and the rule by which our numbers hold them."""
+"""Claims of the paper, and the rule by which our numbers hold them.
+
+A claim says that several quantities lie above or below limits, all of them. Its verdict
+errs rarely, on either side:
+
+- "held" is wrong with probability ERROR at most. It is said if the 95 % interval of
+  every quantity lies on the side that the claim says. If the claim is false, one
+  quantity lies on the other side or at its limit, and that one's interval misses it
+  with probability 0.025; so no correction for the number of quantities is needed
+  (intersection-union test, Berger 1982).
+- "not held" is wrong with probability ERROR at most. It is said if the interval of one
+  of m quantities lies on the other side, where the interval leaves out ERROR / m at
+  that end: with m quantities there are m chances to err (Bonferroni; the procedure of
+  Holm 1979 finds at least one such quantity in exactly the same cases).
+- Else, and where a value is not finite, it is undecided.
+
+The probabilities are those of one claim, as far as Student's t describes the means.
+With one training they are about these weights, not about other trainings.
+"""
 
 import dataclasses
 import enum
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from agave_tf.evaluation.estimate import Estimate, estimate
+from agave_tf.evaluation.estimate import COVERAGE, Estimate, Interval, estimate
+
+# The probability of a false verdict, of either kind; a 95 % interval leaves out as much
+# at each end.
+ERROR = (1 - COVERAGE) / 2
+# Number of the rule above, stored beside verdicts. Rule 1, of version 0.2, said "not
+# held" without correction, and decided on numbers that are not finite.
+RULE = 2
 
 
 class Verdict(enum.Enum):
@@ -29,20 +55,65 @@ class Comparison(NamedTuple):
     limit: float
     is_above: bool  # whether the claim says above; else below
 
-    @property
-    def verdict(self) -> Verdict:
-        """Held or not held if the interval is on one side of the limit."""
-        low, high = self.estimate.low, self.estimate.high
-        if low < self.limit < high or low == high == self.limit:
-            return Verdict.UNDECIDED
-        is_above = low >= self.limit
-        return Verdict.HELD if is_above == self.is_above else Verdict.NOT_HELD
+    def corrected(self, num_comparisons: int) -> Interval:
+        """Returns the interval by which one of so many comparisons is not held."""
+        return self.estimate.interval(1 - 2 * ERROR / num_comparisons)
 
-    def __str__(self) -> str:
-        mean, low, high = self.estimate.mean, self.estimate.low, self.estimate.high
-        side = "above" if self.is_above else "below"
-        shown = f"{self.quantity} {mean:.4f} [{low:.4f}, {high:.4f}]"
-        return f"{shown}, {side} {self.limit:g}?"
+    def verdict(self, num_comparisons: int = 1) -> Verdict:
+        """Decides the comparison.
+
+        Args:
+          num_comparisons: how many comparisons its claim makes.
+        """
+        if self._is_beyond(Interval(self.estimate.low, self.estimate.high), True):
+            return Verdict.HELD
+        if self._is_beyond(self.corrected(num_comparisons), False):
+            return Verdict.NOT_HELD
+        return Verdict.UNDECIDED
+
+    def _is_beyond(self, interval: Interval, claimed: bool) -> bool:
+        """Whether an interval lies on the claimed side of the limit, or the other."""
+        if not math.isfinite(self.estimate.mean):
+            return False
+        if self.is_above == claimed:
+            return interval.low > self.limit
+        return interval.high < self.limit
+
+    def as_json(self, num_comparisons: int) -> dict[str, Any]:
+        """Returns the comparison, one of so many of a claim, as JSON can hold it."""
+        corrected = self.corrected(num_comparisons)
+        return {
+            "quantity": self.quantity,
+            "must_be": "above" if self.is_above else "below",
+            "limit": self.limit,
+            "verdict": self.verdict(num_comparisons).value,
+            **self.estimate._asdict(),
+            "corrected_low": corrected.low,
+            "corrected_high": corrected.high,
+        }
+
+
+def shown_comparison(stored: Mapping[str, Any]) -> str:
+    """Returns a comparison as a line of text, from the form that JSON holds."""
+    asked = f"{stored['must_be']} {stored['limit']:g}?"
+    not_finite = stored.get("num_not_finite", 0)
+    if not_finite:
+        num_values = stored["num_images"] * stored["num_seeds"]
+        shown = f"not finite in {not_finite} of {num_values} values"
+    else:
+        ends = _ends(stored["low"], stored["high"])
+        mean = math.nan if stored["mean"] is None else stored["mean"]
+        shown = f"{mean:.4f} {ends}"
+        if "corrected_low" in stored:  # Rule 1 had none.
+            corrected = _ends(stored["corrected_low"], stored["corrected_high"])
+            shown += f", corrected {corrected}" if corrected != ends else ""
+    return f"{stored['quantity']} {shown}, {asked} {stored['verdict']}"
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    # JSON holds no infinity.
+    low, high = -math.inf if low is None else low, math.inf if high is None else high
+    return f"[{low:.4f}, {high:.4f}]"
 
 
 def above(quantity: str, values: np.ndarray, limit: float = 0.0) -> Comparison:
@@ -65,18 +136,22 @@ def below(quantity: str, values: np.ndarray, limit: float = 0.0) -> Comparison:
 class Claim:
     """A statement of the paper and the comparisons that it makes of our numbers.
 
-    It is held if every comparison is, and not held if one is not: that is, if the 95 %
-    interval of every quantity lies on the side that the claim says, or that of one on
-    the other side. Otherwise it is undecided.
+    It is held if every comparison is, and not held if one is not, by the rule of this
+    module. Otherwise it is undecided.
     """
 
     text: str
     comparisons: Sequence[Comparison]
 
     @property
+    def verdicts(self) -> list[Verdict]:
+        """The verdict of every comparison, among as many as the claim has."""
+        return [c.verdict(len(self.comparisons)) for c in self.comparisons]
+
+    @property
     def verdict(self) -> Verdict:
         """What our numbers say of the claim."""
-        verdicts = {comparison.verdict for comparison in self.comparisons}
+        verdicts = self.verdicts
         for verdict in (Verdict.NOT_HELD, Verdict.UNDECIDED):
             if verdict in verdicts:
                 return verdict
@@ -92,19 +167,17 @@ class Claim:
         """The number of images on which the models are compared."""
         return min(c.estimate.num_images for c in self.comparisons)
 
+    @property
+    def shown_comparisons(self) -> list[str]:
+        """A line of text for every comparison."""
+        return [shown_comparison(c) for c in self.as_json()["comparisons"]]
+
     def as_json(self) -> dict[str, Any]:
         """The claim in a form that JSON can hold."""
+        count = len(self.comparisons)
         return {
             "text": self.text,
             "verdict": self.verdict.value,
-            "comparisons": [
-                {
-                    "quantity": comparison.quantity,
-                    "must_be": "above" if comparison.is_above else "below",
-                    "limit": comparison.limit,
-                    "verdict": comparison.verdict.value,
-                    **comparison.estimate._asdict(),
-                }
-                for comparison in self.comparisons
-            ],
+            "rule": RULE,
+            "comparisons": [c.as_json(count) for c in self.comparisons],
         }

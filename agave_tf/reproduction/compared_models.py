@@ -2,13 +2,12 @@
 
 from typing import Any, NamedTuple
 
+from agave_tf.reproduction.scales import Scale
+
 # Lucas & Verbeek 2018: Figures 3 and 4, and Table 1 for 12.
 LAMBDAS = (1, 2, 4, 8, 12)
 # Figure 8.
 COLOR_LEVELS = (256, 128, 64, 32, 16, 8)
-# Lambda of the figures that show one model, or several auxiliary images. Ours; the
-# paper takes 8 in Figures 5 and 8.
-MAIN_LAMBDA = 4
 
 
 def seeded(name: str, seed: int) -> str:
@@ -21,9 +20,35 @@ def lambda_run(weight: int) -> str:
     return f"joint_lambda_{weight}"
 
 
-def levels_run(levels: int) -> str:
+def main_run(scale: Scale) -> str:
+    """Returns the name of the joint run that stands for AGAVE where one is shown."""
+    return lambda_run(scale.main_lambda)
+
+
+def levels_run(levels: int, scale: Scale) -> str:
     """Returns the name of the joint run whose y has this number of colour levels."""
-    return MAIN if levels == 256 else f"joint_levels_{levels}"
+    return main_run(scale) if levels == 256 else f"joint_levels_{levels}"
+
+
+def full_size(scale: Scale) -> dict[int, str]:
+    """Returns the runs whose y has the size of x, by its number of colour levels."""
+    return {levels: levels_run(levels, scale) for levels in COLOR_LEVELS}
+
+
+def reduced_run(factor: int, scale: Scale) -> str:
+    """Returns the name of the joint run whose y is smaller by this factor."""
+    return f"joint_levels_{scale.reduced_levels}_downsampled_{factor}"
+
+
+def auxiliaries(scale: Scale) -> dict[str, str]:
+    """Returns the runs with other auxiliary images, by their name in Figure 9."""
+    reduced = f"{scale.reduced_levels} levels"
+    return {
+        "gray, 16 levels": "joint_gray_16",
+        "32 levels": levels_run(32, scale),
+        f"{reduced}, half size": reduced_run(2, scale),
+        f"{reduced}, quarter size": reduced_run(4, scale),
+    }
 
 
 # Table 1.
@@ -33,17 +58,14 @@ TABLE1 = {
     "PixelCNN++ alone, as many steps as AGAVE's": "longer_pixel_cnn",
     f"AGAVE, lambda {LAMBDAS[-1]}": lambda_run(LAMBDAS[-1]),
 }
-MAIN = lambda_run(MAIN_LAMBDA)
-# Runs that continue `MAIN`: without the auxiliary loss, and with it for as many steps.
-ABLATION, CONTROL = "ablation", "control"
-# Runs with other auxiliary images, by their name in Figure 9. Ours: the reduced sizes
-# have 32 colour levels, where the paper has 256, so that only the size is compared.
-AUXILIARIES = {
-    "gray, 16 levels": "joint_gray_16",
-    "32 levels": levels_run(32),
-    "32 levels, half size": "joint_levels_32_downsampled_2",
-    "32 levels, quarter size": "joint_levels_32_downsampled_4",
+FIGURE2 = {
+    "VAE": "pretrain_vae",
+    "PixelCNN++": "pretrain_pixel_cnn",
+    "AGAVE": lambda_run(LAMBDAS[-1]),
 }
+# Runs that continue the main run: without the auxiliary loss, and with it for as many
+# steps.
+ABLATION, CONTROL = "ablation", "control"
 
 
 class Baseline(NamedTuple):
@@ -91,16 +113,24 @@ class ProbedRun(NamedTuple):
     has_auxiliary_loss: bool
 
 
-PROBED = (
-    ProbedRun("VAE alone", "pretrain_vae", True),
-    *(
-        ProbedRun(f"AGAVE, lambda {weight}", lambda_run(weight), True)
-        for weight in (1, MAIN_LAMBDA, 12)
-    ),
-    ProbedRun("its control", CONTROL, True),
-    ProbedRun("its ablation", ABLATION, False),
-    *(ProbedRun(f"from scratch, {b.title}", b.run, b is WITH_LOSS) for b in BASELINES),
-)
+def probed_runs(scale: Scale) -> list[ProbedRun]:
+    """Returns the runs that are probed, in the order of the table."""
+    scratch = [
+        ProbedRun(
+            f"from scratch, {baseline.title}", baseline.run, baseline is WITH_LOSS
+        )
+        for baseline in BASELINES
+    ]
+    return [
+        ProbedRun("VAE alone", "pretrain_vae", True),
+        *(
+            ProbedRun(f"AGAVE, lambda {weight}", lambda_run(weight), True)
+            for weight in (1, scale.main_lambda, 12)
+        ),
+        ProbedRun("its control", CONTROL, True),
+        ProbedRun("its ablation", ABLATION, False),
+        *scratch,
+    ]
 
 
 class LongRun(NamedTuple):

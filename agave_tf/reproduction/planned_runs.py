@@ -15,11 +15,10 @@ from agave_tf.reproduction.compared_models import (
     LAMBDAS,
     LONG_RUNS,
     LONGER_BY,
-    MAIN,
-    MAIN_LAMBDA,
     TABLE1,
     Baseline,
     LongRun,
+    main_run,
     seeded,
 )
 from agave_tf.reproduction.scales import Scale
@@ -72,7 +71,7 @@ class PlannedRun(NamedTuple):
         )
 
 
-def planned_runs() -> dict[str, PlannedRun]:
+def planned_runs(scale: Scale) -> dict[str, PlannedRun]:
     """Returns the run of seed 0 by name; each comes after the runs it starts from."""
     runs = [
         PlannedRun("pretrain_vae", "pretrain_vae"),
@@ -86,13 +85,9 @@ def planned_runs() -> dict[str, PlannedRun]:
         ),
         *(_joint(f"lambda_{weight}", kl_weight=weight) for weight in LAMBDAS),
     ]
-    runs += _after_joint()
-    for levels in COLOR_LEVELS[1:]:
-        runs += _auxiliary(f"levels_{levels}", num_color_levels=levels)
-    runs += _auxiliary("gray_16", auxiliary_color="gray", num_color_levels=16)
-    for factor in (2, 4):
-        settings = {"auxiliary_downsampling": factor, "num_color_levels": 32}
-        runs += _auxiliary(f"levels_32_downsampled_{factor}", **settings)
+    runs += _after_joint(scale)
+    for name, settings in _auxiliary_images(scale).items():
+        runs += _auxiliary(name, scale.main_lambda, settings)
     runs += [_from_scratch(baseline) for baseline in BASELINES]
     runs += [_long(run) for run in LONG_RUNS]
     runs += [
@@ -107,21 +102,37 @@ def _joint(name: str, vae: str = "pretrain_vae", **settings: Any) -> PlannedRun:
     return PlannedRun(f"joint_{name}", "joint", settings, sources)
 
 
-def _auxiliary(name: str, **settings: Any) -> list[PlannedRun]:
+def _auxiliary_images(scale: Scale) -> dict[str, dict[str, Any]]:
+    """The settings of the auxiliary images of Figures 8 and 9, by name."""
+    levels = scale.reduced_levels
+    return {
+        **{f"levels_{n}": {"num_color_levels": n} for n in COLOR_LEVELS[1:]},
+        "gray_16": {"auxiliary_color": "gray", "num_color_levels": 16},
+        **{
+            f"levels_{levels}_downsampled_{factor}": {
+                "auxiliary_downsampling": factor,
+                "num_color_levels": levels,
+            }
+            for factor in (2, 4)
+        },
+    }
+
+
+def _auxiliary(name: str, kl_weight: int, settings: dict[str, Any]) -> list[PlannedRun]:
     """A VAE with another auxiliary image, and the joint run that starts from it."""
     vae = PlannedRun(f"pretrain_vae_{name}", "pretrain_vae", settings)
-    return [vae, _joint(name, vae.name, kl_weight=MAIN_LAMBDA, **settings)]
+    return [vae, _joint(name, vae.name, kl_weight=kl_weight, **settings)]
 
 
-def _after_joint() -> list[PlannedRun]:
+def _after_joint(scale: Scale) -> list[PlannedRun]:
     """The ablation, and its control with as many steps and the auxiliary loss."""
-    source = {"init_from": MAIN}
+    source = {"init_from": main_run(scale)}
     return [
         PlannedRun(ABLATION, "ablation", {}, source),
         PlannedRun(
             CONTROL,
             "joint",
-            {"kl_weight": MAIN_LAMBDA},
+            {"kl_weight": scale.main_lambda},
             source,
             steps_of=("ablation",),
         ),

@@ -1,11 +1,14 @@
 """A table of how much a linear classifier can tell from the latents of each model."""
 
 import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
 
 from agave_tf.errors import InputError
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.reproduction.claim import Claim, above
-from agave_tf.reproduction.compared_models import PROBED
+from agave_tf.reproduction.compared_models import ProbedRun, probed_runs
 from agave_tf.reproduction.report import Report, column, headings_of
 from agave_tf.reproduction.trained_runs import TrainedRuns
 
@@ -38,32 +41,41 @@ def probe(trained: TrainedRuns) -> Report:
     Raises:
       InputError: the images have no labels.
     """
-    if trained.held_out(PROBED[0].run).label is None:
+    models = probed_runs(trained.scale)
+    if trained.held_out(models[0].run).label is None:
         raise InputError(
             "`artifact` probe must have a `dataset` with labels; this one has none."
         )
-    rows = []
-    for title, name, has_auxiliary_loss in PROBED:
-        scores = trained.scores(name)
+    rows, drawn = [], {}
+    for probed in models:
+        scores = trained.scores(probed.run)
         accuracies = {
             field: estimate(scores.probe[features])
             for field, features in headings_of(_Accuracies).items()
         }
         kl = estimate(scores.kl)
-        rows.append(_Row(title, has_auxiliary_loss, kl, **accuracies))
-    drawn = {p: trained.scores(p.run).probe["z, drawn"] for p in PROBED}
-    worst = min(
-        (p for p in PROBED if p.has_auxiliary_loss), key=lambda p: drawn[p].mean()
-    )
-    claim = Claim(
-        "Drawn latents tell classes better in every model trained with the auxiliary "
-        "loss than in any without (accuracy)",
-        [
-            above(f"{worst.title} - {other.title}", drawn[worst] - drawn[other])
-            for other in PROBED
-            if not other.has_auxiliary_loss
-        ],
-    )
-    return Report(
-        "Probe: accuracy of a linear classifier on the latents", rows, [claim]
-    )
+        rows.append(_Row(probed.title, probed.has_auxiliary_loss, kl, **accuracies))
+        drawn[probed] = scores.probe["z, drawn"]
+    title = "Probe: accuracy of a linear classifier on the latents"
+    return Report(title, rows, probe_claims(drawn))
+
+
+def probe_claims(drawn: Mapping[ProbedRun, np.ndarray]) -> list[Claim]:
+    """Returns the claim about every pair of models with and without auxiliary loss.
+
+    Args:
+      drawn: [S,N], 1 where the classifier of drawn latents is right, else 0.
+    """
+    with_loss = [probed for probed in drawn if probed.has_auxiliary_loss]
+    without = [probed for probed in drawn if not probed.has_auxiliary_loss]
+    return [
+        Claim(
+            "Drawn latents tell classes better in every model trained with the "
+            "auxiliary loss than in any without (accuracy)",
+            [
+                above(f"{one.title} - {other.title}", drawn[one] - drawn[other])
+                for one in with_loss
+                for other in without
+            ],
+        )
+    ]

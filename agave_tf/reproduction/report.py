@@ -83,31 +83,8 @@ class Report:
         for claim in self.claims:
             counts = f"{claim.num_images} images, {claim.num_seeds} seeds"
             lines.append(f"- {claim.text}: **{claim.verdict.value}** ({counts})")
-            lines += [f"  - {comparison}" for comparison in claim.comparisons]
+            lines += [f"  - {line}" for line in claim.shown_comparisons]
         return "\n".join(lines) + "\n"
-
-
-def claims_table(reports: Mapping[str, Report]) -> str:
-    """Returns a table in Markdown of every claim, its intervals and its verdict.
-
-    Args:
-      reports: the reports by their name.
-    """
-    lines = ["## Claims, with 95 % intervals", ""]
-    columns = ["", "claim", "verdict", "images", "seeds", "intervals"]
-    lines += [_line(columns), _line(["---"] * len(columns))]
-    for name, report in reports.items():
-        for claim in report.claims:
-            cells = [
-                name,
-                claim.text,
-                claim.verdict.value,
-                str(claim.num_images),
-                str(claim.num_seeds),
-                "<br>".join(map(str, claim.comparisons)),
-            ]
-            lines.append(_line(cells))
-    return "\n".join(lines) + "\n"
 
 
 def _line(cells: list[str]) -> str:
@@ -116,6 +93,9 @@ def _line(cells: list[str]) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, Estimate):
+        if value.num_not_finite:
+            num_values = value.num_images * value.num_seeds
+            return f"not finite ({value.num_not_finite} of {num_values} values)"
         errors = (value.image_error, value.seed_error)
         shown = [f"{value.mean:.4f}"]
         shown += [f"{error:.4f}" for error in errors if not math.isnan(error)]

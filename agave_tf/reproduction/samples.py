@@ -5,23 +5,20 @@ import numpy as np
 from agave_tf.pictures.picture_row import rows_grid
 from agave_tf.pictures.rows import Sampler
 from agave_tf.reproduction.claim import Claim, above
-from agave_tf.reproduction.compared_models import LAMBDAS, MAIN, lambda_run
-from agave_tf.reproduction.picture_comparison import NUM_COLUMNS, rms_difference
+from agave_tf.reproduction.compared_models import FIGURE2, main_run
+from agave_tf.reproduction.picture_comparison import (
+    NUM_COLUMNS,
+    NUM_FINISHED,
+    nearer_to_own,
+)
 from agave_tf.reproduction.report import Report
 from agave_tf.reproduction.trained_runs import TrainedRuns
-
-# Samples that Figure 5 compares with f(z), of every training.
-_NUM_DRAWN = 64
 
 
 def figure2(trained: TrainedRuns) -> Report:
     """Makes Figure 2: samples of the VAE, of the PixelCNN++, and of AGAVE."""
     pictures = []
-    for title, name in (
-        ("VAE", "pretrain_vae"),
-        ("PixelCNN++", "pretrain_pixel_cnn"),
-        ("AGAVE", lambda_run(LAMBDAS[-1])),
-    ):
+    for title, name in FIGURE2.items():
         drawn = trained.sampler(name).prior(NUM_COLUMNS)
         pictures += [row._replace(caption=f"{title} {row.caption}") for row in drawn]
     title = (
@@ -32,27 +29,41 @@ def figure2(trained: TrainedRuns) -> Report:
 
 def figure5(trained: TrainedRuns) -> Report:
     """Makes Figure 5: ten samples of the PixelCNN++ for each f(z)."""
-    pictures = trained.sampler(MAIN).prior(NUM_COLUMNS, num_samples=10)
-    nearer = trained.of_samplers(MAIN, _nearer_to_own, finish=True)
-    claim = Claim(
-        "Samples respect f(z): they are nearer to their own than to another (RMS, "
-        "levels)",
-        [above("distance to another - to their own", nearer)],
-    )
-    title = "Figure 5: f(z), and ten samples from each"
-    return Report(title, claims=[claim], figure=rows_grid(pictures))
+    name = main_run(trained.scale)
+    pictures = trained.sampler(name).prior(NUM_COLUMNS, num_samples=10)
+    nearer = trained.of_samplers(name, _nearer_to_own, finish=True)
+    title = f"Figure 5: f(z), and ten samples from each, {_lambda(trained)}"
+    return Report(title, claims=figure5_claims(nearer), figure=rows_grid(pictures))
 
 
 def _nearer_to_own(sampler: Sampler) -> np.ndarray:
-    """How much nearer every sample is to its own f(z) than to another one, [N]."""
-    f_z, sample = sampler.prior(_NUM_DRAWN)
-    other = f_z._replace(images=np.roll(f_z.images, 1, axis=0))
-    return rms_difference(other, sample) - rms_difference(f_z, sample)
+    f_z, sample = sampler.prior(NUM_FINISHED)
+    return nearer_to_own(f_z.images, sample.images)
+
+
+def figure5_claims(nearer: np.ndarray) -> list[Claim]:
+    """Returns the claim of Figure 5.
+
+    Args:
+      nearer: [S,P], as `nearer_to_own` gives it.
+    """
+    return [
+        Claim(
+            "Samples respect f(z): they are nearer to their own than to another (RMS, "
+            "levels)",
+            [above("distance to another - to their own", nearer)],
+        )
+    ]
 
 
 def figure6(trained: TrainedRuns) -> Report:
     """Makes Figure 6: interpolations between pairs of held-out images along z."""
-    pairs = trained.held_out(MAIN).first(NUM_COLUMNS, multiple_of=2)
-    pictures = trained.sampler(MAIN).interpolate(pairs)
-    title = "Figure 6: from one image to another, along z"
+    name = main_run(trained.scale)
+    pairs = trained.held_out(name).first(NUM_COLUMNS, multiple_of=2)
+    pictures = trained.sampler(name).interpolate(pairs)
+    title = f"Figure 6: from one image to another, along z, {_lambda(trained)}"
     return Report(title, figure=rows_grid(pictures))
+
+
+def _lambda(trained: TrainedRuns) -> str:
+    return f"lambda {trained.scale.main_lambda}"

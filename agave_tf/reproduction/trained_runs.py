@@ -10,7 +10,7 @@ import numpy as np
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.pictures.rows import Sampler
-from agave_tf.reproduction.compared_models import PROBED, seeded
+from agave_tf.reproduction.compared_models import probed_runs, seeded
 from agave_tf.reproduction.planned_runs import planned_runs
 from agave_tf.reproduction.scales import Scale
 from agave_tf.runs.evaluate_run import evaluate_run
@@ -36,6 +36,14 @@ class Scores(NamedTuple):
     probe: dict[str, np.ndarray]
 
     @property
+    def bounds(self) -> dict[str, np.ndarray]:
+        """Both bounds by name; Figures 4 and 8 of the paper show the first one."""
+        return {
+            "single-sample bound": self.bits_per_dim,
+            "importance-weighted bound": self.bound,
+        }
+
+    @property
     def kl(self) -> np.ndarray:
         """The KL, unweighted."""
         return self.parts["kl"]
@@ -49,6 +57,11 @@ class Scores(NamedTuple):
     def auxiliary_reconstruction(self) -> np.ndarray:
         """-ln p(y|z) in bits per dimension of y."""
         return self.parts["auxiliary_reconstruction"]
+
+    @property
+    def vae(self) -> np.ndarray:
+        """The bound of the VAE, of a model whose y has the size of x."""
+        return self.auxiliary_reconstruction + self.kl
 
 
 class TrainedRuns:
@@ -65,7 +78,7 @@ class TrainedRuns:
         self.directory, self.scale = directory, scale
         self._held_out: Images | None = None
         self._scores: dict[tuple[str, int], Scores] = {}
-        self._planned = planned_runs()
+        self._planned = planned_runs(scale)
         self._weights: dict[str, str] = {}  # fingerprints of opened runs, by path
 
     def path(self, name: str) -> str:
@@ -103,7 +116,7 @@ class TrainedRuns:
     def scores(self, name: str, all_seeds: bool = False) -> Scores:
         """Returns the scores of a run, which is evaluated if they are not stored yet.
 
-        Runs of `PROBED` are probed too, if the images have labels.
+        Runs of `probed_runs` are probed too, if the images have labels.
 
         Args:
           name: the run.
@@ -153,7 +166,7 @@ class TrainedRuns:
         return evaluate_run(run, model, images, settings).bits_of_images
 
     def _evaluation(self, name: str) -> EvaluationSettings:
-        is_probed = any(name == probed.run for probed in PROBED)
+        is_probed = any(name == probed.run for probed in probed_runs(self.scale))
         label = self.held_out(name).label if is_probed else None
         has_labels = label is not None and bool((label >= 0).any())
         return dataclasses.replace(self.scale.evaluation, probe=has_labels)

@@ -38,7 +38,7 @@ class Workspace:
         self._planned = {
             run.name: run
             for seed in range(scale.num_seeds + scale.more_for_table1)
-            for planned in planned_runs().values()
+            for planned in planned_runs(scale).values()
             if seed < planned.num_seeds(scale)
             for run in [planned.with_seed(seed)]
         }
@@ -112,7 +112,8 @@ class Workspace:
 
     def _own_settings(self, run: PlannedRun) -> list[str]:
         """Returns the flags in which a run differs from the preset."""
-        settings = {"stage": run.stage, **run.settings}
+        of_scale = {} if run.preset else self.scale.settings
+        settings = {"stage": run.stage, **of_scale, **run.settings}
         if run.steps_of or run.steps_factor > 1:
             settings[f"{run.stage}_steps"] = self._num_steps(run)
         if run.num_evaluations:

@@ -17,6 +17,7 @@ import tensorflow as tf
 from command_process import Command, refused
 
 from agave_tf.data.image_set import Images
+from agave_tf.errors import InputError
 from agave_tf.evaluation.estimate import estimate
 from agave_tf.pictures.picture_row import PictureRow
 from agave_tf.reproduction import trained_runs
@@ -168,6 +169,24 @@ def test_a_run_is_trained_again_only_for_what_determines_it(
     del started[:]
     workspace.train(["joint_lambda_12"])
     assert [job.name for job in started] == ["joint_lambda_12"] * (not is_trained)
+
+
+def test_a_run_whose_preset_changed_while_it_trained_does_not_count_as_trained(
+    tmp_path, monkeypatch
+):
+    """It counted as trained with settings that it may not have read."""
+    started = []
+    monkeypatch.setattr(workspaces, "run_jobs", lambda jobs, _: started.extend(jobs))
+    workspace = Workspace(str(tmp_path), SCALES["toy"], "")
+    workspace.train(["pretrain_vae"])
+    read = workspaces.read_flag_file
+    monkeypatch.setattr(
+        workspaces, "read_flag_file", lambda name: [*read(name), "--learning_rate=1"]
+    )
+    os.makedirs(workspace.trained.path("pretrain_vae"))
+    with pytest.raises(InputError, match="must stay as it is .* has changed"):
+        started[0].finished(1.0)
+    assert not os.listdir(workspace.trained.path("pretrain_vae"))
 
 
 @pytest.mark.parametrize("content", [[], {}, {"settings": 5}, {"settings": [5]}, "x"])

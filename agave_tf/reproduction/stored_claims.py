@@ -5,10 +5,8 @@ import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from agave_tf.checked_json import read_json
 from agave_tf.reproduction.claim import ERROR, RULE, shown_comparison
-
-# Bytes of the largest file that is read; a report has some ten thousand.
-_MAX_BYTES = 4_000_000
 
 
 class _Stored(NamedTuple):
@@ -61,11 +59,7 @@ _RULE_TEXT = (
 
 
 def _read(directory: str, name: str) -> _Stored:
-    with open(os.path.join(directory, f"{name}.json"), "rb") as file:
-        content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise ValueError(f"more than {_MAX_BYTES} bytes")
-    stored = json.loads(content)
+    stored = read_json(os.path.join(directory, f"{name}.json")).value
     lines = [_claim_line(name, claim) for claim in stored["claims"]]
     return _Stored(lines, _in_one_line(json.dumps(stored["made_from"])))
 

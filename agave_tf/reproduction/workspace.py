@@ -94,7 +94,8 @@ class Workspace:
           at_once: the largest number of runs that train side by side.
 
         Raises:
-          InputError: a run refused its settings or its data.
+          InputError: a run refused its settings or its data, or its preset has changed
+            while it was trained.
           JobFailed: a run failed for another reason.
           Stopped: a signal came; the runs have saved their state.
         """
@@ -103,7 +104,9 @@ class Workspace:
                 run.name,
                 self.command(run),
                 after=set(run.sources.values()),
-                finished=functools.partial(self._mark_trained, run),
+                finished=functools.partial(
+                    self._mark_trained, run, self._identity(run)
+                ),
             )
             for run in self.needed(names)
             if not self._is_trained(run)
@@ -160,8 +163,21 @@ class Workspace:
             *(self._stages(self._planned[name]) for name in run.sources.values())
         )
 
-    def _mark_trained(self, run: PlannedRun, seconds: float) -> None:
-        content = {"seconds": round(seconds, 1), "settings": self._identity(run)}
+    def _mark_trained(
+        self, run: PlannedRun, identity: list[str], seconds: float
+    ) -> None:
+        """Notes that a run is trained, with the settings `identity` that it began with.
+
+        Raises:
+          InputError: its preset has changed since: which one it read is not known.
+        """
+        if self._identity(run) != identity:
+            preset = find_flag_file(run.preset or self.scale.preset)
+            raise InputError(
+                f"The preset {preset} must stay as it is while its runs are trained, "
+                f"and it has changed. {run.name} does not count as trained."
+            )
+        content = {"seconds": round(seconds, 1), "settings": identity}
         write_text(self._marker(run), json.dumps(content, indent=2) + "\n")
 
     def _identity(self, run: PlannedRun) -> list[str]:

@@ -190,5 +190,5 @@ def test_a_required_flag_is_asked_for_by_its_name():
 def test_wrong_settings_in_python_suggest_the_near_one():
     with pytest.raises(InputError, match="No such setting: `joint_stepz`. Did you mea"):
         config_from_settings({"joint_stepz": 3})
-    with pytest.raises(InputError, match="or interpolate|Did you mean interpolate?"):
+    with pytest.raises(InputError, match="got 'interpolat'. Did you mean interpolate"):
         PictureSettings(mode="interpolat")

@@ -10,6 +10,9 @@ from absl import flags
 from agave_tf import errors
 from agave_tf.commands import (
     _shown_on,
+    benchmark,
+    compress,
+    decompress,
     evaluate,
     export,
     import_openai,
@@ -18,6 +21,11 @@ from agave_tf.commands import (
     train,
 )
 from agave_tf.commands.running import Failure, failure_of
+
+COMMANDS = [
+    *(train, evaluate, sample, compress, decompress),
+    *(export, import_openai, reproduce, benchmark),
+]
 
 
 @pytest.mark.parametrize(
@@ -62,14 +70,15 @@ def test_a_full_disk_is_named_even_if_the_error_has_no_words():
     assert failure_of(tf.errors.UnknownError(None, None, "something else")) is None
 
 
-@pytest.mark.parametrize(
-    "command", [train, evaluate, sample, export, import_openai, reproduce]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_flags_of_commands_do_not_meet_in_one_process(command):
-    for _ in range(2):
-        values = flags.FlagValues()
+    of_process = set(flags.FLAGS)
+    first, second = flags.FlagValues(), flags.FlagValues()
+    for values in (first, second):
         command.define_flags(values)
-        assert len(values) > 1
+    assert set(flags.FLAGS) == of_process
+    assert len(first) > 1 and set(first) == set(second)
+    assert not any(first[name] is second[name] for name in first)
 
 
 def test_a_command_runs_in_process_with_flags_of_its_own(tmp_path):

@@ -251,7 +251,7 @@ def test_missing_and_foreign_run_directories_are_refused(runs, tmp_path):
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "config.json").write_text('{"model": "something else"}')
     refused("there is no directory", "evaluate", f"--run_dir={tmp_path}/nowhere")
-    refused("is something else", "evaluate", f"--run_dir={tmp_path}/foreign")
+    refused("`stage` must be one of", "evaluate", f"--run_dir={tmp_path}/foreign")
     refused("Did you mean", "evaluate", f"--run_dir={runs}")
     refused("has none", "train", SMOKE, "--stage=joint", f"--run_dir={ROOT}")
     refused(

@@ -77,12 +77,11 @@ def train_stage(
     data.test.check_labels(num_classes, "the held-out part")
     run = RunDirectory(run_dir, stage, config, data.train.shape)
     if existing:
-        check_same_data(existing, data.record)
+        record = check_same_data(existing, data.record)
         run = dataclasses.replace(
             run,
             sources=existing.sources,
-            # A run of version 0.1 stays one, with the images that it held out.
-            data=existing.data,
+            data=record,
             changes=existing.changes + changed_midway(stage, existing.config, config),
         )
     else:

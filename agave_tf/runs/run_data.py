@@ -127,8 +127,8 @@ def check_same_data(run: RunDirectory, record: DataRecord) -> DataRecord | None:
     if not is_same(run.data, record) or run.data[1:3] != record[1:3]:
         raise InputError(
             f"`dataset` must have the images that the run in {run.path} was started "
-            f"with, {run.data}; got {record}. Another --run_dir, with --init_from and "
-            "the like, starts a new run from its weights."
+            f"with, and their labels: {run.data}; got {record}. Another --run_dir, "
+            "with --init_from and the like, starts a new run from its weights."
         )
     if not run.data.version_0_2:
         return record

@@ -3,6 +3,7 @@
 import gc
 import os
 import pathlib
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -11,6 +12,11 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.ops import gradient_registry
 
+# The tests write nothing into the user's own cache. The directory stays, for what later
+# tests would otherwise compute again.
+_CACHE = pathlib.Path(tempfile.gettempdir(), f"agave_tf_tests_of_{os.getuid()}")
+_CACHE.mkdir(mode=0o700, exist_ok=True)
+os.environ["XDG_CACHE_HOME"] = str(_CACHE)
 # Before the first operation: the tests of replicas need two devices.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from agave_tf.data import cache as cache_module
+from agave_tf.data import cached_arrays
 from agave_tf.data import read_source as reading
 from agave_tf.data.batches import evaluation_batches, training_batches
 from agave_tf.data.cache import cache_path, open_cache
@@ -207,6 +209,140 @@ def test_a_damaged_cache_is_refused_with_the_remedy(tmp_path):
     check(read_source(Reads().source, settings))
 
 
+ARRAYS = ["train.npy", "train_labels.npy", "test.npy", "test_labels.npy"]
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("keeps_time", [False, True])
+def test_an_array_that_was_changed_is_found(tmp_path, name, keeps_time):
+    source, settings = Reads().source, config(tmp_path)
+    read_source(source, settings)
+    path = f"{cache_path(source, settings)}/{name}"
+    status = os.stat(path)
+    with open(path, "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read()[0]
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last ^ 1]))
+    if keeps_time:
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(InputError, match=f"is damaged .{name} has another checksum"):
+        read_source(Reads().source, settings)
+
+
+@pytest.mark.parametrize("name", ["train_labels.npy", "test.npy", "about.json"])
+def test_a_cache_with_a_file_too_few_or_too_many_is_refused(tmp_path, name):
+    source, settings = Reads().source, config(tmp_path)
+    read_source(source, settings)
+    path = cache_path(source, settings)
+    shutil.copy(f"{path}/train.npy", f"{path}/more.npy")
+    with pytest.raises(InputError, match="is damaged .*other files than there are"):
+        read_source(Reads().source, settings)
+    os.remove(f"{path}/more.npy")
+    os.remove(f"{path}/{name}")
+    with pytest.raises(InputError, match="is damaged"):
+        read_source(Reads().source, settings)
+
+
+def test_a_copied_cache_is_checked_once_and_used(tmp_path, monkeypatch):
+    checked = []
+    checksum = cached_arrays._checksum
+    monkeypatch.setattr(
+        cached_arrays,
+        "_checksum",
+        lambda *path: checked.append(path) or checksum(*path),
+    )
+    read_source(Reads().source, config(tmp_path / "a"))
+    checked.clear()
+    read_source(Reads().source, config(tmp_path / "a"))
+    assert checked == []  # A later start costs nothing.
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    for count in (4, 0):
+        reads = Reads()
+        check(read_source(reads.source, config(tmp_path / "b")))
+        assert reads.count == 0 and len(checked) == count
+        checked.clear()
+
+
+def give_away(path, monkeypatch):
+    """Makes a directory and its files another user's."""
+    if os.geteuid() != 0:
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        return
+    for each in [path, *path.iterdir()] if path.is_dir() else [path]:
+        os.chown(each, 4242, 4242)
+
+
+def test_the_cache_of_another_user_is_not_used(tmp_path, monkeypatch, caplog):
+    """Anyone who could write to the directory could give images to train on."""
+    planted = Reads()
+    planted.source.parts["train"] = Part(
+        40, lambda: iter([Chunk(np.zeros_like(IMAGE[:40]), LABEL[:40])])
+    )
+    read_source(planted.source, config(tmp_path))
+    (theirs,) = tmp_path.iterdir()
+    give_away(theirs, monkeypatch)
+    for count in (2, 0) if os.geteuid() == 0 else (2,):
+        reads = Reads()
+        check(read_source(reads.source, config(tmp_path)))
+        assert reads.count == count
+    assert f"{theirs} is not used, because it is of another user" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["", "train.npy", "about.json"])
+@pytest.mark.parametrize("mode", [0o020, 0o002])
+def test_a_cache_that_others_may_write_to_is_refused(tmp_path, name, mode):
+    read_source(Reads().source, config(tmp_path))
+    (cache,) = tmp_path.iterdir()
+    (cache / name).chmod((cache / name).stat().st_mode | mode)
+    with pytest.raises(InputError, match=f"others may write to {cache}"):
+        read_source(Reads().source, config(tmp_path))
+
+
+def test_a_file_of_another_user_in_a_cache_is_refused(tmp_path, monkeypatch):
+    if os.geteuid() != 0:
+        pytest.skip("Only root can give a file away.")
+    read_source(Reads().source, config(tmp_path))
+    (cache,) = tmp_path.iterdir()
+    give_away(cache / "test.npy", monkeypatch)
+    with pytest.raises(InputError, match="has files of another"):
+        read_source(Reads().source, config(tmp_path))
+
+
+def test_a_cache_is_its_owners_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        read_source(Reads().source, config(tmp_path / "made"))
+    finally:
+        os.umask(before)
+    reads = Reads()
+    check(read_source(reads.source, config(tmp_path / "made")))
+    assert reads.count == 0
+
+
+def test_a_file_system_without_permissions_is_refused_before_decoding(
+    tmp_path, monkeypatch
+):
+    """Its caches could not be trusted, and each start would make another one."""
+    monkeypatch.setattr(cache_module, "keep_from_others", lambda path: None)
+    monkeypatch.setattr(cache_module, "others_may_write", lambda path: True)
+    reads = Reads()
+    with pytest.raises(InputError, match="otherwise set another --cache_dir"):
+        read_source(reads.source, config(tmp_path))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_cache_of_version_0_2_is_not_used_and_said(tmp_path, caplog):
+    """It may be of files that were rewritten since, at the same size."""
+    caplog.set_level("INFO", logger="absl")
+    source, settings = Reads().source, config(tmp_path)
+    older = cache_module._digest(1, ("0123",), settings)
+    assert older == "d0e892175f0b7198"
+    (tmp_path / f"birds-{older}").mkdir()
+    check(read_source(source, settings))
+    assert f"birds-{older}, of version 0.2, is not used and can be" in caplog.text
+
+
 def test_what_a_killed_process_left_is_removed(tmp_path):
     remains = tmp_path / ".birds-0.0123abcd.locked.partial"
     remains.mkdir()
@@ -276,9 +412,13 @@ def test_about_json_names_what_the_cache_was_made_from(tmp_path):
     read_source(source, settings)
     with open(f"{cache_path(source, settings)}/about.json") as file:
         about = json.load(file)
+    assert about.pop("arrays").keys() == {
+        *("train.npy", "train_labels.npy", "test.npy", "test_labels.npy")
+    }
     assert about == {
         "counts": {"train": 40, "test": 10},
         "fingerprint": "0123",
+        "version_0_2": "0123",
         "held_out": "the split test/",
         "classes": list("abcdefg"),
         "notes": ["pictures turned: 4"],

@@ -7,9 +7,12 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tiny import tiny_config, tiny_images
 
+from agave_tf.data.hold_out import is_held_out
 from agave_tf.data.load import load_data
+from agave_tf.data.source import fingerprint_of
 from agave_tf.errors import InputError
 from agave_tf.runs.evaluate_run import evaluate_run
 from agave_tf.runs.run_data import load_run_data, on_images
@@ -65,6 +68,7 @@ def test_config_json_names_the_images(trained):
         "num_train": len(data.train.image),
         "num_test": len(data.test.image),
         "held_out": "a tenth, by name",
+        "version_0_2": data.record.version_0_2,
     }
     assert open_run(run.path).data == run.data == data.record
     assert len(data.train.image) + len(data.test.image) == 60
@@ -76,6 +80,73 @@ def test_a_run_goes_on_when_its_images_have_moved(folder_and_run):
     resumed = train("pretrain_vae", run.path, f"folder:{moved}", 2)
     assert resumed.step == 2
     assert open_run(run.path).config.data.dataset == f"folder:{moved}"
+
+
+def as_of_version_0_2(run):
+    """Writes what version 0.2 knew of a run's images: their names and sizes."""
+    with open(run.file("config.json"), encoding="utf-8") as file:
+        content = json.load(file)
+    content["data"]["fingerprint"] = content["data"].pop("version_0_2")
+    with open(run.file("config.json"), "w", encoding="utf-8") as file:
+        json.dump(content, file)
+    return open_run(run.path)
+
+
+def test_a_run_of_version_0_2_goes_on_with_its_images(folder_and_run):
+    folder, run = folder_and_run
+    now, run = run.data, as_of_version_0_2(run)
+    facts = [
+        [part, path.name, path.stat().st_size]
+        for part in ("train", "test")
+        for path in sorted(folder.glob("*.png"))
+        if is_held_out_alone(path.name, folder) == (part == "test")
+    ]
+    assert run.data.fingerprint == fingerprint_of("folder", facts)
+    moved = folder.rename(folder.parent / "moved")
+    resumed = train("pretrain_vae", run.path, f"folder:{moved}", 2)
+    assert resumed.step == 2 and resumed.data == now == open_run(run.path).data
+
+
+def is_held_out_alone(name, folder):
+    names = sorted(path.name.encode() for path in folder.glob("*.png"))
+    return dict(zip(names, is_held_out(names)))[name.encode()]
+
+
+def test_the_scores_of_a_run_of_version_0_2_stay_its_scores(folder_and_run, caplog):
+    folder, run = folder_and_run
+    run = as_of_version_0_2(run)
+    settings = EvaluationSettings(num_importance_samples=1)
+    data = load_run_data(run, run.config.data, ["test"])
+    evaluated = on_images(run, run.config, data.record)
+    assert evaluated.data == run.data
+    assert scores_file(evaluated, settings) == scores_file(run, settings)
+    train("joint", folder.parent / "joint", f"folder:{folder}", 0, of_vae(run))
+    assert "other images" not in caplog.text
+
+
+def of_vae(run):
+    return {"init_vae_from": run.path}
+
+
+def test_a_run_does_not_go_on_with_other_pictures_of_the_same_size(tmp_path):
+    """The names and sizes of uncompressed files stay when they are drawn anew."""
+    for suffix in ("bmp", "ppm"):
+        folder = tmp_path / suffix
+        folder.mkdir()
+        for i, image in enumerate(tiny_images(30).image):
+            Image.fromarray(image).save(folder / f"{i:02d}.{suffix}")
+        cache = str(tmp_path / "cache")
+        path, dataset = tmp_path / f"run_{suffix}", f"folder:{folder}"
+        train("pretrain_vae", path, dataset, 1, cache_dir=cache)
+        for each in folder.iterdir():
+            pixels = 255 - np.asarray(Image.open(each))
+            Image.fromarray(pixels).save(each)
+        with pytest.raises(InputError, match="must have the images that the run"):
+            train("pretrain_vae", path, dataset, 2, cache_dir=cache)
+        data = load_data(DataConfig(dataset=dataset, cache_dir=cache))
+        assert {i.tobytes() for part in data.parts.values() for i in part.image} == {
+            (255 - i).tobytes() for i in tiny_images(30).image
+        }
 
 
 def test_a_run_does_not_go_on_with_an_added_image(folder_and_run):

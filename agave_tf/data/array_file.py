@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import io
 import math
 import os
 import zipfile
@@ -16,6 +17,11 @@ from agave_tf.errors import InputError, first_line
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an archive without members
 _ROWS = 512
 _BYTES_AT_ONCE = 32 * 2**20
+# Of a header; NumPy reads as much as a header says that it has, up to 4 GiB.
+_MOST_HEADER_BYTES = 2**14
+_MOST_ROW_BYTES = 2**30  # as Pillow allows for a picture, and more
+# Deflate cannot do better.
+_MOST_COMPRESSION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +60,9 @@ class StoredArray:
           InputError: the file is damaged, or the array holds Python objects.
         """
         self.check_plain()
+        row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        if row_bytes > _MOST_ROW_BYTES:
+            raise _unusable(self.path, f"one row of an array has {row_bytes} bytes")
         step = rows_at_once(self.shape[1:], self.dtype)
         rows: Iterator[np.ndarray]
         with _refusing_damage(self.path):
@@ -143,6 +152,7 @@ def stored_arrays(path: str) -> dict[str, StoredArray]:
             for info in archive.infolist():
                 if info.filename.endswith(".npy"):
                     name = info.filename.removesuffix(".npy")
+                    _check_size(info, os.path.getsize(path))
                     with archive.open(info) as member:
                         arrays[name] = _read_header(
                             member, path, info.filename, info.file_size, info.CRC
@@ -154,7 +164,8 @@ def _read_header(
     file: IO[bytes], path: str, member: str | None, size: int, crc: int | None
 ) -> StoredArray:
     """Reads the header of an array; `size` is that of header and data, in bytes."""
-    version = np.lib.format.read_magic(file)
+    start = io.BytesIO(file.read(_MOST_HEADER_BYTES))
+    version = np.lib.format.read_magic(start)
     if version not in ((1, 0), (2, 0), (3, 0)):
         raise ValueError(f"unknown version {version} of the .npy format")
     # Version 3.0 differs from 2.0 in the names of fields, which no image has.
@@ -163,15 +174,35 @@ def _read_header(
         if version == (1, 0)
         else np.lib.format.read_array_header_2_0
     )
-    shape, is_fortran, dtype = read(file)
-    array = StoredArray(path, member, shape, dtype, is_fortran, file.tell(), crc)
+    shape, is_fortran, dtype = read(start)
+    if any(side < 0 for side in shape):
+        raise ValueError(f"{member or 'its array'} claims the shape {list(shape)}")
+    array = StoredArray(path, member, shape, dtype, is_fortran, start.tell(), crc)
     expected = math.prod(shape) * dtype.itemsize
-    if not dtype.hasobject and size - file.tell() != expected:
+    if not dtype.hasobject and size - start.tell() != expected:
         raise ValueError(
             f"{member or 'its array'} needs {expected} bytes of data and has "
-            f"{size - file.tell()}"
+            f"{size - start.tell()}"
         )
     return array
+
+
+def _check_size(info: zipfile.ZipInfo, file_bytes: int) -> None:
+    """Checks the size that an archive claims for a member, before memory is taken.
+
+    Raises:
+      ValueError: the archive is too short for it.
+    """
+    ratio = _MOST_COMPRESSION.get(info.compress_type)
+    if ratio is None:
+        raise ValueError(
+            f"{info.filename} is compressed in a way that NumPy never uses"
+        )
+    if info.file_size > ratio * min(info.compress_size, file_bytes):
+        raise ValueError(
+            f"{info.filename} claims {info.file_size} bytes, and the archive has "
+            f"{min(info.compress_size, file_bytes)} for it"
+        )
 
 
 def _unusable(path: str, reason: str) -> InputError:

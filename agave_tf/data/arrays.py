@@ -1,17 +1,22 @@
 """Reads images from the arrays of an .npz or .npy file."""
 
 import functools
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from agave_tf.data.array_file import StoredArray, stored_arrays
 from agave_tf.data.array_names import Arrays, PartArrays, find_parts, note_left_out
+from agave_tf.data.hints import DIGEST_BYTES, open_hints, state_of
 from agave_tf.data.hold_out import (
     content_keys,
     is_held_out,
     is_held_out_in_version_0_1,
+    num_choice_bytes,
+    pack_choice,
+    unpack_choice,
 )
 from agave_tf.data.prepare import prepare
 from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
@@ -28,7 +33,7 @@ def open_arrays(
     parts have names such as `train` and `test`, `x_train` and `x_test`, `train_images`
     and `val_images`. One has `images`, `x`, `data`, or any name if no other array could
     be images; then a tenth of the images is held out by their content, for which all
-    are read once.
+    are read, unless the file has not changed since an earlier start.
 
     Args:
       path: of the file.
@@ -45,7 +50,7 @@ def open_arrays(
         _check_images(named.image, arrays[named.image], path)
         _check_labels(arrays, named, path)
     facts: dict[str, Any] = {
-        part: _facts(arrays, named) for part, named in parts.items()
+        part: _facts(arrays, named, config) for part, named in parts.items()
     }
     notes = Notes()
     note_left_out(arrays, parts, notes)
@@ -57,7 +62,9 @@ def open_arrays(
         }
     else:
         parts["test"] = parts["train"]
-        is_test, held_out = _hold_out(arrays[parts["train"].image], version_0_1_seed)
+        is_test, held_out = _hold_out(
+            arrays[parts["train"].image], version_0_1_seed, config
+        )
         is_chosen = {"train": ~is_test, "test": is_test}
         if version_0_1_seed is not None:
             facts["held out"] = held_out  # Other images than by content.
@@ -74,15 +81,36 @@ def open_arrays(
 
 
 def _hold_out(
-    images: StoredArray, version_0_1_seed: int | None
+    images: StoredArray, version_0_1_seed: int | None, config: DataConfig
 ) -> tuple[np.ndarray, str]:
     """Tells which images are held out, bool [N], and how they were chosen."""
-    if version_0_1_seed is None:
-        return is_held_out(list(content_keys(images.rows()))), "a tenth, by content"
-    return (
-        is_held_out_in_version_0_1(images.shape[0], version_0_1_seed),
-        f"a tenth, by seed {version_0_1_seed}, as in version 0.1",
-    )
+    if version_0_1_seed is not None:
+        return (
+            is_held_out_in_version_0_1(images.shape[0], version_0_1_seed),
+            f"a tenth, by seed {version_0_1_seed}, as in version 0.1",
+        )
+
+    def choose() -> bytes:
+        return pack_choice(is_held_out(list(content_keys(images.rows()))))
+
+    count = images.shape[0]
+    choice = _learned(images, "held out", num_choice_bytes(count), choose, config)
+    return unpack_choice(choice, count), "a tenth, by content"
+
+
+def _learned(
+    array: StoredArray,
+    what: str,
+    num_bytes: int,
+    compute: Callable[[], bytes],
+    config: DataConfig,
+) -> bytes:
+    """Computes something of an array, unless its file has not changed since then."""
+    hints = open_hints(config, f"npz:{os.path.abspath(array.path)} {what}", num_bytes)
+    facts = repr((what, array.member, array.shape, array.dtype.str, array.crc))
+    value = hints.get(state_of([array.path], facts), compute)
+    hints.write()
+    return value
 
 
 def _read(
@@ -118,13 +146,24 @@ def _read_labels(array: StoredArray) -> np.ndarray:
     return label.astype(np.int32)
 
 
-def _facts(arrays: Arrays, named: PartArrays) -> list:
+def _facts(arrays: Arrays, named: PartArrays, config: DataConfig) -> list:
     """What tells these images and labels from others, wherever the file lies."""
-    used = [name for name in named if name is not None]
+    used = [(name, arrays[name]) for name in named if name is not None]
     return [
-        [name, arrays[name].dtype.str, arrays[name].shape, arrays[name].digest()]
-        for name in used
+        [name, array.dtype.str, array.shape, _digest(array, config)]
+        for name, array in used
     ]
+
+
+def _digest(array: StoredArray, config: DataConfig) -> str:
+    if array.crc is not None:  # The archive has it already.
+        return array.digest()
+    compute = functools.partial(_digest_bytes, array)
+    return _learned(array, "digest", DIGEST_BYTES, compute, config).hex()
+
+
+def _digest_bytes(array: StoredArray) -> bytes:
+    return bytes.fromhex(array.digest())
 
 
 def _check_images(name: str, array: StoredArray, path: str) -> None:

@@ -4,11 +4,11 @@ A directory for each data set and each way of preparing it:
 
     train.npy, test.npy                 uint8 [N,H,W,C]
     train_labels.npy, test_labels.npy   int32 [N], where there are labels
-    about.json                          what they were made from
+    about.json                          what they were made from, and their checksums
 
 Its name ends with a digest of the fingerprint of the data set and of the settings that
 prepare it. It is found again by that digest, wherever the data set lies. It is written
-whole or not at all.
+whole or not at all. One that another user may have written is not used.
 """
 
 import contextlib
@@ -18,20 +18,35 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
+from absl import logging
 
+from agave_tf.data.cached_arrays import (
+    ArrayFile,
+    Unwritten,
+    check_arrays,
+    describe_arrays,
+    open_part,
+    write_part,
+)
 from agave_tf.data.image_set import Images
-from agave_tf.data.source import Chunk, Source, fingerprint_of
+from agave_tf.data.ownership import (
+    is_of_others,
+    keep_from_others,
+    others_may_write,
+    user_number,
+)
+from agave_tf.data.source import Source, fingerprint_of
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
-from agave_tf.whole_file import new_directory, remove_remains, write_text
+from agave_tf.whole_file import new_directory, remove_remains, writing
 
 _ABOUT = "about.json"
+_MOST_ABOUT_BYTES = 2**26
 # A new number for every change of how images are decoded or prepared.
-_VERSION = 1
+_VERSION = 2
 # The settings that say where images are, and not what they look like.
 _WHERE = ("dataset", "data_dir", "cache_dir")
 
@@ -51,41 +66,82 @@ def cache_directory(config: DataConfig) -> str:
 
 def cache_path(source: Source, config: DataConfig) -> str:
     """The directory of one data set, prepared as `config` says, made or yet to make."""
+    digest = _digest(_VERSION, (source.fingerprint, source.stored), config)
+    for path in _made(digest, config):
+        if not is_of_others(path):
+            return path
+        logging.warning("%s is not used, because it is of another user.", path)
+    parent = cache_directory(config)
+    name = re.sub(r"\W+", "_", source.name).strip("_")[-40:]
+    path = os.path.join(parent, f"{name}-{digest}")
+    if not os.path.lexists(path):
+        return path
+    return os.path.join(parent, f"{name}-{user_number()}-{digest}")
+
+
+def say_older_cache(source: Source, config: DataConfig) -> None:
+    """Logs which cache of version 0.2 is of no use any more.
+
+    It is not known which content of the files it was made from.
+    """
+    _, older = source.fingerprints()
+    for path in _made(_digest(1, (older,), config), config):
+        logging.info("%s, of version 0.2, is not used and can be removed.", path)
+
+
+def _digest(version: int, facts: tuple[str, ...], config: DataConfig) -> str:
     settings = dataclasses.asdict(config)
     how = {name: value for name, value in settings.items() if name not in _WHERE}
-    digest = fingerprint_of(_VERSION, source.fingerprint, how)
+    return fingerprint_of(version, *facts, how)
+
+
+def _made(digest: str, config: DataConfig) -> list[str]:
     parent = cache_directory(config)
     made = glob.glob(os.path.join(glob.escape(parent), f"*-{digest}"))
-    name = re.sub(r"\W+", "_", source.name).strip("_")[-40:]
-    return made[0] if made else os.path.join(parent, f"{name}-{digest}")
+    return sorted(path for path in made if os.path.isdir(path))
 
 
 def open_cache(path: str) -> Cached | None:
     """Maps the images in the directory `path`; None if there is no such directory.
 
+    Files that have changed since they were written, or were copied, are read and
+    compared with their checksums.
+
     Raises:
-      InputError: the directory is damaged.
+      InputError: the directory is damaged, or others may have written to it.
     """
     if not os.path.isdir(path):
         return None
     try:
-        with open(os.path.join(path, _ABOUT), encoding="utf-8") as file:
-            about = json.load(file)
-        parts = {name: _open_part(path, name) for name in about["counts"]}
-        counts = {name: len(part.image) for name, part in parts.items()}
-        if counts != about["counts"]:
-            raise ValueError(f"{counts} images rather than {about['counts']}")
-    except (OSError, ValueError, KeyError) as error:
+        _check_others(path)
+        about = _read_about(path)
+        described = {
+            name: ArrayFile(**array) for name, array in about["arrays"].items()
+        }
+        now = check_arrays(path, described)
+        parts = {
+            name: open_part(path, name, count)
+            for name, count in about["counts"].items()
+        }
+        files = {name for name in os.listdir(path) if name.endswith(".npy")}
+        if files != described.keys():
+            raise ValueError(f"{_ABOUT} names other files than there are")
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"`cache_dir` must hold whole caches; {path} is damaged ({error}). It can "
             "be removed, and is then made again."
         ) from error
+    if now != described:
+        with contextlib.suppress(OSError):  # It is checked again at the next start.
+            _write_about(path, {**about, "arrays": now})
     return Cached(parts, about)
 
 
 def write_cache(
     path: str,
-    chunks: Mapping[str, Iterator[Chunk]],
+    parts: Mapping[str, Unwritten],
     num_bytes: int,
     about: Callable[[], dict[str, Any]],
 ) -> Cached:
@@ -93,23 +149,27 @@ def write_cache(
 
     Args:
       path: from `cache_path`.
-      chunks: the prepared images of every part.
+      parts: the prepared images of every part.
       num_bytes: how many they will be.
       about: gives more to write to about.json; called when all images are written.
 
     Raises:
-      InputError: the disk has too little space, or the directory cannot be made.
+      InputError: the disk has too little space, the directory cannot be made, or
+        others could write to it.
     """
     parent = os.path.dirname(path)
     _make_room(parent, num_bytes)
     try:
         with new_directory(path) as directory:
+            keep_from_others(directory)
+            _check_others(directory)
             counts = {
-                name: _write_part(directory, name, part)
-                for name, part in chunks.items()
+                name: write_part(directory, name, part) for name, part in parts.items()
             }
-            text = json.dumps({"counts": counts, **about()}, indent=2) + "\n"
-            write_text(os.path.join(directory, _ABOUT), text)
+            for name in os.listdir(directory):
+                keep_from_others(os.path.join(directory, name))
+            arrays = describe_arrays(directory)
+            _write_about(directory, {"counts": counts, "arrays": arrays, **about()})
     except FileExistsError:
         pass  # Another process has made it in the meantime.
     cached = open_cache(path)
@@ -140,41 +200,32 @@ def _make_room(parent: str, num_bytes: int) -> None:
         )
 
 
-def _open_part(path: str, name: str) -> Images:
-    # As plain arrays: an index into np.memmap makes another memmap, slowly.
-    image = np.asarray(np.load(os.path.join(path, f"{name}.npy"), mmap_mode="r"))
-    label = None
-    with contextlib.suppress(FileNotFoundError):
-        label = np.load(os.path.join(path, f"{name}_labels.npy"))
-    return Images(image, label)
+def _check_others(path: str) -> None:
+    """Raises InputError if other users may have written to a cache."""
+    names = [name for name in os.listdir(path) if not name.startswith(".")]
+    paths = [path, *(os.path.join(path, name) for name in names)]
+    if any(map(is_of_others, paths)):
+        raise InputError(
+            f"`cache_dir` must hold caches of this user; {path} has files of another. "
+            "Another --cache_dir has room for its own."
+        )
+    if any(map(others_may_write, paths)):
+        raise InputError(
+            f"`cache_dir` must hold caches that only their owner may write to; others "
+            f"may write to {path}. It can be removed, and is then made again, if the "
+            "file system keeps permissions; otherwise set another --cache_dir."
+        )
 
 
-def _write_part(directory: str, name: str, chunks: Iterator[Chunk]) -> int:
-    """Writes NAME.npy and NAME_labels.npy; returns the number of images."""
-    count, shape = 0, ()
-    labels: list[np.ndarray | None] = []
-    with open(os.path.join(directory, f"{name}.npy"), "wb") as file:
-        for chunk in chunks:
-            if not count:
-                shape = chunk.image.shape[1:]
-                _write_header(file, (0, *shape))
-            file.write(np.ascontiguousarray(chunk.image).data)
-            count += len(chunk.image)
-            labels.append(chunk.label)
-        # Of the same length: NumPy leaves room in it for the number of images.
-        start = file.tell() - count * int(np.prod(shape))
-        file.seek(0)
-        _write_header(file, (count, *shape))
-        if file.tell() != start:
-            raise AssertionError("the header of the array grew")
-        file.flush()
-        os.fsync(file.fileno())
-    known = [label for label in labels if label is not None]
-    if len(known) == len(labels):
-        np.save(os.path.join(directory, f"{name}_labels.npy"), np.concatenate(known))
-    return count
+def _read_about(path: str) -> dict[str, Any]:
+    with open(os.path.join(path, _ABOUT), encoding="utf-8") as file:
+        text = file.read(_MOST_ABOUT_BYTES)
+    return json.loads(text)
 
 
-def _write_header(file: Any, shape: tuple[int, ...]) -> None:
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
+def _write_about(path: str, about: dict[str, Any]) -> None:
+    arrays = {name: array._asdict() for name, array in about["arrays"].items()}
+    text = json.dumps({**about, "arrays": arrays}, indent=2) + "\n"
+    with writing(os.path.join(path, _ABOUT)) as file:
+        keep_from_others(file.name)
+        file.write(text.encode())

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from agave_tf.data.file_digests import file_digests
 from agave_tf.data.folder_parts import Parts, find_parts, find_parts_of_version_0_1
 from agave_tf.data.folder_tree import PictureFile
+from agave_tf.data.hints import DIGEST_BYTES, open_hints
 from agave_tf.data.picture_file import read_pictures
 from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of
 from agave_tf.errors import InputError
@@ -22,7 +24,10 @@ _BYTES_AT_ONCE = 2**26
 def open_folder(
     path: str, config: DataConfig, version_0_1_seed: int | None = None
 ) -> Source:
-    """Lists the pictures of a folder; they are read later.
+    """Lists the pictures of a folder; they are decoded later.
+
+    Files that are new or have changed since an earlier start are read once, because
+    their content counts in the fingerprint.
 
     A directory for each class gives labels: if every picture lies in a subdirectory
     of its part, and there are at least 2 of these, in order of their names.
@@ -49,11 +54,6 @@ def open_folder(
         classes = _classes(files_of)
     else:
         files_of, held_out = find_parts_of_version_0_1(path, version_0_1_seed)
-    facts = [
-        [part, file.name, file.size]
-        for part, files in files_of.items()
-        for file in files
-    ]
     parts = {
         part: Part(
             len(files),
@@ -63,11 +63,37 @@ def open_folder(
     }
     return Source(
         f"folder:{path}",
-        fingerprint_of("folder", facts),
+        _fingerprint(path, files_of, config),
         parts,
         held_out,
         classes,
         notes,
+        functools.partial(_fingerprint_of_version_0_2, files_of),
+    )
+
+
+def _fingerprint(root: str, files_of: Parts, config: DataConfig) -> str:
+    """Tells files apart by part, name and content, wherever `root` lies."""
+    root = os.path.abspath(root)
+    files = [(part, file) for part in files_of for file in files_of[part]]
+    hints = open_hints(config, f"folder:{root}", DIGEST_BYTES)
+    digests = file_digests([file.path for _, file in files], hints)
+    facts = [
+        [part, file.name, digest.hex()]
+        for (part, file), digest in zip(files, digests, strict=True)
+    ]
+    return fingerprint_of("folder by content", facts)
+
+
+def _fingerprint_of_version_0_2(files_of: Parts) -> str:
+    """Tells files apart by part, name and size."""
+    return fingerprint_of(
+        "folder",
+        [
+            [part, file.name, file.size]
+            for part, files in files_of.items()
+            for file in files
+        ],
     )
 
 

@@ -50,6 +50,21 @@ def content_keys(images: Iterable[np.ndarray]) -> Iterator[bytes]:
             yield hashlib.blake2b(pixels, digest_size=16, key=shape[:64]).digest()
 
 
+def pack_choice(held_out: np.ndarray) -> bytes:
+    """Packs a choice, bool [N], into `num_choice_bytes(N)` bytes."""
+    return np.packbits(held_out).tobytes()
+
+
+def unpack_choice(choice: bytes, count: int) -> np.ndarray:
+    """The choice of `count` images, bool [N], that `pack_choice` packed."""
+    return np.unpackbits(np.frombuffer(choice, np.uint8), count=count).astype(bool)
+
+
+def num_choice_bytes(count: int) -> int:
+    """The length of a packed choice of `count` images."""
+    return -(-count // 8)
+
+
 def is_held_out_in_version_0_1(count: int, seed: int) -> np.ndarray:
     """The images that runs of version 0.1 hold out: a tenth, drawn by their seed.
 

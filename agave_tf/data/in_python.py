@@ -6,17 +6,19 @@ A run can train on them:
     agave_tf.train_stage("pretrain_vae", agave_tf.Config(), "runs/vae", data=data)
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from agave_tf.data.autotuning import without_autotuning
-from agave_tf.data.hold_out import content_keys, is_held_out
+from agave_tf.data.hold_out import is_held_out
 from agave_tf.data.prepare import prepare
+from agave_tf.data.python_iterables import passes_over
+from agave_tf.data.python_passes import PartOfPasses, Passes
 from agave_tf.data.read_source import Data, read_source
-from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
+from agave_tf.data.source import PARTS, Chunk, Notes, Part, Source, fingerprint_of
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
@@ -35,8 +37,9 @@ def read_images(
     `label`. An image is uint8 or uint16 [H,W] or [H,W,C] with 1 or 3 channels, or a
     batch [B,H,W,C] with labels [B]; a label is a whole number.
 
-    An iterable is read twice or more, the first time to tell its images from others. A
-    generator, which can be read only once, is first read into memory whole.
+    An iterable is read twice or more, the first time to tell its images from others. It
+    may shuffle them at every pass: they are known by their content, which must stay the
+    same. A generator, which can be read only once, is first read into memory whole.
 
     Args:
       train: the images to train on.
@@ -44,7 +47,8 @@ def read_images(
       **settings: those of the data, such as image_size="32" or cache_dir="/scratch".
 
     Raises:
-      InputError: there are no images, or some that cannot be used.
+      InputError: there are no images, no end of them, others at each pass, or some that
+        cannot be used.
     """
     config = DataConfig(dataset=IN_PYTHON, **settings)
     return read_source(_open(train, test, config), config)
@@ -54,57 +58,71 @@ def _open(
     train: Iterable[Any], test: Iterable[Any] | None, config: DataConfig
 ) -> Source:
     iterables = {"train": train} if test is None else {"train": train, "test": test}
-    elements = {name: _repeatable(iterable) for name, iterable in iterables.items()}
-    keys = {name: _keys(name, repeat) for name, repeat in elements.items()}
-    facts = {name: [key.hex() for key in of_part] for name, of_part in keys.items()}
+    passes = {
+        name: passes_over(name, iterable, _as_chunk)
+        for name, iterable in iterables.items()
+    }
+    for each in passes.values():
+        each.first()
     notes = Notes()
-
-    def part(source: str, is_selected: np.ndarray) -> Part:
-        def chunks() -> Iterator[Chunk]:
-            stored = _prepared(elements[source](), config, notes)
-            return selected(stored, is_selected)
-
-        return Part(int(is_selected.sum()), chunks)
-
     if test is None:
-        held_out = is_held_out(keys["train"])
-        parts = {"train": part("train", ~held_out), "test": part("train", held_out)}
+        keys = passes["train"].keys
+        is_test = is_held_out(keys)
+        held_out = {key for key, chosen in zip(keys, is_test) if chosen}
+        wanted = {"train": set(keys) - held_out, "test": held_out}
+        of_part = {name: passes["train"] for name in PARTS}
     else:
-        parts = {name: part(name, np.ones(len(keys[name]), bool)) for name in keys}
+        wanted, of_part = {name: set(passes[name].keys) for name in PARTS}, passes
+        num_both = sum(key in wanted["train"] for key in passes["test"].keys)
+        notes.add("held-out images that are trained on as well", num_both)
+    prepared = functools.partial(_prepared, config=config, notes=notes)
     return Source(
         name="the Python program",
-        fingerprint=fingerprint_of("in_python", facts),
-        parts=parts,
+        fingerprint=_fingerprint(passes),
+        parts={name: _part(of_part[name], wanted[name], prepared) for name in PARTS},
         held_out="a tenth, by content" if test is None else "given by the program",
         notes=notes,
+        version_0_2=functools.partial(_fingerprint_of_version_0_2, passes),
     )
 
 
-def _repeatable(iterable: Iterable[Any]) -> Callable[[], Iterator[Any]]:
-    """Returns a function that gives the elements from the first on, at every call."""
-    if isinstance(iterable, tf.data.Dataset):
-        # Its other options stay; only how fast it is read could differ.
-        return iterable.with_options(without_autotuning()).as_numpy_iterator
-    if iter(iterable) is iterable:
-        iterable = list(iterable)
-    return lambda: iter(iterable)
+def _part(
+    passes: Passes,
+    wanted: set[bytes],
+    prepared: Callable[[Iterator[Chunk]], Iterator[Chunk]],
+) -> Part:
+    part = PartOfPasses(passes, wanted, prepared)
+    count = sum(key in wanted for key in passes.keys)
+    return Part(count, part.chunks, part.order)
 
 
-def _keys(name: str, elements: Callable[[], Iterator[Any]]) -> list[bytes]:
-    keys = list(content_keys(_as_chunk(element).image for element in elements()))
-    if not keys:
-        raise InputError(f"`{name}` must have images; got none.")
-    return keys
+def _fingerprint(passes: Mapping[str, Passes]) -> str:
+    """Tells images and labels apart, whatever their order."""
+    facts = {
+        name: hashlib.sha256(b"".join(sorted(each.entries))).hexdigest()
+        for name, each in passes.items()
+    }
+    return fingerprint_of("in_python by content", facts)
+
+
+def _fingerprint_of_version_0_2(passes: Mapping[str, Passes]) -> str:
+    """Tells images in this order from others, and takes no account of labels."""
+    facts = {}
+    for name, each in passes.items():
+        keys = each.keys
+        if each.is_shuffled:
+            keys = [key for _, key in sorted(zip(each.entries, keys, strict=True))]
+        facts[name] = [key.hex() for key in keys]
+    return fingerprint_of("in_python", facts)
 
 
 def _prepared(
-    elements: Iterator[Any], config: DataConfig, notes: Notes
+    chunks: Iterator[Chunk], config: DataConfig, notes: Notes
 ) -> Iterator[Chunk]:
     """The prepared images, some at a time, which all must get one shape."""
     gathered: list[Chunk] = []
     shape, count = None, 0
-    for element in elements:
-        stored = _as_chunk(element)
+    for stored in chunks:
         image = prepare(stored.image, config, "the Python program", notes)
         shape = shape or image.shape[1:]
         if image.shape[1:] != shape:

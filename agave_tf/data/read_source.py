@@ -2,14 +2,21 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tqdm
 from absl import logging
 
-from agave_tf.data.cache import Cached, cache_path, open_cache, write_cache
+from agave_tf.data.cache import (
+    Cached,
+    cache_path,
+    open_cache,
+    say_older_cache,
+    write_cache,
+)
+from agave_tf.data.cached_arrays import Unwritten
 from agave_tf.data.image_set import Images
 from agave_tf.data.source import PARTS, Chunk, Source
 from agave_tf.errors import InputError
@@ -28,6 +35,9 @@ class DataRecord(NamedTuple):
     num_train: int
     num_test: int
     held_out: str  # says which images are held out
+    # The fingerprint in version 0.2. Of images from Python, in it their order counts,
+    # and labels do not. Empty: a run of version 0.2, whose own it is.
+    version_0_2: str = ""
 
     def __str__(self) -> str:
         return (
@@ -77,6 +87,7 @@ def read_source(
             missing = [name for name in PARTS if name not in begun]
             begun |= _begin(source, missing)
             _check(source.name, {name: part.shape for name, part in begun.items()})
+            say_older_cache(source, config)
             cached = _fill_cache(source, path, begun)
     if cached is None:
         images = {name: _in_memory(part) for name, part in begun.items()}
@@ -85,7 +96,11 @@ def read_source(
         images, notes = cached.parts, cached.about["notes"]
         where = f"mapped from {path}"
     _check(source.name, {name: part.shape for name, part in images.items()})
-    record = _record(source, images)
+    # A cache of images from Python may have them in another order than this pass.
+    _, older = source.fingerprints()
+    if cached is not None:
+        older = cached.about["version_0_2"]
+    record = _record(source, images, older)
     _say(source, images, record, [where, *notes])
     return Data(config, {name: images[name] for name in parts}, record)
 
@@ -96,6 +111,7 @@ class _Begun(NamedTuple):
     num_images: int  # fewer may come
     shape: tuple[int, ...]  # of an image
     chunks: Iterator[Chunk]  # all of them, with those read already
+    order: Callable[[], np.ndarray | None]  # as in `Part`
 
     @property
     def num_bytes(self) -> int:
@@ -114,7 +130,8 @@ def _begin(source: Source, names: Sequence[str]) -> dict[str, _Begun]:
                 f"{source.name} has no {name} images."
             )
         chunks = _with_progress(itertools.chain([first], chunks), name, part.num_images)
-        begun[name] = _Begun(part.num_images, first.image.shape[1:], chunks)
+        shape = first.image.shape[1:]
+        begun[name] = _Begun(part.num_images, shape, chunks, part.order)
     return begun
 
 
@@ -142,7 +159,9 @@ def _in_memory(part: _Begun) -> Images:
         labels.append(chunk.label)
     known = [label for label in labels if label is not None]
     has_labels = len(known) == len(labels)
-    return Images(image[:count], np.concatenate(known) if has_labels else None)
+    images = Images(image[:count], np.concatenate(known) if has_labels else None)
+    order = part.order()
+    return images if order is None else images.take(order)
 
 
 def _fill_cache(source: Source, path: str, parts: dict[str, _Begun]) -> Cached:
@@ -156,10 +175,11 @@ def _fill_cache(source: Source, path: str, parts: dict[str, _Begun]) -> Cached:
     )
     return write_cache(
         path,
-        {name: part.chunks for name, part in parts.items()},
+        {name: Unwritten(part.chunks, part.order) for name, part in parts.items()},
         num_bytes,
         lambda: {
             "fingerprint": source.fingerprint,
+            "version_0_2": source.fingerprints()[1],
             "held_out": source.held_out,
             "classes": source.classes,
             "notes": source.notes.sentences(),
@@ -179,12 +199,14 @@ def _check(name: str, shapes: dict[str, tuple[int, ...]]) -> None:
         )
 
 
-def _record(source: Source, images: dict[str, Images]) -> DataRecord:
+def _record(source: Source, images: dict[str, Images], version_0_2: str) -> DataRecord:
     num_train, num_test = (
         len(images[name].image) if name in images else source.parts[name].num_images
         for name in PARTS
     )
-    return DataRecord(source.fingerprint, num_train, num_test, source.held_out)
+    return DataRecord(
+        source.fingerprint, num_train, num_test, source.held_out, version_0_2
+    )
 
 
 def _say(

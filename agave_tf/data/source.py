@@ -22,11 +22,18 @@ class Chunk(NamedTuple):
     label: np.ndarray | None  # int32 [n], None where the source has no labels
 
 
+def _as_they_come() -> None:
+    return None
+
+
 class Part(NamedTuple):
     """The training images or the held-out images of a source."""
 
     num_images: int  # fewer may come, if unreadable files are skipped
     chunks: Callable[[], Iterator[Chunk]]  # reads them, from the first on
+    # Places [N] of the images among those that the last pass gave, in the order they
+    # are to have. None: as they came. Called after the pass.
+    order: Callable[[], np.ndarray | None] = _as_they_come
 
 
 class Notes:
@@ -58,11 +65,15 @@ class Source:
     """A data set that has been found, and whose images have not been read yet.
 
     name: as messages call it, such as "folder:/data/birds".
-    fingerprint: equal for the same images, wherever they lie.
+    fingerprint: equal for the same images and labels, wherever they lie.
     parts: "train" and "test", the held-out images.
     held_out: says which images are held out, such as "its split test".
     classes: the names of the labels 0, 1, ..., where they have names.
     notes: what is left out or converted; grows while the parts are read.
+    version_0_2: gives the fingerprint that the images have in version 0.2, after they
+      have been read; None: it is the same.
+    stored: a digest of the files as they are stored, where the fingerprint does not
+      follow from all of their content; a cache of other files is not used.
     """
 
     name: str
@@ -71,6 +82,13 @@ class Source:
     held_out: str
     classes: tuple[str, ...] = ()
     notes: Notes = dataclasses.field(default_factory=Notes)
+    version_0_2: Callable[[], str] | None = None
+    stored: str = ""
+
+    def fingerprints(self) -> tuple[str, str]:
+        """The fingerprint, and that of version 0.2."""
+        older = self.version_0_2() if self.version_0_2 else self.fingerprint
+        return self.fingerprint, older
 
 
 def fingerprint_of(*facts: Any) -> str:

@@ -14,16 +14,17 @@ import tensorflow_datasets as tfds
 from agave_tf.data.array_file import rows_at_once
 from agave_tf.data.autotuning import without_autotuning
 from agave_tf.data.download import download
-from agave_tf.data.hold_out import is_held_out
 from agave_tf.data.one_at_a_time import one_at_a_time
 from agave_tf.data.prepare import prepare
 from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
+from agave_tf.data.tfds_content import learn_content
 from agave_tf.data.tfds_features import find_image, find_label
 from agave_tf.data.tfds_names import choose_splits, find_builder
 from agave_tf.errors import InputError, first_line
 from agave_tf.settings.data import DataConfig
 
 _JPEG_MAGIC = b"\xff\xd8"
+_LABELS_AT_ONCE = 2**12
 
 
 def open_tfds(config: DataConfig) -> Source:
@@ -31,7 +32,9 @@ def open_tfds(config: DataConfig) -> Source:
 
     Images are its feature `image`, or its only one of type Image; labels its feature
     `label`, or its only class label. A set without a held-out split holds out a tenth
-    of the training images by their content, for which all are read once.
+    of the training images by their content. For this, and for the labels, which count
+    in the fingerprint, all are read, unless their files have not changed since an
+    earlier start.
 
     Raises:
       InputError: no such data set, version, configuration or split, no images in it
@@ -46,9 +49,10 @@ def open_tfds(config: DataConfig) -> Source:
     counts = {name: builder.info.splits[name].num_examples for name in splits.values()}
     if other_label:
         notes.add(other_label, sum(counts.values()))
-    fingerprint = fingerprint_of("tfds", builder.info.full_name, splits, counts, image)
+    facts = ["tfds", builder.info.full_name, dict(splits), counts, image]
     reader = _Reader(builder, config, image, label, notes)
-    if "test" in splits:
+    content = learn_content(reader, splits, counts, facts)
+    if content.is_test is None:
         held_out = f"its split {splits['test']}"
         is_chosen = {
             part: np.ones(counts[split], bool) for part, split in splits.items()
@@ -56,8 +60,7 @@ def open_tfds(config: DataConfig) -> Source:
     else:
         held_out = "a tenth, by content"
         splits["test"] = splits["train"]
-        is_test = is_held_out(list(reader.content_keys(splits["train"])))
-        is_chosen = {"train": ~is_test, "test": is_test}
+        is_chosen = {"train": ~content.is_test, "test": content.is_test}
     parts = {
         part: Part(
             int(is_chosen[part].sum()),
@@ -65,7 +68,16 @@ def open_tfds(config: DataConfig) -> Source:
         )
         for part, split in splits.items()
     }
-    return Source(config.dataset, fingerprint, parts, held_out, classes, notes)
+    return Source(
+        config.dataset,
+        fingerprint_of(*facts, *content.facts),
+        parts,
+        held_out,
+        classes,
+        notes,
+        version_0_2=lambda: fingerprint_of(*facts),
+        stored=content.files,
+    )
 
 
 def _prepared(
@@ -147,6 +159,21 @@ class _Reader:
             for stored in tfds.as_numpy(contents):
                 yield hashlib.blake2b(stored, digest_size=16).digest()
 
+    def labels(self, split: str) -> Iterator[np.ndarray]:
+        """The labels of a split, int32 [n], some at a time; none if it has none."""
+        if self.label is None:
+            return
+        with self._refusing_damage():
+            examples = self.builder.as_dataset(
+                split=split,
+                decoders=tfds.decode.PartialDecoding({self.label: True}),
+                read_config=_read_config(),
+            )
+            for batch in tfds.as_numpy(examples.batch(_LABELS_AT_ONCE).prefetch(1)):
+                label = self._class_numbers(batch)
+                if label is not None:
+                    yield label
+
     def _batches(self, split: str) -> Iterator[Chunk]:
         """Images of one size, as they are stored, [n,H,W,C]."""
         feature = self.builder.info.features[self.image]
@@ -176,11 +203,7 @@ class _Reader:
         return self.builder.as_dataset(
             split=split,
             decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True), decoders),
-            read_config=tfds.ReadConfig(
-                options=without_autotuning(),
-                # It would keep sets of up to 250 MB in memory.
-                try_autocache=False,
-            ),
+            read_config=_read_config(),
         )
 
     def _class_numbers(self, example: dict) -> np.ndarray | None:
@@ -205,6 +228,11 @@ class _Reader:
                 f"`dataset` {self.config.dataset} must be readable; TensorFlow says: "
                 f"{first_line(error)}"
             ) from error
+
+
+def _read_config() -> tfds.ReadConfig:
+    # The cache would keep sets of up to 250 MB in memory.
+    return tfds.ReadConfig(options=without_autotuning(), try_autocache=False)
 
 
 def _joined(chunks: Iterator[Chunk], dataset: str) -> Iterator[Chunk]:

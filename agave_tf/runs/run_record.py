@@ -139,11 +139,13 @@ def _sources(sources: JsonValue | None) -> dict[str, Source] | None:
 
 def _data(data: JsonValue) -> DataRecord:
     _refuse_others(data, DataRecord._fields)
+    older = data.get("version_0_2")
     return DataRecord(
         data["fingerprint"].text(_MOST_IN_WORD),
         data["num_train"].whole_number(least=1),
         data["num_test"].whole_number(),
         data["held_out"].text(),
+        older.text(_MOST_IN_WORD) if older else "",
     )
 
 

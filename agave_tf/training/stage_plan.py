@@ -85,13 +85,12 @@ class StagePlan(NamedTuple):
         if existing is None:
             say_other_data(opened, data.record)
             return run
-        check_same_data(existing, data.record)
+        record = check_same_data(existing, data.record)
         return dataclasses.replace(
             run,
             # One that was killed before its first checkpoint starts from what they are.
             sources=run.sources if opened else existing.sources,
-            # A run of version 0.1 stays one, with the images that it held out.
-            data=existing.data,
+            data=record,
             changes=existing.changes + changed_midway(stage, existing.config, config),
             step=existing.step,
         )

@@ -1,0 +1,163 @@
+"""Passes over an iterable, which may give its images in another order each time."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tqdm
+
+from agave_tf.data.hold_out import content_keys
+from agave_tf.data.source import Chunk
+from agave_tf.errors import InputError
+
+# An iterable that does not say how long it is may have no end. More images than the
+# largest data sets have, and keys of them in 4 GB of memory:
+_MOST_IMAGES = 20_000_000
+# It repeats itself if its images, when there are so many, came so often on average.
+_ENOUGH_IMAGES, _MOST_REPEATS = 10_000, 10
+
+
+class _Keyed(NamedTuple):
+    chunk: Chunk
+    keys: list[bytes]  # of its images [n], by their content
+    entries: list[bytes]  # their keys with their labels
+
+
+class Passes:
+    """An iterable whose images are known by their content, whatever their order.
+
+    Args:
+      name: of the iterable, for messages.
+      chunks: makes a pass over it; some images at a time, as they are stored.
+      has_known_end: whether it says how many elements it has.
+
+    Attributes:
+      keys: of all images, in the order of the first pass.
+      entries: the keys with the labels, bytes.
+      is_shuffled: whether a later pass has had another order.
+    """
+
+    def __init__(
+        self, name: str, chunks: Callable[[], Iterator[Chunk]], has_known_end: bool
+    ):
+        self.name, self._chunks, self._has_known_end = name, chunks, has_known_end
+        self.keys: list[bytes] = []
+        self.entries: list[bytes] = []
+        self.is_shuffled = False
+
+    def first(self) -> None:
+        """Makes the first pass, which learns the keys.
+
+        Raises:
+          InputError: there are no images, or no end of them.
+        """
+        different: set[bytes] = set()
+        bar = tqdm.tqdm(
+            desc=f"Telling {self.name} images apart",
+            unit="image",
+            disable=None,
+            leave=False,
+        )
+        with bar:
+            for chunk, keys, entries in map(_keyed, self._chunks()):
+                self.keys += keys
+                self.entries += entries
+                different.update(keys)
+                bar.update(len(keys))
+                if not self._has_known_end:
+                    self._check_end(len(different), len(chunk.image))
+        if not self.keys:
+            raise InputError(f"`{self.name}` must have images; got none.")
+
+    def again(self) -> Iterator[_Keyed]:
+        """Makes a later pass.
+
+        Raises:
+          InputError: it gives other images than the first.
+        """
+        left, count = Counter(self.entries), 0
+        for keyed in map(_keyed, self._chunks()):
+            for entry in keyed.entries:
+                if not left[entry]:
+                    raise self._others()
+                left[entry] -= 1
+            end = count + len(keyed.entries)
+            self.is_shuffled |= keyed.entries != self.entries[count:end]
+            count = end
+            yield keyed
+        if count < len(self.entries):
+            raise self._others()
+
+    def _others(self) -> InputError:
+        return InputError(
+            f"`{self.name}` must give the same images and labels at every pass, in any "
+            "order; a later pass gave others. Leave out what changes them at random, "
+            "such as augmentation, or a shuffle before take, skip or incomplete "
+            "batches that are dropped."
+        )
+
+    def _check_end(self, num_different: int, num_new: int) -> None:
+        count = len(self.keys)
+        # Now and then: it takes no time, but a legitimate set may begin with copies.
+        if count // _ENOUGH_IMAGES == (count - num_new) // _ENOUGH_IMAGES:
+            return
+        if count > _MOST_REPEATS * num_different:
+            raise InputError(
+                f"`{self.name}` must end; got {count} images, of which {num_different} "
+                "are different. Training repeats the images by itself."
+            )
+        if count > _MOST_IMAGES:
+            raise InputError(
+                f"`{self.name}` must end, or say its length; got more than "
+                f"{_MOST_IMAGES} images. folder:PATH and npz:PATH read larger sets."
+            )
+
+
+class PartOfPasses:
+    """The images of an iterable that belong to one part of the data set.
+
+    They have the order of the first pass, if a later one has the same, and otherwise an
+    order that follows from their content: so it is the same at every start.
+
+    Args:
+      passes: over the iterable, of which the first has been made.
+      wanted: keys of the images.
+      prepared: prepares chunks, in their order.
+    """
+
+    def __init__(
+        self,
+        passes: Passes,
+        wanted: set[bytes],
+        prepared: Callable[[Iterator[Chunk]], Iterator[Chunk]],
+    ):
+        self._passes, self._wanted, self._prepared = passes, wanted, prepared
+        self._came: list[bytes] = []
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Makes a pass."""
+        self._came = []
+        return self._prepared(self._selected())
+
+    def order(self) -> np.ndarray | None:
+        """Places of the images among those of the last pass; None: as they came."""
+        if not self._passes.is_shuffled:
+            return None
+        came = self._came
+        return np.array(sorted(range(len(came)), key=came.__getitem__))
+
+    def _selected(self) -> Iterator[Chunk]:
+        for (image, label), keys, entries in self._passes.again():
+            rows = [row for row, key in enumerate(keys) if key in self._wanted]
+            if rows:
+                self._came += [entries[row] for row in rows]
+                yield Chunk(image[rows], None if label is None else label[rows])
+
+
+def _keyed(chunk: Chunk) -> _Keyed:
+    keys = list(content_keys([chunk.image]))
+    if chunk.label is None:
+        return _Keyed(chunk, keys, keys)
+    labels = [label.tobytes() for label in chunk.label.astype("<i8")]
+    return _Keyed(chunk, keys, [key + label for key, label in zip(keys, labels)])

@@ -1,9 +1,9 @@
 """TensorFlow Probability, which can be imported without tf-keras: `tfp`.
 
 TensorFlow Probability 0.25 imports tf-keras for its own Keras layers and optimizers,
-which we do not use. tf-keras 2.21 does not go with TensorFlow 2.22, and takes a second
-to import. Where it is not installed, names that stand for nothing take its place while
-TensorFlow Probability is imported.
+which we do not use. tf-keras 2.21 does not go with TensorFlow 2.22. Where it is not
+installed, names that stand for nothing take its place while TensorFlow Probability is
+imported.
 """
 
 import contextlib

@@ -72,9 +72,10 @@ class Comparison(NamedTuple):
         return Verdict.UNDECIDED
 
     def _is_beyond(self, interval: Interval, claimed: bool) -> bool:
-        """Whether an interval lies on the claimed side of the limit, or the other."""
-        if not math.isfinite(self.estimate.mean):
-            return False
+        """Whether an interval lies on the claimed side of the limit, or the other.
+
+        Where a value is not finite, the interval is unbounded and lies on neither.
+        """
         if self.is_above == claimed:
             return interval.low > self.limit
         return interval.high < self.limit

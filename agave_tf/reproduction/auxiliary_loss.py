@@ -160,7 +160,7 @@ def _independence(before: np.ndarray, after: np.ndarray) -> Claim:
         "Without the auxiliary loss samples become independent of f(z) (likeness of "
         "samples of one f(z), RMS levels, falls to a tenth)",
         [
-            above("likeness before", before),
+            above("likeness before, by pairs of f(z)", before),
             below(
                 f"likeness of the ablation - {_INDEPENDENT} likeness before",
                 after - _INDEPENDENT * before,

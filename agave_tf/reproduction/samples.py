@@ -51,7 +51,7 @@ def figure5_claims(nearer: np.ndarray) -> list[Claim]:
         Claim(
             "Samples respect f(z): they are nearer to their own than to another (RMS, "
             "levels)",
-            [above("distance to another - to their own", nearer)],
+            [above("distance to another - to their own, by pairs of f(z)", nearer)],
         )
     ]
 

@@ -11,6 +11,7 @@ import resource
 import runpy
 import sys
 import tempfile
+from collections.abc import Callable
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -69,6 +70,18 @@ class Command:
         return Result(self.process.exitcode, out, err)
 
 
+def called(function: Callable[..., None], *arguments: object) -> Result:
+    """Calls a function of a test module in a process that has imported TensorFlow."""
+    files = [pathlib.Path(tempfile.mkstemp()[1]) for _ in range(2)]
+    process = _processes.Process(target=_call, args=(files, function, arguments))
+    process.start()
+    process.join()
+    out, err = (file.read_text() for file in files)
+    for file in files:
+        file.unlink()
+    return Result(process.exitcode, out, err)
+
+
 def succeeds(*arguments: object) -> Result:
     """Runs a command, which must end with exit code 0."""
     result = Command(*arguments).result()
@@ -105,13 +118,25 @@ def _run(
     max_file_bytes: int | None,
     environment: dict[str, str],
 ) -> None:
-    for descriptor, file in enumerate(files, start=1):
-        os.dup2(os.open(file, os.O_WRONLY), descriptor)
-    sys.stdout = os.fdopen(1, "w", buffering=1)
-    sys.stderr = os.fdopen(2, "w", buffering=1)
+    _write_to(files)
     os.environ.update(environment)
     if max_file_bytes is not None:
         limit = (max_file_bytes, resource.RLIM_INFINITY)
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     sys.argv = line
     runpy.run_path(line[0], run_name="__main__")
+
+
+def _call(
+    files: list[pathlib.Path], function: Callable[..., None], arguments: tuple
+) -> None:
+    _write_to(files)
+    function(*arguments)
+
+
+def _write_to(files: list[pathlib.Path]) -> None:
+    """Sends standard output and standard error to files."""
+    for descriptor, file in enumerate(files, start=1):
+        os.dup2(os.open(file, os.O_WRONLY), descriptor)
+    sys.stdout = os.fdopen(1, "w", buffering=1)
+    sys.stderr = os.fdopen(2, "w", buffering=1)

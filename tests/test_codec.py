@@ -1,11 +1,14 @@
 """Images that are coded come back bit for bit, or the file is refused."""
 
+import os
+
 import numpy as np
 import pytest
+import tensorflow as tf
 from tiny import tiny_images, tiny_model
 
 from agave_tf.codec import codec as codec_module
-from agave_tf.codec.archive import Archive, archive_of
+from agave_tf.codec.archive import Archive, archive_of, num_threads_of
 from agave_tf.codec.codec import Codec
 from agave_tf.codec.environment import this_environment, unpacked
 from agave_tf.codec.latent_code import CountRange
@@ -253,6 +256,23 @@ def test_another_environment_names_both_sides(codec, images, monkeypatch, change
     monkeypatch.undo()
     with pytest.raises(InputError, match=f"decoded where it was made: .*{said}"):
         codec.decode(data)
+
+
+@pytest.mark.parametrize("num_cpus", [1, 255, 256, 300])
+def test_a_process_of_any_number_of_cpus_reads_its_own_files(num_cpus, monkeypatch):
+    """From 256 on the header said 255, and the file's own process refused it."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(num_cpus)))
+    monkeypatch.setattr(
+        tf.config.threading, "get_intra_op_parallelism_threads", lambda: 0
+    )
+    ours = this_environment()
+    assert ours.differences(unpacked(ours.packed())) == []
+    # 0 threads are as many as there are CPUs.
+    data = b"AG" + bytes(4) + ours.packed()
+    assert num_threads_of(data) == (num_cpus if num_cpus < 256 else 0)
+    fewer = ours._replace(num_threads=8)
+    there = "256 or more" if num_cpus > 255 else str(num_cpus)
+    assert fewer.differences(ours) == [f"num_threads {there}, here 8"]
 
 
 def test_what_cannot_be_coded_is_refused(codec, images):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from command_process import Command, refused
 from test_recovery import train
 
+from agave_tf.commands.decompress import _file_names
 from agave_tf.data.exact_pictures import read_exact_pictures
 from agave_tf.errors import InputError
 from agave_tf.whole_file import writing
@@ -130,3 +131,23 @@ def test_what_is_converted_is_said(tmp_path):
     write_png(tmp_path / "a.png", image)
     notes = read_exact_pictures([f"{tmp_path}/a.png"], (8, 8, 3)).notes
     assert notes == ["pictures with transparency, laid over black: 1"]
+
+
+def test_names_that_leave_no_room_for_the_png_are_cut(tmp_path, caplog):
+    """The command ended in OSError: File name too long, after the work."""
+    names = ["n" * 251 + ".jpg", "\xe9" * 125 + ".gif", "d" * 300 + "/x.PNG", "a/b.png"]
+    paths = _file_names(names, 4)
+    assert paths == [
+        "n" * 251 + ".png",
+        "\xe9" * 125 + ".png",
+        "d" * 255 + "/x.PNG",
+        "a/b.png",
+    ]
+    assert "are cut; there are 3" in caplog.text
+    for path in paths:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        with writing(str(tmp_path / path)) as file:
+            file.write(b"png")
+    alike = _file_names(["n" * 252 + "a.png", "n" * 252 + "b.png"], 2)
+    assert [path[:6] for path in alike] == ["00000_", "00001_"]
+    assert {len(path) for path in alike} == {255}

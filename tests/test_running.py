@@ -37,6 +37,10 @@ COMMANDS = [
         (errors.Stopped("Saved.", 2), Failure("Saved.", 130)),
         (errors.Stopped("Saved.", 0), Failure("Saved.", 143)),
         (errors.InputError(), Failure("InputError", 2)),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", "x"),
+            Failure("File name too long: x.", 2),
+        ),
         (KeyboardInterrupt(), Failure("interrupted.", 130)),
         (ValueError("ours"), None),
         (FileNotFoundError(errno.ENOENT, "No such file"), None),
@@ -95,4 +99,5 @@ def test_only_a_terminal_shows_what_is_waited_for_and_then_erases_it(is_terminal
     stream.isatty = lambda: is_terminal
     with _shown_on(stream, "Loading"):
         assert stream.getvalue() == ("Loading" if is_terminal else "")
-    assert stream.getvalue() == ("Loading\r\033[K" if is_terminal else "")
+    # No escape sequence, which a simple terminal (TERM=dumb) would show.
+    assert stream.getvalue() == ("Loading\r       \r" if is_terminal else "")

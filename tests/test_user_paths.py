@@ -120,6 +120,31 @@ def test_the_home_of_another_user_is_found_and_an_unknown_user_refused():
         values_of(evaluate)(["evaluate", "--run_dir=~no-body/x"])
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("n" * 256, "of at most 255 bytes .* got one of 256: 'nnn"),
+        ("\xe9" * 128 + "/run", "of at most 255 bytes .* got one of 256"),
+        ("/".join(["directory"] * 400), "at most 3839 bytes; got 3999: 'dir"),
+        ("a\0b", r"must not have the character 0; got 'a\\x00b'"),
+    ],
+)
+def test_a_path_that_no_file_can_have_is_refused_before_the_work(path, message):
+    """The command ended in OSError: File name too long, after the work."""
+    with pytest.raises(InputError, match=f"`run_dir` must .*{message}") as refused:
+        open_run(path)
+    assert len(str(refused.value)) < 300
+    with pytest.raises(flags.IllegalFlagValueError, match="`output` must "):
+        values_of(sample)(["sample", "--run_dir=r", f"--output={path}.png"])
+    with pytest.raises(InputError, match="`dataset` must "):
+        DataConfig(dataset=f"folder:{path}")
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "\xe9" * 127, "\udcfc" * 255])
+def test_the_longest_name_is_taken(name):
+    assert DataConfig(data_dir=name).data_dir == name
+
+
 def test_a_run_in_a_directory_called_tilde_is_not_started_anew(home):
     literal = pathlib.Path("~/runs/x")
     literal.mkdir(parents=True)

@@ -45,7 +45,9 @@ def _shown_on(stream: TextIO, text: str) -> Iterator[None]:
 def _refuse_stripped_docstrings() -> None:
     """Ends a command that runs without docstrings (PYTHONOPTIMIZE=2, python -OO)."""
     if sys.flags.optimize > 1:
-        program = os.path.basename(sys.argv[0])
+        # With python -m the name is not known yet.
+        name = sys.argv[0]
+        program = "agave_tf" if name == "-m" else os.path.basename(name)
         print(
             f"{program}: `PYTHONOPTIMIZE` must be at most 1, and python be called "
             "without -OO: tf-keras, which TensorFlow Probability imports, needs "

@@ -63,6 +63,15 @@ def _float_dtype(*arguments: Any) -> tf.DType:
     return next((dtype for dtype in dtypes if dtype.is_floating), tf.float32)
 
 
+def log_of_support(is_inside: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """0 where a value is inside the support, and -inf where it is not.
+
+    An infinity comes up only with a value outside. A constant -inf to choose from would
+    end each evaluation under `tf.debugging.enable_check_numerics()`.
+    """
+    return tf.math.log(tf.cast(is_inside, dtype))
+
+
 class DiscretizedLogistic(tfp.distributions.Distribution):
     """A logistic distribution with its mass summed over b equal levels of 0..256.
 
@@ -172,7 +181,7 @@ class DiscretizedLogistic(tfp.distributions.Distribution):
         # that is not taken.
         inside = tf.where(is_inside, value, 0.0)
         log_mass = self._log_mass(tf.floor(inside / self.bin_width))
-        return tf.where(is_inside, log_mass, -float("inf"))
+        return tf.where(is_inside, log_mass, log_of_support(is_inside, self.dtype))
 
     def _log_mass(self, level: tf.Tensor) -> tf.Tensor:
         """ln P[level]."""

@@ -8,7 +8,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from agave_tf.distributions.discretized_logistic import log_mass_of_level
+from agave_tf.distributions.discretized_logistic import (
+    log_mass_of_level,
+    log_of_support,
+)
 from agave_tf.distributions.logistic_mixture import LogisticMixture
 from agave_tf.errors import InputError
 from agave_tf.probability import tfp
@@ -134,7 +137,8 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
         log_mass = tf.reduce_sum(self._log_mass(x), axis=-2)
         log_joint = log_mass + tf.nn.log_softmax(self._logits)
         log_prob = tf.reduce_logsumexp(log_joint, axis=-1)
-        return tf.where(tf.reduce_all(is_inside, axis=-1), log_prob, -float("inf"))
+        is_inside = tf.reduce_all(is_inside, axis=-1)
+        return tf.where(is_inside, log_prob, log_of_support(is_inside, self.dtype))
 
     def _log_mass(self, x: tf.Tensor) -> tf.Tensor:
         """ln of a pixel's mass by channel and component [..., C, K], x [..., C, 1]."""

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 import keras
 import tensorflow as tf
 
+from agave_tf.errors import InputError
 from agave_tf.layers.base_layer import check_eager
 from agave_tf.layers.library_internals import without_tracing_warning
 from agave_tf.layers.weights_as_argument import (
@@ -61,7 +62,8 @@ def function_of_weights(
       **options: as `tf.function` takes them, such as `jit_compile`.
 
     Returns:
-      The decorator. What it returns raises InputError if eager execution is off.
+      The decorator. What it returns raises InputError if eager execution is off, or
+      TensorFlow is to check numbers in code that XLA compiles.
     """
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
@@ -82,7 +84,17 @@ def function_of_weights(
         def run(network: HasArchitecture, *args: Any, **kwargs: Any) -> R:
             check_eager()
             compiled_here = compiled(type(network), network.architecture)
-            return compiled_here(weights_of(network), *args, **kwargs)
+            try:
+                return compiled_here(weights_of(network), *args, **kwargs)
+            except tf.errors.InvalidArgumentError as error:
+                if "DebugNumericSummary" not in str(error):
+                    raise
+                compiled.cache_clear()  # The check is in the graph.
+                raise InputError(
+                    "`tf.debugging.enable_check_numerics` must be off where images are "
+                    "drawn or coded, because XLA compiles no checks; got it on. "
+                    "tf.debugging.disable_check_numerics() switches it off."
+                ) from error
 
         return run
 

@@ -115,6 +115,9 @@ def test_the_degrees_of_freedom_are_satterthwaite_s():
 def test_a_claim_about_numbers_that_are_not_finite_is_undecided_and_says_so(wrong):
     values = np.full([2, 3], -5.0) + SPREAD[0, :3]
     values[1, 2] = wrong
+    found = estimate(values)
+    assert math.isnan(found.mean) and math.isnan(found.image_error)
+    assert (found.low, found.high) == (-math.inf, math.inf)
     for side in (above, below):
         claim = Claim("it", [side("bits/dim", values)])
         assert claim.verdict is Verdict.UNDECIDED
@@ -134,6 +137,9 @@ def test_a_claim_about_finite_numbers_of_infinite_mean_is_undecided():
     values = np.array([[1e308, 1e308, 1e308]])
     assert below("it", values).verdict() is Verdict.UNDECIDED
     assert above("it", values).verdict() is Verdict.UNDECIDED
+    # The mean is finite, and the square of its error is not.
+    found = estimate(np.array([[1e200, -1e200, 1e200]]))
+    assert (found.low, found.high) == (-math.inf, math.inf)
 
 
 def test_a_quantity_at_its_limit_without_error_is_undecided():

@@ -182,8 +182,8 @@ class RunDirectory:
 
         Where the run does without TensorFloat-32, so does this process from now on.
         """
-        use_tensor_float_32(self.config.compute)
         weights = self.read_weights()
+        use_tensor_float_32(self.config.compute)
         model = self.make_model()
         assign_weights(model, weights, source=self.path)
         return model

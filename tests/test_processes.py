@@ -5,18 +5,39 @@ from test_strategies import VAE, tf_config, train, two_addresses
 from agave_tf.runs.run_directory import open_run
 
 
-def ends_of_two(first, second):
-    """Ends of two processes that train together, each with flags of its own."""
+def two_processes(first, second, first_how=None):
+    """The ends of two processes that train together.
+
+    Args:
+      first: run directory and flags of the chief.
+      second: those of the other process.
+      first_how: options of `Command` for the chief.
+    """
     addresses = {"worker": two_addresses()}
     commands = [
-        train(*run_and_flags, environment=tf_config(addresses, "worker", index))
-        for index, run_and_flags in enumerate((first, second))
+        train(*arguments, environment=tf_config(addresses, "worker", index), **how)
+        for index, (arguments, how) in enumerate(
+            ((first, first_how or {}), (second, {}))
+        )
     ]
     return [command.result() for command in commands]
 
 
+def test_a_process_whose_chief_ends_says_so_in_one_line(tmp_path):
+    """It ended with a traceback of TensorFlow's."""
+    chief, worker = two_processes(
+        *[(tmp_path / "run", VAE)] * 2, {"max_file_bytes": 16 * 1024}
+    )
+    assert chief.returncode == 2, chief.stderr
+    assert "File too large" in chief.stderr
+    assert worker.returncode == 1
+    assert "Traceback" not in worker.stderr
+    line = worker.stderr.splitlines()[-1]
+    assert line.startswith("train.py: another process of this training has ended")
+
+
 def refused_in_both(message, first, second):
-    for result in ends_of_two(first, second):
+    for result in two_processes(first, second):
         assert result.returncode == 2, result.stderr
         assert message in result.stderr.splitlines()[-1]
         assert "another process differs" in result.stderr
@@ -55,7 +76,7 @@ def test_two_processes_evaluate_draw_and_profile(tmp_path):
         *(run, VAE, "--pretrain_vae_steps=4", "--evaluate_every=2"),
         *("--evaluate_images=4", "--profile_steps=2:3", "--steps_per_call=3"),
     )
-    results = ends_of_two(flags, flags)
+    results = two_processes(flags, flags)
     for result in results:
         assert result.returncode == 0, result.stderr
     assert "held-out: bits_per_dim" in results[0].stderr

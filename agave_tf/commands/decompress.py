@@ -70,8 +70,9 @@ def run(values: flags.FlagValues) -> None:
         raise InputError(
             f"`input` must be a file; there is none at {values.input}."
         ) from error
-    use_threads(num_threads_of(data))
+    num_threads = num_threads_of(data)
     source = open_run(values.run_dir)
+    use_threads(num_threads)
     logging.info("Reading the weights of %s", source.path)
     with tqdm.tqdm(desc="Decoding", unit="image", disable=None) as bar:
         codec = Codec(

@@ -2,7 +2,8 @@
 
 import os
 
-import tensorflow as tf
+# TensorFlow reads it when it first uses a GPU; "true" or "false".
+_VARIABLE = "TF_FORCE_GPU_ALLOW_GROWTH"
 
 
 def take_gpu_memory_as_needed() -> None:
@@ -10,9 +11,9 @@ def take_gpu_memory_as_needed() -> None:
 
     By itself it takes nearly all memory of all GPUs at once: bin/reproduce.py scores
     the runs of one artifact in its own process, and those of the next could not start
-    beside it. TensorFlow's own variable TF_FORCE_GPU_ALLOW_GROWTH wins.
+    beside it. The user's own value wins.
+
+    By a variable, because `set_memory_growth` needs the list of GPUs: where there are
+    none, TensorFlow prints an error for it, which would bury ours.
     """
-    if "TF_FORCE_GPU_ALLOW_GROWTH" in os.environ:
-        return
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+    os.environ.setdefault(_VARIABLE, "true")

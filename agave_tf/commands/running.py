@@ -44,6 +44,8 @@ _ENVIRONMENT_ERRORS = {
     errno.ENAMETOOLONG,
     errno.ELOOP,
 }
+# TensorFlow's words where a process waits for one that is no more.
+_OTHER_ENDED = "Collective ops is aborted"
 
 
 class Failure(NamedTuple):
@@ -142,6 +144,12 @@ def failure_of(error: BaseException) -> Failure | None:
         for reason in reasons:
             if reason in str(error.message):
                 return Failure(f"{reason}: while writing a checkpoint or summaries.", 2)
+        if _OTHER_ENDED in str(error.message):
+            return Failure(
+                "another process of this training has ended, and its own message says "
+                "why; the same commands go on from the last checkpoint.",
+                1,
+            )
     return None
 
 

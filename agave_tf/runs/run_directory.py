@@ -208,8 +208,8 @@ class RunDirectory:
 
         Where the run does without TensorFloat-32, so does this process from now on.
         """
-        use_tensor_float_32(self.config.compute)
         weights = self.read_weights()  # Before the model is made: there may be none.
+        use_tensor_float_32(self.config.compute)
         model = self.make_model()
         assign_weights(model, weights, source=self.path)
         return model

@@ -13,10 +13,12 @@ import tensorflow_datasets as tfds
 from agave_tf.data.array_file import rows_at_once
 from agave_tf.data.autotuning import without_autotuning
 from agave_tf.data.hold_out import is_held_out
+from agave_tf.data.labels import class_numbers
 from agave_tf.data.prepare import prepare
 from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
 from agave_tf.data.tfds_features import find_image, find_label
 from agave_tf.data.tfds_names import choose_splits, find_builder
+from agave_tf.data.tfds_pictures import BoundedPicture, check_size
 from agave_tf.errors import InputError, first_line
 from agave_tf.settings.data import DataConfig
 
@@ -62,7 +64,15 @@ def open_tfds(config: DataConfig) -> Source:
         )
         for part, split in splits.items()
     }
-    return Source(config.dataset, fingerprint, parts, held_out, classes, notes)
+    return Source(
+        config.dataset,
+        fingerprint,
+        parts,
+        held_out,
+        classes,
+        notes,
+        label_range=lambda: (0, len(classes) - 1) if classes else None,
+    )
 
 
 def _download(builder: tfds.core.DatasetBuilder, config: DataConfig) -> None:
@@ -111,7 +121,9 @@ class _Reader:
             return tf.cond(
                 tf.strings.substr(stored, 0, 2) == _JPEG_MAGIC,
                 lambda: stored,
-                lambda: tf.io.serialize_tensor(feature.decode_example(stored)),
+                lambda: tf.io.serialize_tensor(
+                    feature.decode_example(check_size(stored))
+                ),
             )
 
         with self._refusing_damage():
@@ -147,7 +159,11 @@ class _Reader:
         names = [self.image]
         if self.label is not None and not stored_image:
             names.append(self.label)
-        decoders = {self.image: tfds.decode.SkipDecoding()} if stored_image else None
+        decoders = None
+        if stored_image:
+            decoders = {self.image: tfds.decode.SkipDecoding()}
+        elif isinstance(self.builder.info.features[self.image], tfds.features.Image):
+            decoders = {self.image: BoundedPicture()}
         return self.builder.as_dataset(
             split=split,
             decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True), decoders),
@@ -163,12 +179,8 @@ class _Reader:
         if self.label is None:
             return None
         label = np.atleast_1d(example[self.label])
-        if label.min() < -(2**31) or label.max() >= 2**31:
-            raise InputError(
-                f"`dataset` must have labels of at most 32 bits; {self.config.dataset} "
-                f"has {label.min()}..{label.max()}."
-            )
-        return label.astype(np.int32)
+        needs, got = "`dataset` must have labels that are", self.config.dataset
+        return class_numbers(label, needs, f"{got} has")
 
     @contextlib.contextmanager
     def _refusing_damage(self) -> Iterator[None]:

@@ -47,10 +47,21 @@ class Notes:
         with self._lock:
             self._largest[text] = max(value, self._largest.get(text, value))
 
+    def include(self, other: "Notes") -> None:
+        """Counts what `other` has counted."""
+        for text, count in other._counts.items():
+            self.add(text, count)
+        for text, value in other._largest.items():
+            self.see(text, value)
+
     def sentences(self) -> list[str]:
         """What was noted: "hidden files left out: 3"."""
         noted = {**self._counts, **self._largest}
         return [f"{text}: {value}" for text, value in noted.items() if value]
+
+
+def _unknown() -> None:
+    """The range of labels that nobody knows yet."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +74,8 @@ class Source:
     held_out: says which images are held out, such as "its split test".
     classes: the names of the labels 0, 1, ..., where they have names.
     notes: what is left out or converted; grows while the parts are read.
+    label_range: returns the least and the largest label of all parts together; None
+      where there are no labels, or nobody knows before they are read.
     """
 
     name: str
@@ -71,6 +84,7 @@ class Source:
     held_out: str
     classes: tuple[str, ...] = ()
     notes: Notes = dataclasses.field(default_factory=Notes)
+    label_range: Callable[[], tuple[int, int] | None] = _unknown
 
 
 def fingerprint_of(*facts: Any) -> str:

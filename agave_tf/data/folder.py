@@ -68,6 +68,7 @@ def open_folder(
         held_out,
         classes,
         notes,
+        label_range=lambda: (0, len(classes) - 1) if classes else None,
     )
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from source_parts import part
 
 from agave_tf.data.tfds import open_tfds
+from agave_tf.data.tfds_pictures import check_size
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
@@ -437,6 +438,30 @@ def test_a_damaged_set_is_refused_in_one_line(tmp_path):
     refused("`dataset` tiny must be readable", tmp_path)
     path.unlink()
     refused("`dataset` tiny must be readable", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
+@pytest.mark.parametrize("splits", [("train", "test"), ("train",)])
+def test_the_size_of_a_picture_is_known_before_it_is_decoded(tmp_path, kind, splits):
+    file = io.BytesIO()
+    huge = Image.new("RGB" if kind == "JPEG" else "1", (10_000, 10_000))
+    huge.save(file, kind)
+    features = {"image": F.Image(shape=(None, None, 3))}
+    examples = [*filled(0, 5), {"image": file}]
+    write(tmp_path, features, {split: examples for split in splits})
+    message = "TensorFlow says: .*picture of more than 89 million pixels"
+    refused(message, tmp_path, image_size="8")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
+def test_pictures_of_each_kind_are_within_the_bound_of_their_size(kind):
+    picture = Image.new("RGB", (12, 8))
+    file = io.BytesIO()
+    picture.save(file, kind)
+    content = file.getvalue()
+    assert check_size(tf.constant(content)).numpy() == content
+    # Text is left to the decoder, as is a file that ends in its header.
+    assert check_size(tf.constant(b"no picture")).numpy() == b"no picture"
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,8 @@ def open_folder(
         held_out,
         classes,
         notes,
-        functools.partial(_fingerprint_of_version_0_2, files_of),
+        version_0_2=functools.partial(_fingerprint_of_version_0_2, files_of),
+        label_range=lambda: (0, len(classes) - 1) if classes else None,
     )
 
 

@@ -8,20 +8,23 @@ from typing import Any
 import tensorflow as tf
 
 from agave_tf.data.autotuning import without_autotuning
-from agave_tf.data.python_passes import Passes
+from agave_tf.data.python_passes import NotedChunk, Passes
 from agave_tf.data.source import Chunk
 from agave_tf.errors import InputError
 
+# About the memory that an element of a generator takes beside its pixels.
+_ELEMENT_BYTES = 1000
+
 
 def passes_over(
-    name: str, iterable: Iterable[Any], as_chunk: Callable[[Any], Chunk]
+    name: str, iterable: Iterable[Any], read: Callable[[Any], NotedChunk]
 ) -> Passes:
     """Prepares to read an iterable several times, each time from its start.
 
     Args:
       name: of the iterable, for messages.
       iterable: a generator is kept in memory in its first pass.
-      as_chunk: makes images of an element.
+      read: makes images of an element.
 
     Raises:
       InputError: it repeats for ever.
@@ -33,19 +36,19 @@ def passes_over(
         options.deterministic = True
         elements = iterable.with_options(options).as_numpy_iterator
     elif iter(iterable) is iterable:
-        kept = _Kept(name, map(as_chunk, iterable))
+        kept = _Kept(name, map(read, iterable))
         return Passes(name, kept.chunks, has_known_end=False)
     else:
         elements = functools.partial(iter, iterable)
 
-    def chunks() -> Iterator[Chunk]:
+    def chunks() -> Iterator[NotedChunk]:
         for count, element in enumerate(elements(), 1):
             if length is not None and count > length:
                 raise InputError(
                     f"`{name}` must end; got more elements than the {length} that it "
                     "says it has."
                 )
-            yield as_chunk(element)
+            yield read(element)
 
     return Passes(name, chunks, has_known_end=length is not None)
 
@@ -73,27 +76,29 @@ def _length(name: str, iterable: Iterable[Any]) -> int | None:
 class _Kept:
     """The images of an iterator, which are in memory after the first pass."""
 
-    def __init__(self, name: str, iterator: Iterator[Chunk]):
+    def __init__(self, name: str, iterator: Iterator[NotedChunk]):
         self._name, self._iterator = name, iterator
-        self._kept: list[Chunk] = []
+        self._kept: list[NotedChunk] = []
         self._is_read = False
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[NotedChunk]:
         """Makes a pass; InputError if the images are too many for memory."""
         if self._is_read:
             yield from self._kept
             return
         self._is_read, num_bytes, most = True, 0, _half_of_memory()
-        for image, label in self._iterator:
-            num_bytes += image.nbytes
+        for chunk, notes in self._iterator:
+            num_bytes += _ELEMENT_BYTES + (chunk.image.nbytes if chunk else 0)
             if num_bytes > most:
                 raise InputError(
                     f"`{self._name}` must end, and as a generator fit into half of the "
                     f"memory; got more than {most / 1e9:.1f} GB. An iterable that can "
                     "be read from its start again need not fit."
                 )
-            # Copied, because a generator may fill one array again and again.
-            self._kept.append(Chunk(image.copy(), label))
+            if chunk:
+                # Copied, because a generator may fill one array again and again.
+                chunk = Chunk(chunk.image.copy(), chunk.label)
+            self._kept.append(NotedChunk(chunk, notes))
             yield self._kept[-1]
 
 

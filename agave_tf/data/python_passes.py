@@ -1,5 +1,6 @@
 """Passes over an iterable, which may give its images in another order each time."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 import tqdm
 
 from agave_tf.data.hold_out import content_keys
-from agave_tf.data.source import Chunk
+from agave_tf.data.source import Chunk, Notes
 from agave_tf.errors import InputError
 
 # An iterable that does not say how long it is may have no end. More images than the
@@ -18,10 +19,18 @@ _MOST_IMAGES = 20_000_000
 _ENOUGH_IMAGES, _MOST_REPEATS = 10_000, 10
 
 
+class NotedChunk(NamedTuple):
+    """The images of an element, as they came, and what is to be said of them."""
+
+    chunk: Chunk | None  # None: a picture that is left out
+    notes: Notes
+
+
 class _Keyed(NamedTuple):
     chunk: Chunk
     keys: list[bytes]  # of its images [n], by their content
     entries: list[bytes]  # their keys with their labels
+    notes: Notes
 
 
 class Passes:
@@ -36,15 +45,20 @@ class Passes:
       keys: of all images, in the order of the first pass.
       entries: the keys with the labels, bytes.
       is_shuffled: whether a later pass has had another order.
+      left_out: notes of the elements without images, in the first pass.
     """
 
     def __init__(
-        self, name: str, chunks: Callable[[], Iterator[Chunk]], has_known_end: bool
+        self,
+        name: str,
+        chunks: Callable[[], Iterator[NotedChunk]],
+        has_known_end: bool,
     ):
         self.name, self._chunks, self._has_known_end = name, chunks, has_known_end
         self.keys: list[bytes] = []
         self.entries: list[bytes] = []
         self.is_shuffled = False
+        self.left_out = Notes()
 
     def first(self) -> None:
         """Makes the first pass, which learns the keys.
@@ -60,13 +74,17 @@ class Passes:
             leave=False,
         )
         with bar:
-            for chunk, keys, entries in map(_keyed, self._chunks()):
+            for chunk, notes in self._chunks():
+                if chunk is None:
+                    self.left_out.include(notes)
+                    continue
+                _, keys, entries, _ = _keyed(chunk, notes)
                 self.keys += keys
                 self.entries += entries
                 different.update(keys)
                 bar.update(len(keys))
                 if not self._has_known_end:
-                    self._check_end(len(different), len(chunk.image))
+                    self._check_end(len(different), len(keys))
         if not self.keys:
             raise InputError(f"`{self.name}` must have images; got none.")
 
@@ -77,7 +95,8 @@ class Passes:
           InputError: it gives other images than the first.
         """
         left, count = Counter(self.entries), 0
-        for keyed in map(_keyed, self._chunks()):
+        chunks = ((chunk, notes) for chunk, notes in self._chunks() if chunk)
+        for keyed in itertools.starmap(_keyed, chunks):
             for entry in keyed.entries:
                 if not left[entry]:
                     raise self._others()
@@ -124,6 +143,7 @@ class PartOfPasses:
       passes: over the iterable, of which the first has been made.
       wanted: keys of the images.
       prepared: prepares chunks, in their order.
+      notes: gets the notes of an element once, with the part of its first image.
     """
 
     def __init__(
@@ -131,8 +151,10 @@ class PartOfPasses:
         passes: Passes,
         wanted: set[bytes],
         prepared: Callable[[Iterator[Chunk]], Iterator[Chunk]],
+        notes: Notes,
     ):
         self._passes, self._wanted, self._prepared = passes, wanted, prepared
+        self._notes = notes
         self._came: list[bytes] = []
 
     def chunks(self) -> Iterator[Chunk]:
@@ -148,16 +170,19 @@ class PartOfPasses:
         return np.array(sorted(range(len(came)), key=came.__getitem__))
 
     def _selected(self) -> Iterator[Chunk]:
-        for (image, label), keys, entries in self._passes.again():
+        for (image, label), keys, entries, notes in self._passes.again():
             rows = [row for row, key in enumerate(keys) if key in self._wanted]
             if rows:
+                if rows[0] == 0:
+                    self._notes.include(notes)
                 self._came += [entries[row] for row in rows]
                 yield Chunk(image[rows], None if label is None else label[rows])
 
 
-def _keyed(chunk: Chunk) -> _Keyed:
+def _keyed(chunk: Chunk, notes: Notes) -> _Keyed:
     keys = list(content_keys([chunk.image]))
     if chunk.label is None:
-        return _Keyed(chunk, keys, keys)
+        return _Keyed(chunk, keys, keys, notes)
     labels = [label.tobytes() for label in chunk.label.astype("<i8")]
-    return _Keyed(chunk, keys, [key + label for key, label in zip(keys, labels)])
+    entries = [key + label for key, label in zip(keys, labels)]
+    return _Keyed(chunk, keys, entries, notes)

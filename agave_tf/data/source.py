@@ -54,10 +54,21 @@ class Notes:
         with self._lock:
             self._largest[text] = max(value, self._largest.get(text, value))
 
+    def include(self, other: "Notes") -> None:
+        """Counts what `other` has counted."""
+        for text, count in other._counts.items():
+            self.add(text, count)
+        for text, value in other._largest.items():
+            self.see(text, value)
+
     def sentences(self) -> list[str]:
         """What was noted: "hidden files left out: 3"."""
         noted = {**self._counts, **self._largest}
         return [f"{text}: {value}" for text, value in noted.items() if value]
+
+
+def _unknown() -> None:
+    """The range of labels that nobody knows yet."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +85,8 @@ class Source:
       have been read; None: it is the same.
     stored: a digest of the files as they are stored, where the fingerprint does not
       follow from all of their content; a cache of other files is not used.
+    label_range: returns the least and the largest label of all parts together; None
+      where there are no labels, or nobody knows before they are read.
     """
 
     name: str
@@ -84,6 +97,7 @@ class Source:
     notes: Notes = dataclasses.field(default_factory=Notes)
     version_0_2: Callable[[], str] | None = None
     stored: str = ""
+    label_range: Callable[[], tuple[int, int] | None] = _unknown
 
     def fingerprints(self) -> tuple[str, str]:
         """The fingerprint, and that of version 0.2."""

@@ -381,12 +381,14 @@ def test_backslashes_of_an_archive_made_elsewhere_separate_directories(tmp_path,
             write(tmp_path / "a", [form.format(split, i) for i in range(count)])
             slashes = form.replace("\\", "/")
             write(tmp_path / "b", [slashes.format(split, i) for i in range(count)])
+            for i in range(count):
+                picture = (tmp_path / "b" / slashes.format(split, i)).read_bytes()
+                (tmp_path / "a" / form.format(split, i)).write_bytes(picture)
     (tmp_path / "a" / "train\\cat\\").touch()  # As some programs leave directories.
     source, expected = opened(tmp_path / "a"), opened(tmp_path / "b")
     assert counts(source) == (10, 4) and source.classes == ("cat", "dog")
     assert read(source, "train")[1].tolist() == [0] * 5 + [1] * 5
     assert source.held_out == "the split test/"
-    # The files are of equal length, so the two folders are the same data.
     assert source.fingerprint == expected.fingerprint
     said = [s for s in source.notes.sentences() if "separates directories" in s]
     assert said == (

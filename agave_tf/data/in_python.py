@@ -159,11 +159,6 @@ def _check_alike(first: Chunk, other: Chunk) -> None:
             "`train` and `test` must have images of one shape, or `image_size` be set; "
             f"got {first.image.shape[1:]} and {other.image.shape[1:]}."
         )
-    if (first.label is None) != (other.label is None):
-        raise InputError(
-            "`train` and `test` must each have a label for every image or for none; "
-            "got images with and without one."
-        )
 
 
 def _check_settings(settings: Collection[str]) -> None:

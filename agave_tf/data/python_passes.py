@@ -64,9 +64,10 @@ class Passes:
         """Makes the first pass, which learns the keys.
 
         Raises:
-          InputError: there are no images, or no end of them.
+          InputError: there are no images, no end of them, or labels of some alone.
         """
         different: set[bytes] = set()
+        has_labels: set[bool] = set()
         bar = tqdm.tqdm(
             desc=f"Telling {self.name} images apart",
             unit="image",
@@ -79,6 +80,7 @@ class Passes:
                     self.left_out.include(notes)
                     continue
                 _, keys, entries, _ = _keyed(chunk, notes)
+                has_labels.add(chunk.label is not None)
                 self.keys += keys
                 self.entries += entries
                 different.update(keys)
@@ -87,6 +89,11 @@ class Passes:
                     self._check_end(len(different), len(keys))
         if not self.keys:
             raise InputError(f"`{self.name}` must have images; got none.")
+        if len(has_labels) > 1:
+            raise InputError(
+                f"`{self.name}` must have a label for every image or for none; got "
+                "images with and without one."
+            )
 
     def again(self) -> Iterator[_Keyed]:
         """Makes a later pass.

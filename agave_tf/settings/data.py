@@ -89,7 +89,9 @@ class DataConfig(Settings):
         if isinstance(size, int) and not isinstance(size, bool):
             object.__setattr__(self, "image_size", str(size))
         elif isinstance(size, tuple | list) and len(size) == 2:
-            object.__setattr__(self, "image_size", f"{size[0]}x{size[1]}")
+            height, width = size
+            text = f"{height}" if height == width else f"{height}x{width}"
+            object.__setattr__(self, "image_size", text)
         super().__post_init__()
 
     def check_together(self) -> None:

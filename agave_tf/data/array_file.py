@@ -45,6 +45,16 @@ class StoredArray:
     data_offset: int
     crc: int | None
 
+    @property
+    def files(self) -> list[str]:
+        """The paths of the files that the array is stored in."""
+        return [self.path]
+
+    @property
+    def has_checksum(self) -> bool:
+        """Tells whether `digest` needs to read no data."""
+        return self.crc is not None
+
     def check_plain(self) -> None:
         """Raises InputError if the array holds Python objects, which are pickled."""
         if self.dtype.hasobject:

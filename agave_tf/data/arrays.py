@@ -63,7 +63,7 @@ def open_arrays(
     else:
         parts["test"] = parts["train"]
         is_test, held_out = _hold_out(
-            arrays[parts["train"].image], version_0_1_seed, config
+            arrays, parts["train"].image, version_0_1_seed, config
         )
         is_chosen = {"train": ~is_test, "test": is_test}
         if version_0_1_seed is not None:
@@ -81,9 +81,10 @@ def open_arrays(
 
 
 def _hold_out(
-    images: StoredArray, version_0_1_seed: int | None, config: DataConfig
+    arrays: Arrays, name: str, version_0_1_seed: int | None, config: DataConfig
 ) -> tuple[np.ndarray, str]:
     """Tells which images are held out, bool [N], and how they were chosen."""
+    images = arrays[name]
     if version_0_1_seed is not None:
         return (
             is_held_out_in_version_0_1(images.shape[0], version_0_1_seed),
@@ -94,7 +95,8 @@ def _hold_out(
         return pack_choice(is_held_out(list(content_keys(images.rows()))))
 
     count = images.shape[0]
-    choice = _learned(images, "held out", num_choice_bytes(count), choose, config)
+    what = f"held out of {name}"
+    choice = _learned(images, what, num_choice_bytes(count), choose, config)
     return unpack_choice(choice, count), "a tenth, by content"
 
 
@@ -105,10 +107,19 @@ def _learned(
     compute: Callable[[], bytes],
     config: DataConfig,
 ) -> bytes:
-    """Computes something of an array, unless its file has not changed since then."""
-    hints = open_hints(config, f"npz:{os.path.abspath(array.path)} {what}", num_bytes)
-    facts = repr((what, array.member, array.shape, array.dtype.str, array.crc))
-    value = hints.get(state_of([array.path], facts), compute)
+    """Computes something of an array, unless it is known and no file has changed.
+
+    Args:
+      array: the array.
+      what: names the array, and what is computed of it.
+      num_bytes: of the result.
+      compute: computes it.
+      config: says where it is kept.
+    """
+    path = os.path.abspath(array.files[0])
+    hints = open_hints(config, f"npz:{path} {what}", num_bytes)
+    facts = repr((what, array.shape, array.dtype.str))
+    value = hints.get(state_of(array.files, facts), compute)
     hints.write()
     return value
 
@@ -150,20 +161,18 @@ def _facts(arrays: Arrays, named: PartArrays, config: DataConfig) -> list:
     """What tells these images and labels from others, wherever the file lies."""
     used = [(name, arrays[name]) for name in named if name is not None]
     return [
-        [name, array.dtype.str, array.shape, _digest(array, config)]
+        [name, array.dtype.str, array.shape, _digest(name, array, config)]
         for name, array in used
     ]
 
 
-def _digest(array: StoredArray, config: DataConfig) -> str:
-    if array.crc is not None:  # The archive has it already.
+def _digest(name: str, array: StoredArray, config: DataConfig) -> str:
+    if array.has_checksum:
         return array.digest()
-    compute = functools.partial(_digest_bytes, array)
-    return _learned(array, "digest", DIGEST_BYTES, compute, config).hex()
-
-
-def _digest_bytes(array: StoredArray) -> bytes:
-    return bytes.fromhex(array.digest())
+    what = f"digest of {name}"
+    return _learned(
+        array, what, DIGEST_BYTES, lambda: bytes.fromhex(array.digest()), config
+    ).hex()
 
 
 def _check_images(name: str, array: StoredArray, path: str) -> None:

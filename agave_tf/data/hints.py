@@ -33,6 +33,7 @@ from agave_tf.settings.data import DataConfig
 from agave_tf.whole_file import writing
 
 DIGEST_BYTES = 16
+# A new number for every change of what is computed.
 _MAGIC = b"agavehi1"
 # 8 million files; those of a larger set are in part read again.
 _MOST_BYTES = 2**28

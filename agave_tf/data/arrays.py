@@ -116,10 +116,10 @@ def _learned(
       compute: computes it.
       config: says where it is kept.
     """
-    path = os.path.abspath(array.files[0])
-    hints = open_hints(config, f"npz:{path} {what}", num_bytes)
+    files = [os.path.abspath(path) for path in array.files]
+    hints = open_hints(config, f"npz:{files[0]} {what}", num_bytes)
     facts = repr((what, array.shape, array.dtype.str))
-    value = hints.get(state_of(array.files, facts), compute)
+    value = hints.get(state_of(files, facts), compute)
     hints.write()
     return value
 

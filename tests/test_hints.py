@@ -274,3 +274,17 @@ def test_a_set_of_tfds_is_read_once_and_known_by_its_labels_and_files(
     assert {i.tobytes() for part in drawn.parts.values() for i in part.image} == {
         (i + np.uint8(1)).tobytes() for i in NOISE
     }
+
+
+def test_a_relative_path_is_known_by_the_directory_it_starts_from(
+    tmp_path, read, settled, monkeypatch
+):
+    for name, images in (("a", NOISE[:30]), ("b", 255 - NOISE[:30])):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "images", "bmp", images)
+    found = []
+    for name in ("a", "b", "a", "b"):
+        monkeypatch.chdir(tmp_path / name)
+        found.append(fingerprint("folder:images", tmp_path))
+    assert found[0] != found[1] and found[:2] == found[2:]
+    assert len(read) == 60

@@ -115,7 +115,8 @@ def _learned(
 ) -> bytes:
     """Computes something of an array, unless its files have not changed since then."""
     hints = open_hints(config, what, num_bytes)
-    value = hints.get(state_of(array.storage.paths, what, array.storage.facts), compute)
+    paths = list(map(os.path.abspath, array.storage.paths))
+    value = hints.get(state_of(paths, what, array.storage.facts), compute)
     hints.write()
     return value
 

@@ -64,14 +64,15 @@ def _open(
 ) -> Source:
     iterables = {"train": train} if test is None else {"train": train, "test": test}
     elements = {name: _repeatable(iterable) for name, iterable in iterables.items()}
-    keys = {name: _keys(name, repeat, config) for name, repeat in elements.items()}
-    facts = {name: [key.hex() for key in of_part] for name, of_part in keys.items()}
     notes = Notes()
+    keys = {name: _keys(name, each, config, notes) for name, each in elements.items()}
+    facts = {name: [key.hex() for key in of_part] for name, of_part in keys.items()}
 
     def part(source: str, is_selected: np.ndarray) -> Part:
         def chunks() -> Iterator[Chunk]:
-            stored = _stored(elements[source](), is_selected, config, notes)
-            return _prepared(stored, config, notes)
+            # The first pass has noted what becomes of the elements.
+            stored = _stored(elements[source](), config, Notes())
+            return _prepared(selected(stored, is_selected), config, notes)
 
         return Part(int(is_selected.sum()), chunks)
 
@@ -100,30 +101,22 @@ def _repeatable(iterable: Iterable[Any]) -> Callable[[], Iterator[Any]]:
 
 
 def _keys(
-    name: str, elements: Callable[[], Iterator[Any]], config: DataConfig
+    name: str,
+    elements: Callable[[], Iterator[Any]],
+    config: DataConfig,
+    notes: Notes,
 ) -> list[bytes]:
-    chunks = (as_chunk(element, config, Notes()) for element in elements())
-    keys = list(content_keys(chunk.image for chunk in chunks if chunk is not None))
+    stored = _stored(elements(), config, notes)
+    keys = list(content_keys(chunk.image for chunk in stored))
     if not keys:
         raise InputError(f"`{name}` must have images; got none.")
     return keys
 
 
 def _stored(
-    elements: Iterator[Any], is_selected: np.ndarray, config: DataConfig, notes: Notes
+    elements: Iterator[Any], config: DataConfig, notes: Notes
 ) -> Iterator[Chunk]:
-    """The selected images as they came; what was noted of others is not counted."""
-    start = 0
-    for element in elements:
-        noted = Notes()
-        chunk = as_chunk(element, config, noted)
-        end = start + (0 if chunk is None else len(chunk.image))
-        rows = is_selected[start:end]
-        if chunk is not None and rows.any():
-            yield from selected(iter([chunk]), rows)
-        if rows.any() or not len(rows):
-            notes.include(noted)
-        start = end
+    return (as_chunk(element, config, notes) for element in elements)
 
 
 def _prepared(

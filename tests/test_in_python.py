@@ -76,7 +76,8 @@ def test_what_is_converted_is_counted_once_for_each_image(caplog):
 def test_a_size_may_be_a_number(size):
     data = agave_tf.read_images(IMAGE, image_size=size)
     assert data.train.shape == (4, 4, 3)
-    assert data.config == agave_tf.read_images(IMAGE, image_size="4").config
+    expected = agave_tf.read_images(IMAGE, image_size="4")
+    np.testing.assert_array_equal(data.train.image, expected.train.image)
 
 
 @pytest.mark.parametrize(
@@ -131,15 +132,21 @@ def test_images_of_many_sizes_come_to_one():
         ([(IMAGE[0], float("nan"))], "whole numbers of at most 32 bits; got nan"),
         ([(IMAGE[0], "cat")], "whole numbers of at most 32 bits; got values of type"),
         ([(IMAGE[:3], [[0, 1], [1, 1], [1, 0]])], r"or one-hot; got int64 \[3, 2\]"),
-        ([(IMAGE[0], 1), IMAGE[1]], "a label for every image or for none"),
+        ([(IMAGE[0], 1), *IMAGE[1:]], "a label for every image or for none"),
         ([{"img": IMAGE[0], "image": IMAGE[1]}], "a dict with img, image"),
         (np.moveaxis(IMAGE, -1, 1), r"got \[3, 8, 8\], which np.moveaxis\(image, -3"),
         ([IMAGE[..., 0]], r"got \[30, 8, 8\]; .* gray images .*image\[..., None\]"),
-        (IMAGE / 255, r"from 0 to 1; where 1 is white, tf.cast\(tf.round\(255 \* i"),
-        (IMAGE / 127.5 - 1, r"from -1 to 1; .* tf.cast\(tf.round\(127.5 \* \(image"),
+        (
+            IMAGE / 255,
+            r"from 0.* to \S+; where 1 is white, tf.cast\(tf.round\(255 \* i",
+        ),
+        (
+            IMAGE / 127.5 - 1,
+            r"from -0.* to \S+; where -1 is .* tf.cast\(tf.round\(127.5 \* \(image",
+        ),
         (IMAGE.astype(np.float32), r"; where 255 is white, tf.cast\(tf.round\(image"),
         (IMAGE.astype(np.int64), "got int64 with .* tf.cast"),
-        (IMAGE * -1.0, r"from -255 to -?0; tf.cast\(..., tf.uint8\) takes levels"),
+        (IMAGE * -1.0, r"from -\d+ to -\d+; tf.cast\(..., tf.uint8\) takes levels"),
     ],
 )
 def test_what_is_not_an_image_is_refused(elements, message):

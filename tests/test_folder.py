@@ -377,13 +377,13 @@ BACKSLASHES = {
 def test_backslashes_of_an_archive_made_elsewhere_separate_directories(tmp_path, where):
     """Parts and classes were lost, and nothing was said."""
     for split, count in (("train", 5), ("test", 2)):
-        for form in BACKSLASHES[where]:
-            write(tmp_path / "a", [form.format(split, i) for i in range(count)])
-            slashes = form.replace("\\", "/")
-            write(tmp_path / "b", [slashes.format(split, i) for i in range(count)])
-            for i in range(count):
-                picture = (tmp_path / "b" / slashes.format(split, i)).read_bytes()
-                (tmp_path / "a" / form.format(split, i)).write_bytes(picture)
+        for name in (
+            f.format(split, i) for f in BACKSLASHES[where] for i in range(count)
+        ):
+            slashes = name.replace("\\", "/")
+            write(tmp_path / "b", [slashes])
+            (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(tmp_path / "b" / slashes, tmp_path / "a" / name)
     (tmp_path / "a" / "train\\cat\\").touch()  # As some programs leave directories.
     source, expected = opened(tmp_path / "a"), opened(tmp_path / "b")
     assert counts(source) == (10, 4) and source.classes == ("cat", "dog")

@@ -114,7 +114,7 @@ def test_what_a_folder_refuses_is_refused_in_words_of_python():
             agave_tf.read_images([picture, picture], **settings)
         assert "--" not in str(info.value) and "dataset" not in str(info.value)
 
-    broken = Image.open(io.BytesIO(KINDS["turned"]()[:-100]))
+    broken = Image.open(io.BytesIO(KINDS["alpha"]()[:-60]))
     refused("`train` must have readable .*corrupt_images='skip' leaves", broken)
     floats = Image.fromarray(np.zeros((8, 8), np.float32))
     refused("`train` must have pictures of 8 or 16 bits", floats)
@@ -127,7 +127,7 @@ def test_what_a_folder_refuses_is_refused_in_words_of_python():
 def test_unreadable_pictures_are_left_out_when_asked(caplog):
     caplog.set_level("INFO", logger="absl")
     contents = [KINDS["turned"]() for _ in range(COUNT)]
-    contents[4] = contents[4][:-100]
+    contents[4] = KINDS["alpha"]()[:-60]
     pictures = [Image.open(io.BytesIO(content)) for content in contents]
     data = agave_tf.read_images(
         [(picture, i) for i, picture in enumerate(pictures)], corrupt_images="skip"

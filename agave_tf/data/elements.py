@@ -22,7 +22,7 @@ _LABEL_KEYS = ("label", "labels")
 _PICTURE = "a picture of the program"
 
 
-def as_chunk(element: Any, config: DataConfig, notes: Notes) -> Chunk | None:
+def as_chunk(element: Any, config: DataConfig, notes: Notes) -> Chunk:
     """Returns an element as it came, with a first axis: one image is a batch of one.
 
     Pictures of Pillow become what they become in a folder.
@@ -33,8 +33,8 @@ def as_chunk(element: Any, config: DataConfig, notes: Notes) -> Chunk | None:
       notes: what is converted or left out is counted there.
 
     Returns:
-      uint8 or uint16 [n,H,W] or [n,H,W,C], and labels int32 [n] or None; None for an
-      unreadable picture if `corrupt_images` is skip.
+      uint8 or uint16 [n,H,W] or [n,H,W,C], and labels int32 [n] or None. There are no
+      images of an unreadable picture if `corrupt_images` is skip.
 
     Raises:
       InputError: the element is of another kind, or its labels are no class numbers.
@@ -43,7 +43,7 @@ def as_chunk(element: Any, config: DataConfig, notes: Notes) -> Chunk | None:
     if isinstance(image, Image.Image):
         image = _pixels(image, config, notes)
         if image is None:
-            return None
+            return Chunk(np.zeros([0, 1, 1], np.uint8), None)
     elif _has_pictures(image):
         raise InputError(
             "An element must have one picture of Pillow; got a list of "

@@ -15,7 +15,7 @@ _OTHER_COLORS = ("CMYK", "YCbCr", "LAB", "HSV")
 _PREMULTIPLIED = ("La", "RGBa")  # Their colours have been multiplied by alpha.
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
 _WHITE_IS_ZERO = 0
-_PIXELS_AT_ONCE = 2**20
+_PIXELS_AT_ONCE = 2**18
 # PNG files of which Pillow would drop the lower 8 of 16 bits.
 TRUNCATED = ("RGB;16B", "LA;16B", "RGBA;16B")
 

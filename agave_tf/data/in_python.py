@@ -19,7 +19,7 @@ from agave_tf.data.hold_out import is_held_out
 from agave_tf.data.origin import PROGRAM
 from agave_tf.data.prepare import prepare
 from agave_tf.data.python_iterables import passes_over
-from agave_tf.data.python_passes import NotedChunk, PartOfPasses, Passes
+from agave_tf.data.python_passes import PartOfPasses, Passes
 from agave_tf.data.read_source import Data, read_source
 from agave_tf.data.source import PARTS, Chunk, Notes, Part, Source, fingerprint_of
 from agave_tf.errors import InputError
@@ -67,18 +67,13 @@ def _open(
     train: Iterable[Any], test: Iterable[Any] | None, config: DataConfig
 ) -> Source:
     iterables = {"train": train} if test is None else {"train": train, "test": test}
-
-    def read(element: Any) -> NotedChunk:
-        noted = Notes()
-        return NotedChunk(as_chunk(element, config, noted), noted)
-
+    read = functools.partial(as_chunk, config=config)
     passes = {
         name: passes_over(name, iterable, read) for name, iterable in iterables.items()
     }
     notes = Notes()
     for each in passes.values():
-        each.first()
-        notes.include(each.left_out)
+        each.first(notes)
     if test is None:
         keys = passes["train"].keys
         is_test = is_held_out(keys)
@@ -93,9 +88,7 @@ def _open(
     return Source(
         name="the Python program",
         fingerprint=_fingerprint(passes),
-        parts={
-            name: _part(of_part[name], wanted[name], prepared, notes) for name in PARTS
-        },
+        parts={name: _part(of_part[name], wanted[name], prepared) for name in PARTS},
         held_out="a tenth, by content" if test is None else "given by the program",
         notes=notes,
         version_0_2=functools.partial(_fingerprint_of_version_0_2, passes),
@@ -106,9 +99,8 @@ def _part(
     passes: Passes,
     wanted: set[bytes],
     prepared: Callable[[Iterator[Chunk]], Iterator[Chunk]],
-    notes: Notes,
 ) -> Part:
-    part = PartOfPasses(passes, wanted, prepared, notes)
+    part = PartOfPasses(passes, wanted, prepared)
     count = sum(key in wanted for key in passes.keys)
     return Part(count, part.chunks, part.order)
 

@@ -1,6 +1,5 @@
 """Passes over an iterable, which may give its images in another order each time."""
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -19,18 +18,10 @@ _MOST_IMAGES = 20_000_000
 _ENOUGH_IMAGES, _MOST_REPEATS = 10_000, 10
 
 
-class NotedChunk(NamedTuple):
-    """The images of an element, as they came, and what is to be said of them."""
-
-    chunk: Chunk | None  # None: a picture that is left out
-    notes: Notes
-
-
 class _Keyed(NamedTuple):
     chunk: Chunk
     keys: list[bytes]  # of its images [n], by their content
     entries: list[bytes]  # their keys with their labels
-    notes: Notes
 
 
 class Passes:
@@ -38,30 +29,32 @@ class Passes:
 
     Args:
       name: of the iterable, for messages.
-      chunks: makes a pass over it; some images at a time, as they are stored.
+      chunks: makes a pass over it; some images at a time, as they are stored. What
+        becomes of its elements is counted in the notes.
       has_known_end: whether it says how many elements it has.
 
     Attributes:
       keys: of all images, in the order of the first pass.
       entries: the keys with the labels, bytes.
       is_shuffled: whether a later pass has had another order.
-      left_out: notes of the elements without images, in the first pass.
     """
 
     def __init__(
         self,
         name: str,
-        chunks: Callable[[], Iterator[NotedChunk]],
+        chunks: Callable[[Notes], Iterator[Chunk]],
         has_known_end: bool,
     ):
         self.name, self._chunks, self._has_known_end = name, chunks, has_known_end
         self.keys: list[bytes] = []
         self.entries: list[bytes] = []
         self.is_shuffled = False
-        self.left_out = Notes()
 
-    def first(self) -> None:
+    def first(self, notes: Notes) -> None:
         """Makes the first pass, which learns the keys.
+
+        Args:
+          notes: what becomes of the elements is counted there.
 
         Raises:
           InputError: there are no images, no end of them, or labels of some alone.
@@ -75,12 +68,9 @@ class Passes:
             leave=False,
         )
         with bar:
-            for chunk, notes in self._chunks():
-                if chunk is None:
-                    self.left_out.include(notes)
-                    continue
-                _, keys, entries, _ = _keyed(chunk, notes)
-                has_labels.add(chunk.label is not None)
+            for chunk, keys, entries in map(_keyed, self._chunks(notes)):
+                if keys:  # There are none of a picture that is left out.
+                    has_labels.add(chunk.label is not None)
                 self.keys += keys
                 self.entries += entries
                 different.update(keys)
@@ -102,8 +92,7 @@ class Passes:
           InputError: it gives other images than the first.
         """
         left, count = Counter(self.entries), 0
-        chunks = ((chunk, notes) for chunk, notes in self._chunks() if chunk)
-        for keyed in itertools.starmap(_keyed, chunks):
+        for keyed in map(_keyed, self._chunks(Notes())):
             for entry in keyed.entries:
                 if not left[entry]:
                     raise self._others()
@@ -150,7 +139,6 @@ class PartOfPasses:
       passes: over the iterable, of which the first has been made.
       wanted: keys of the images.
       prepared: prepares chunks, in their order.
-      notes: gets the notes of an element once, with the part of its first image.
     """
 
     def __init__(
@@ -158,10 +146,8 @@ class PartOfPasses:
         passes: Passes,
         wanted: set[bytes],
         prepared: Callable[[Iterator[Chunk]], Iterator[Chunk]],
-        notes: Notes,
     ):
         self._passes, self._wanted, self._prepared = passes, wanted, prepared
-        self._notes = notes
         self._came: list[bytes] = []
 
     def chunks(self) -> Iterator[Chunk]:
@@ -177,19 +163,17 @@ class PartOfPasses:
         return np.array(sorted(range(len(came)), key=came.__getitem__))
 
     def _selected(self) -> Iterator[Chunk]:
-        for (image, label), keys, entries, notes in self._passes.again():
+        for (image, label), keys, entries in self._passes.again():
             rows = [row for row, key in enumerate(keys) if key in self._wanted]
             if rows:
-                if rows[0] == 0:
-                    self._notes.include(notes)
                 self._came += [entries[row] for row in rows]
                 yield Chunk(image[rows], None if label is None else label[rows])
 
 
-def _keyed(chunk: Chunk, notes: Notes) -> _Keyed:
+def _keyed(chunk: Chunk) -> _Keyed:
     keys = list(content_keys([chunk.image]))
     if chunk.label is None:
-        return _Keyed(chunk, keys, keys, notes)
+        return _Keyed(chunk, keys, keys)
     labels = [label.tobytes() for label in chunk.label.astype("<i8")]
     entries = [key + label for key, label in zip(keys, labels)]
-    return _Keyed(chunk, keys, entries, notes)
+    return _Keyed(chunk, keys, entries)

@@ -54,13 +54,6 @@ class Notes:
         with self._lock:
             self._largest[text] = max(value, self._largest.get(text, value))
 
-    def include(self, other: "Notes") -> None:
-        """Counts what `other` has counted."""
-        for text, count in other._counts.items():
-            self.add(text, count)
-        for text, value in other._largest.items():
-            self.see(text, value)
-
     def sentences(self) -> list[str]:
         """What was noted: "hidden files left out: 3"."""
         noted = {**self._counts, **self._largest}

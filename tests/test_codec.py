@@ -293,3 +293,26 @@ def test_what_cannot_be_coded_is_refused(codec, images):
     conditional = model_with_broad_pixels("joint", classes, num_classes=2)
     with pytest.raises(InputError, match="`num_classes` must"):
         Codec(conditional).encode(classes.image)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 2**32 + 5], "from -1 to 2147483647; got 4294967301"),
+        ([0, 1.7], "from -1 to 2147483647; got 1.7"),
+        ([0, float("nan")], "got nan"),
+        ([0, -2], "from -1 to 2147483647; got -2"),
+        (["a", "b"], "got values of type <U1"),
+        ([[0, 1], [1, 0]], r"one for each image; got int64 \[2, 2\]"),
+    ],
+)
+def test_labels_that_a_file_cannot_keep_are_refused(codec, images, labels, message):
+    """2**32 + 5 came back as 5, 1.7 as 1, and -2 ended in a traceback."""
+    with pytest.raises(InputError, match=f"`labels` must be whole numbers .*{message}"):
+        codec.encode(images[:2], labels)
+
+
+@pytest.mark.parametrize("labels", [[-1, 2**31 - 1], [3.0, -1.0], [[4], [5]]])
+def test_labels_that_are_whole_come_back(codec, images, labels):
+    decoded = codec.decode(codec.encode(images[:2], labels))
+    assert decoded.labels.tolist() == np.ravel(labels).tolist()

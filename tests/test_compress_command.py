@@ -1,9 +1,13 @@
 """bin/compress.py and bin/decompress.py, each a process of its own."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from command_process import Command, refused
+from PIL import Image
+from test_picture_file import UNREADABLE, tiff
 from test_recovery import train
 
 from agave_tf.commands.decompress import _file_names
@@ -117,10 +121,15 @@ def test_labels_that_are_not_written_are_said(home):
 
 def test_pictures_of_another_size_and_nothing_at_all_are_refused(tmp_path):
     write_png(tmp_path / "a.png", np.zeros([8, 12, 3], np.uint8))
-    with pytest.raises(InputError, match=r"shape \[8, 8, 3\].*a\.png is \[8, 12, 3\]"):
+    with pytest.raises(InputError, match=r"of 8x8 pixels, .*a\.png is 8x12"):
         read_exact_pictures([f"{tmp_path}/a.png"], (8, 8, 3))
-    with pytest.raises(InputError, match="nowhere is nothing"):
+    with pytest.raises(InputError, match="there is no '.*nowhere'"):
         read_exact_pictures([f"{tmp_path}/nowhere"], (8, 8, 3))
+    write_png(tmp_path / "gray.png", np.zeros([8, 8, 1], np.uint8))
+    with pytest.raises(
+        InputError, match=r"shape \[8, 8, 3\].*gray\.png is \[8, 8, 1\]"
+    ):
+        read_exact_pictures([f"{tmp_path}/gray.png"], (8, 8, 3))
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="must have a picture"):
         read_exact_pictures([f"{tmp_path}/empty"], (8, 8, 3))
@@ -151,3 +160,72 @@ def test_names_that_leave_no_room_for_the_png_are_cut(tmp_path, caplog):
     alike = _file_names(["n" * 252 + "a.png", "n" * 252 + "b.png"], 2)
     assert [path[:6] for path in alike] == ["00000_", "00001_"]
     assert {len(path) for path in alike} == {255}
+
+
+def test_the_size_of_files_is_compared_before_they_are_decoded(tmp_path):
+    """A PNG of 389 kB took 11.7 s and 4.8 GB before it was refused."""
+    side = 9_000  # Few enough pixels for a folder.
+    Image.new("L", (side, side)).save(tmp_path / "a.png")
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="of 8x8 pixels.*a.png is 9000x9000"):
+            read_exact_pictures([f"{tmp_path}/a.png"], (8, 8, 3))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20e6
+    # On its side it fits; EXIF data say that it is.
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (12, 8)).save(tmp_path / "b.png", exif=exif)
+    images = read_exact_pictures([f"{tmp_path}/b.png"], (12, 8, 3))
+    assert images.image.shape == (1, 12, 8, 3)
+
+
+@pytest.mark.parametrize("kind", [*UNREADABLE, "CMYK", "floats", "deep colours"])
+def test_errors_about_files_name_no_flag_that_is_refused_beside_them(tmp_path, kind):
+    """--corrupt_images=skip was suggested, and then refused; `dataset` was blamed."""
+    path = tmp_path / "a.png"
+    if kind == "CMYK":
+        Image.new("CMYK", (8, 8)).save(path, format="tiff")
+    elif kind == "floats":
+        Image.fromarray(np.zeros((8, 8), np.float32)).save(path, format="tiff")
+    elif kind == "deep colours":
+        path.write_bytes(tiff(np.full((8, 8, 3), 999, np.uint16), 2))
+    else:
+        path.write_bytes(UNREADABLE[kind])
+    with pytest.raises(InputError, match="`files` must ") as info:
+        read_exact_pictures([str(path)], (8, 8, 3))
+    assert "--" not in str(info.value) and "`dataset`" not in str(info.value)
+
+
+def test_files_of_16_bits_are_said_without_a_flag_that_is_refused(tmp_path):
+    Image.fromarray(np.full((8, 8), 999, np.uint16)).save(tmp_path / "a.png")
+    notes = read_exact_pictures([f"{tmp_path}/a.png"], (8, 8, 1)).notes
+    assert notes[0] == "images of 16 bits scaled to 8, 65535 to level 255: 1"
+
+
+def test_a_file_with_a_comma_in_its_name_is_coded(home):
+    write_png(home / "more" / "Doe, Jane.png", np.zeros([8, 8, 3], np.uint8))
+    file = home / "comma.agave"
+    files = f"--files={home}/more/Doe, Jane.png,{home}/pictures/c.png"
+    coded = ("compress", f"--run_dir={home}/run", files, f"--output={file}")
+    result = succeeds(*coded, "--noverify", "--nobound")
+    assert "comma.agave: 2 images" in result.stdout
+
+
+def test_files_without_labels_are_refused_by_a_class_conditional_model(tmp_path):
+    """The error named --num_classes, which the command does not have."""
+    train(tmp_path / "run", 1, stage="joint", num_classes=3, dataset=labelled(tmp_path))
+    write_png(tmp_path / "a.png", np.zeros([8, 8, 3], np.uint8))
+    run = ("compress", f"--run_dir={tmp_path}/run", f"--output={tmp_path}/x.agave")
+    message = "`files` must not be given for a class-conditional model"
+    refused(message, *run, f"--files={tmp_path}/a.png")
+
+
+def labelled(directory):
+    """The name of a data set of 8x8 images with labels 0 to 2."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (30, 8, 8, 3), np.uint8)
+    np.savez(directory / "labelled.npz", images=images, labels=np.arange(30) % 3)
+    return f"npz:{directory}/labelled.npz"

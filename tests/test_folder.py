@@ -301,6 +301,111 @@ def test_splits_that_are_not_there_are_refused(tmp_path):
     refused("any of VAL, Val", tmp_path, test_split="val")
 
 
+@pytest.mark.parametrize("train", ["training", "Training"])
+@pytest.mark.parametrize("test", ["testing", "Testing", "test", "val"])
+def test_training_beside_testing_are_parts(tmp_path, train, test):
+    """They were taken for two classes, and the pictures of both trained on."""
+    names = numbered(f"{train}/cat/", 6) + numbered(f"{train}/dog/", 6)
+    write(tmp_path, [*names, f"{test}/cat/1.png", f"{test}/dog/1.png"])
+    source = opened(tmp_path)
+    assert counts(source) == (12, 2) and source.classes == ("cat", "dog")
+    assert source.held_out == f"the split {test}/"
+
+
+def test_training_alone_holds_out_a_tenth_of_itself(tmp_path):
+    write(tmp_path, numbered("training/cat/", 9) + numbered("training/dog/", 9))
+    source = opened(tmp_path)
+    assert source.classes == ("cat", "dog") and sum(counts(source)) == 18
+
+
+@pytest.mark.parametrize(
+    "directories",
+    [
+        ("train2017", "val2017"),
+        ("trainA", "trainB", "testA", "testB"),
+        ("train_images", "test_images"),
+        ("trainset", "dev"),
+        ("TRAINING_SET", "EVAL"),
+    ],
+)
+def test_directories_that_look_like_parts_are_asked_for(tmp_path, directories):
+    for directory in directories:
+        write(tmp_path, numbered(f"{directory}/", 4))
+    refused(
+        "`train_split` must name .*look like parts.*Set --train_split=.* --test_split=",
+        tmp_path,
+    )
+    source = opened(tmp_path, train_split=directories[0], test_split=directories[-1])
+    assert counts(source) == (4, 4)
+    for directory in directories:
+        (tmp_path / "train").mkdir(exist_ok=True)
+        (tmp_path / directory).rename(tmp_path / "train" / directory)
+    assert opened(tmp_path).classes == tuple(sorted(directories))
+
+
+@pytest.mark.parametrize(
+    "directories",
+    [
+        ("trains", "valleys"),
+        ("train_station", "test_tube", "cat"),
+        ("tests", "trainer"),
+    ],
+)
+def test_classes_that_begin_like_parts_are_classes(tmp_path, directories):
+    for directory in directories:
+        write(tmp_path, numbered(f"{directory}/", 4))
+    assert opened(tmp_path).classes == tuple(sorted(directories))
+
+
+@pytest.mark.parametrize("parts", [("train", "test"), ("training", "Val")])
+def test_the_folder_around_that_of_the_parts_is_refused(tmp_path, parts):
+    """As an archive is unpacked: its test pictures were trained on."""
+    for directory in parts:
+        write(tmp_path / "birds", numbered(f"{directory}/", 4))
+    refused(f"{tmp_path}/birds has .*{tmp_path} has birds alone", tmp_path)
+    assert counts(opened(tmp_path / "birds")) == (4, 4)
+
+
+BACKSLASHES = {
+    "all": ["{}\\cat\\{}.png", "{}\\dog\\{}.png"],
+    "below the parts": ["{}/cat\\{}.png", "{}/dog\\{}.png"],
+    "some": ["{}\\cat/{}.png", "{}/dog/{}.png"],
+}
+
+
+@pytest.mark.parametrize("where", BACKSLASHES)
+def test_backslashes_of_an_archive_made_elsewhere_separate_directories(tmp_path, where):
+    """Parts and classes were lost, and nothing was said."""
+    for split, count in (("train", 5), ("test", 2)):
+        for name in (
+            f.format(split, i) for f in BACKSLASHES[where] for i in range(count)
+        ):
+            slashes = name.replace("\\", "/")
+            write(tmp_path / "b", [slashes])
+            (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(tmp_path / "b" / slashes, tmp_path / "a" / name)
+    (tmp_path / "a" / "train\\cat\\").touch()  # As some programs leave directories.
+    source, expected = opened(tmp_path / "a"), opened(tmp_path / "b")
+    assert counts(source) == (10, 4) and source.classes == ("cat", "dog")
+    assert read(source, "train")[1].tolist() == [0] * 5 + [1] * 5
+    assert source.held_out == "the split test/"
+    assert source.fingerprint == expected.fingerprint
+    said = [s for s in source.notes.sentences() if "separates directories" in s]
+    assert said == (
+        ["file names with \\, which separates directories: 14"]
+        if where != "some"
+        else []
+    )
+
+
+def test_hidden_files_with_backslashes_are_left_out(tmp_path):
+    write(tmp_path, numbered("cat\\", 3) + numbered("dog\\", 3))
+    write(tmp_path, ["__MACOSX\\cat\\1.png", "cat\\._1.png", "..\\x.png"])
+    source = opened(tmp_path)
+    assert source.classes == ("cat", "dog") and sum(counts(source)) == 6
+    assert "hidden files left out: 3" in source.notes.sentences()
+
+
 # Hold-out.
 
 

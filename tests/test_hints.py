@@ -165,7 +165,28 @@ def save_npy(path, images):
     return path.with_suffix(".npy")
 
 
-@pytest.mark.parametrize("save", [save_npz, save_npy])
+def save_channels_first(path, images):
+    return save_npy(path, np.moveaxis(images, -1, 1))
+
+
+def save_flat(path, images):
+    return save_npy(path, np.moveaxis(images, -1, 1).reshape(len(images), -1))
+
+
+def save_folder(path, images):
+    """Files that NumPy opens as .npy, so that no archive has their checksums."""
+    path.mkdir(exist_ok=True)
+    for i in range(2):
+        flat = np.moveaxis(images[30 * i : 30 * i + 30], -1, 1).reshape(30, -1)
+        with open(path / f"{i}.npz", "wb") as file:
+            np.save(file, flat)
+    return path
+
+
+SAVES = [save_npz, save_npy, save_channels_first, save_flat, save_folder]
+
+
+@pytest.mark.parametrize("save", SAVES)
 @pytest.mark.parametrize("cached", [True, False])
 def test_the_images_to_hold_out_are_chosen_once(
     tmp_path, save, cached, settled, monkeypatch
@@ -187,7 +208,8 @@ def test_the_images_to_hold_out_are_chosen_once(
         monkeypatch.setattr(StoredArray, name, noted)
     again = load_data(config)
     # Without a cache the images themselves, of each part.
-    assert reads == ([] if cached else ["rows", "rows"])
+    num_files = 2 if save is save_folder else 1
+    assert reads == ([] if cached else ["rows", "rows"] * num_files)
     assert again.record == first.record
     np.testing.assert_array_equal(again.test.image, first.test.image)
     save(tmp_path / "x", 255 - NOISE)
@@ -196,6 +218,19 @@ def test_the_images_to_hold_out_are_chosen_once(
         i.tobytes() for i in 255 - NOISE
     }
     assert other.record.fingerprint != first.record.fingerprint
+
+
+def test_a_changed_file_of_a_folder_of_arrays_makes_another_set(tmp_path, settled):
+    folder = save_folder(tmp_path / "x", NOISE)
+    first = fingerprint(f"npz:{folder}", tmp_path)
+    assert fingerprint(f"npz:{folder}", tmp_path) == first
+    shutil.copytree(folder, tmp_path / "copy")
+    assert fingerprint(f"npz:{tmp_path}/copy", tmp_path) == first
+    changed = folder / "1.npz"
+    status = changed.stat()
+    flip(changed, -1)
+    os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert fingerprint(f"npz:{folder}", tmp_path) != first
 
 
 @pytest.mark.parametrize("splits", [["train"], ["train", "test"]])
@@ -239,3 +274,17 @@ def test_a_set_of_tfds_is_read_once_and_known_by_its_labels_and_files(
     assert {i.tobytes() for part in drawn.parts.values() for i in part.image} == {
         (i + np.uint8(1)).tobytes() for i in NOISE
     }
+
+
+def test_a_relative_path_is_known_by_the_directory_it_starts_from(
+    tmp_path, read, settled, monkeypatch
+):
+    for name, images in (("a", NOISE[:30]), ("b", 255 - NOISE[:30])):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "images", "bmp", images)
+    found = []
+    for name in ("a", "b", "a", "b"):
+        monkeypatch.chdir(tmp_path / name)
+        found.append(fingerprint("folder:images", tmp_path))
+    assert found[0] != found[1] and found[:2] == found[2:]
+    assert len(read) == 60

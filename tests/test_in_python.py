@@ -27,6 +27,13 @@ ITERABLES = {
     "a tf.data.Dataset": tf.data.Dataset.from_tensor_slices((IMAGE, LABEL)),
     "a batched one": tf.data.Dataset.from_tensor_slices((IMAGE, LABEL)).batch(7),
     "one of dicts": tf.data.Dataset.from_tensor_slices({"image": IMAGE}),
+    "pairs in lists": [[IMAGE[:20], LABEL[:20]], [IMAGE[20:], list(LABEL[20:])]],
+    "one-hot": [(IMAGE[:9], np.eye(3)[LABEL[:9]]), *zip(IMAGE[9:], np.eye(3)[LABEL])],
+    "labels of [B,1]": [(IMAGE, LABEL[:, None])],
+    "labels in floats": [(IMAGE, LABEL.astype(np.float32))],
+    "dicts with img": [{"img": i, "labels": n} for i, n in zip(IMAGE, LABEL)],
+    "images in tuples": [(image,) for image in IMAGE],
+    "images in lists": [[IMAGE[:20]], [IMAGE[20:]]],
     "a generator": None,  # Made by the test, because it can be read once.
 }
 
@@ -54,8 +61,53 @@ def test_images_of_any_iterable_are_held_out_by_their_content(kind):
         for part in (data.train, data.test):
             found = [of_image[image.tobytes()] for image in part.image]
             np.testing.assert_array_equal(part.label, found)
-    has_labels = kind not in ("an array", "a list of images", "one of dicts")
-    assert (data.train.label is not None) == (has_labels and kind != "a generator")
+    without = ("an array", "a list of images", "one of dicts", "a generator")
+    assert (data.train.label is None) == (
+        kind in without or kind.startswith("images in")
+    )
+
+
+def test_what_is_converted_is_counted_once_for_each_image(caplog):
+    """All images were converted for both parts, and counted twice."""
+    caplog.set_level("INFO", logger="absl")
+    agave_tf.read_images([(i, np.eye(3)[n]) for i, n in zip(IMAGE, LABEL)])
+    assert "one-hot labels converted to class numbers; classes: 3" in caplog.text
+    agave_tf.read_images(
+        [{"image": image, "name": "?"} for image in IMAGE], image_channels=1
+    )
+    assert "RGB images converted to gray: 30" in caplog.text
+    assert "elements without their entries name: 30" in caplog.text
+    caplog.clear()
+    halves = [{"image": half, "name": "?"} for half in (IMAGE[:15], IMAGE[15:])]
+    for elements in (halves, iter(halves)):
+        agave_tf.read_images(elements)
+        assert "elements without their entries name: 2" in caplog.text
+        caplog.clear()
+
+
+@pytest.mark.parametrize("size", [4, "4", (4, 4), [4, 4]])
+def test_a_size_may_be_a_number(size):
+    data = agave_tf.read_images(IMAGE, image_size=size)
+    assert data.train.shape == (4, 4, 3)
+    expected = agave_tf.read_images(IMAGE, image_size="4")
+    np.testing.assert_array_equal(data.train.image, expected.train.image)
+
+
+@pytest.mark.parametrize(
+    "setting,message",
+    [
+        ({"image_sise": 8}, "`image_sise`. Did you mean image_size?"),
+        ({"batch_size": 8}, "No such setting of images: `batch_size`"),
+        ({"dataset": "cifar10"}, "`dataset` must not be given"),
+        ({"test_split": "test"}, "`test_split` must not be given"),
+        ({"image_size": 6}, "multiples of 4; got 6x6"),
+        ({"image_size": (4, 4, 3)}, r"must be text; got \(4, 4, 3\)"),
+        ({"image_size": True}, "must be text; got True"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(setting, message):
+    with pytest.raises(InputError, match=message):
+        agave_tf.read_images(IMAGE, **setting)
 
 
 def test_the_programs_own_test_part_and_settings_are_used(tmp_path):
@@ -83,9 +135,31 @@ def test_images_of_many_sizes_come_to_one():
         (IMAGE[:3].astype(np.float32), "8 or 16 bits"),
         ([{"picture": IMAGE[0]}], "a dict with `image`; got a dict with picture"),
         ([(IMAGE[0], 1, 2)], "got a tuple of 3"),
-        ([3], r"got int \[\]"),
-        ([(IMAGE[0], 0.5)], "whole number for each image; got float64"),
+        ([3], "got int"),
+        (["a.png", "b.png"], "got str"),
+        ([IMAGE[0], [[1, 2], [3]]], "got list, which is none"),
+        ([(IMAGE[0], 0.5)], "must be whole numbers of at most 32 bits; got 0.5"),
         ([(IMAGE[:3], LABEL[:2])], r"got int64 \[2\] for 3 images"),
+        ([(IMAGE[:3], LABEL[:3] + 2**32)], "at most 32 bits; got 4294967296"),
+        ([(IMAGE[0], 2**70)], "at most 32 bits; got values of type object"),
+        ([(IMAGE[0], float("nan"))], "whole numbers of at most 32 bits; got nan"),
+        ([(IMAGE[0], "cat")], "whole numbers of at most 32 bits; got values of type"),
+        ([(IMAGE[:3], [[0, 1], [1, 1], [1, 0]])], r"or one-hot; got int64 \[3, 2\]"),
+        ([(IMAGE[0], 1), *IMAGE[1:]], "a label for every image or for none"),
+        ([{"img": IMAGE[0], "image": IMAGE[1]}], "a dict with img, image"),
+        (np.moveaxis(IMAGE, -1, 1), r"got \[3, 8, 8\], which np.moveaxis\(image, -3"),
+        ([IMAGE[..., 0]], r"got \[30, 8, 8\]; .* gray images .*image\[..., None\]"),
+        (
+            IMAGE / 255,
+            r"from [\d.]+ to 1; where 1 is white, tf.cast\(tf.round\(255",
+        ),
+        (
+            IMAGE / 127.5 - 1,
+            r"from -[\d.]+ to 1; .* tf.cast\(tf.round\(127.5 \*",
+        ),
+        (IMAGE.astype(np.float32), r"; where 255 is white, tf.cast\(tf.round\(image"),
+        (IMAGE.astype(np.int64), "got int64 with .* tf.cast"),
+        (IMAGE * -1.0, r"from -255 to -?\d; tf.cast\(..., tf.uint8\) takes levels"),
     ],
 )
 def test_what_is_not_an_image_is_refused(elements, message):

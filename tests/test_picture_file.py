@@ -3,14 +3,19 @@
 import io
 import os
 import struct
+import threading
+import time
+import tracemalloc
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import PIL
 import pytest
 from PIL import Image, ImageOps
 
+from agave_tf.data.picture_decoding import _Budget
 from agave_tf.data.picture_file import read_picture, read_pictures
 from agave_tf.data.source import Notes
 from agave_tf.errors import InputError
@@ -573,6 +578,60 @@ def test_no_damage_ends_in_a_traceback(tmp_path, kind):
             assert image is None or image.shape[:2] == (8, 8)
         except InputError as error:  # Damage may make it a picture of another kind.
             assert str(path) in str(error)
+
+
+def huge(mode="RGBA", side=10_000):
+    """A file of a few hundred kB that takes hundreds of MB."""
+    return bytes_of("png", Image.new(mode, (side, side)))
+
+
+@pytest.mark.parametrize("mode", ["1", "P"])
+def test_the_size_of_a_picture_is_known_before_it_is_decoded(tmp_path, mode):
+    """One of 389 kB took 11.7 s and 4.8 GB before it was refused."""
+    path = tmp_path / "huge.png"
+    path.write_bytes(huge(mode))
+    tracemalloc.start()
+    try:
+        refused("10000x10000 pixels, more than 89 million.*=skip", path, image_size="8")
+        image, notes = read(path, image_size="8", corrupt_images="skip")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert image is None and notes == ["unreadable files left out: 1"]
+    assert peak < 20e6
+
+
+def test_a_large_picture_takes_little_more_than_its_pixels(tmp_path):
+    """Its alpha was laid over black, and 16 bits scaled to 8, in 32 bits at once."""
+    flat = np.full((2000, 2000, 4), 99, np.uint8)
+    path = saved(tmp_path, flat)
+    tracemalloc.start()
+    try:
+        image, _ = read(path, image_size="8")
+        # What Pillow itself takes is not counted.
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (image == round(99 * 99 / 255)).all()
+    assert peak < 3 * flat.nbytes
+
+
+def test_threads_share_the_memory_for_large_pictures():
+    budget, most, now = _Budget(10), [0], [0]
+    lock = threading.Lock()
+
+    def take(count):
+        with budget.taking(count):
+            with lock:
+                now[0] += count
+                most[0] = max(most[0], now[0])
+            time.sleep(0.001)
+            with lock:
+                now[0] -= count
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(take, [1, 5, 9, 10, 3, 2, 7] * 8))
+    assert 5 < most[0] <= 10 and now[0] == 0
 
 
 def test_warnings_of_pillow_are_not_shown(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from source_parts import part
 
+from agave_tf.data import tfds_pictures
+from agave_tf.data.picture_decoding import MOST_PIXELS
 from agave_tf.data.tfds import open_tfds
+from agave_tf.data.tfds_pictures import check_size
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
@@ -437,6 +441,55 @@ def test_a_damaged_set_is_refused_in_one_line(tmp_path):
     refused("`dataset` tiny must be readable", tmp_path)
     path.unlink()
     refused("`dataset` tiny must be readable", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
+@pytest.mark.parametrize("splits", [("train", "test"), ("train",)])
+def test_the_size_of_a_picture_is_known_before_it_is_decoded(tmp_path, kind, splits):
+    file = io.BytesIO()
+    huge = Image.new("RGB" if kind == "JPEG" else "1", (10_000, 10_000))
+    huge.save(file, kind)
+    features = {"image": F.Image(shape=(None, None, 3))}
+    content = file.getvalue()
+    write(
+        tmp_path,
+        features,
+        {s: [*filled(0, 5), {"image": io.BytesIO(content)}] for s in splits},
+    )
+    message = "TensorFlow says: .*picture of more than 89 million pixels"
+    refused(message, tmp_path, image_size="8")
+
+
+def test_files_that_are_too_small_to_be_too_large_are_not_looked_into():
+    """The densest file, a PNG of one colour in 1 bit, is larger if it has too many."""
+    side = int(MOST_PIXELS**0.5) + 1
+    file = io.BytesIO()
+    Image.new("1", (side, side)).save(file, "PNG", compress_level=9)
+    assert len(file.getvalue()) > tfds_pictures._SMALL_FILE
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
+@pytest.mark.parametrize("size", [(300, 1000), (1000, 300), (255, 257)])
+def test_the_pixels_of_each_kind_of_file_are_counted(monkeypatch, kind, size):
+    file = io.BytesIO()
+    Image.new("RGB", size).save(file, kind)
+    content = file.getvalue()
+    monkeypatch.setattr(tfds_pictures, "_SMALL_FILE", 0)
+    monkeypatch.setattr(tfds_pictures, "MOST_PIXELS", size[0] * size[1])
+    assert check_size(tf.constant(content)).numpy() == content
+    monkeypatch.setattr(tfds_pictures, "MOST_PIXELS", size[0] * size[1] - 1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a picture of more than"):
+        check_size(tf.constant(content))
+
+
+def test_what_is_no_picture_is_left_to_the_decoder(monkeypatch):
+    monkeypatch.setattr(tfds_pictures, "_SMALL_FILE", -1)
+    for content in (b"", b"no picture", b"\x89PNG", b"BM", b"GIF8"):
+        assert check_size(tf.constant(content)).numpy() == content
+    # Of a negative height: the first row comes first.
+    sides = struct.pack("<ii", 40, -30)
+    content = b"BM".ljust(18, b"\0") + sides
+    assert check_size(tf.constant(content)).numpy() == content
 
 
 @pytest.mark.parametrize(

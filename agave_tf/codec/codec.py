@@ -13,6 +13,7 @@ from agave_tf.codec.latent_code import LatentCode, pop_code, ranges_of, symbols_
 from agave_tf.codec.latents import Latents
 from agave_tf.codec.pixels import Pixels
 from agave_tf.data.image_set import Images
+from agave_tf.data.labels import class_numbers
 from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
@@ -86,12 +87,14 @@ class Codec:
 
         Args:
           images: uint8 [N,H,W,C], of the model's shape; N is at least 1.
-          labels: int [N], kept; a class-conditional model codes with them.
+          labels: [N] whole numbers from -1, which stands for no label, below 2**31;
+            kept; a class-conditional model codes with them.
           names: of the images, kept.
 
         Raises:
           InputError: images of another type or shape; labels or names of another
-            number, or labels that the model must have and that are missing.
+            number, labels that are no such numbers, or that the model must have and
+            that are missing.
         """
         labels = self._checked_labels(images, labels, names)
         num_images = len(images)
@@ -223,8 +226,7 @@ class Codec:
         if images.dtype != np.uint8 or images.shape[1:] != shape or not len(images):
             raise InputError(
                 f"`images` must be uint8 {['N', *shape]}, of the model's size and "
-                f"channels, N at least 1; got {images.dtype} {list(images.shape)}. "
-                "--image_size and --image_channels convert."
+                f"channels, N at least 1; got {images.dtype} {list(images.shape)}."
             )
         for name, values in (("labels", labels), ("names", names)):
             if values is not None and len(values) != len(images):
@@ -235,7 +237,7 @@ class Codec:
         if names is not None and any("\0" in name for name in names):
             raise InputError("`names` must not have the character 0.")
         if labels is not None:
-            labels = np.asarray(labels, np.int32)
+            labels = class_numbers(np.asarray(labels), "`labels` must be", "got", -1)
         Images(images, labels).check_labels(self.model.num_classes)
         return labels
 

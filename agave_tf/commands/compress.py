@@ -22,6 +22,7 @@ from agave_tf.commands.flags import (
     settings_from_flags,
     with_flags,
 )
+from agave_tf.commands.list_of_paths import define_paths
 from agave_tf.commands.output_file import check_output_file
 from agave_tf.commands.running import run_command
 from agave_tf.commands.threads import use_threads
@@ -35,7 +36,6 @@ from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.settings.coding import CodecSettings
 from agave_tf.settings.data import DataConfig
-from agave_tf.settings.user_path import expand_path
 from agave_tf.whole_file import writing
 
 SUFFIX = ".agave"
@@ -80,12 +80,11 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def _define_image_flags(values: flags.FlagValues) -> None:
     with flag_group("Images to code", values, main=True):
-        flags.DEFINE_list(
+        define_paths(
             "files",
-            [],
             "Picture files, and folders of them, separated by commas; they must have "
             "the model's size. Empty: the images of the run's data set.",
-            flag_values=values,
+            values,
         )
         flags.DEFINE_enum(
             "split",
@@ -114,6 +113,11 @@ def run(values: flags.FlagValues) -> None:
     logging.info("Reading the weights of %s", source.path)
     model = source.load_model()
     Codec(model, settings)  # Refuses a model that cannot code.
+    if values.files and source.num_classes:
+        raise InputError(
+            "`files` must not be given for a class-conditional model, which codes with "
+            "labels, because picture files have none; --dataset has images with labels."
+        )
     images, names = _images(source, values)
     bound = _bound(model, images, settings) if values.bound else None
     with _Bar("Encoding", images, model.num_dims, bound) as bar:
@@ -149,14 +153,16 @@ def _images(
 ) -> tuple[Images, list[str] | None]:
     """The images to code, and their names if they have some."""
     if values.files:
-        paths = [expand_path(path, "files") for path in values.files]
-        named: NamedImages = read_exact_pictures(paths, source.image_shape)
+        named: NamedImages = read_exact_pictures(values.files, source.image_shape)
         for sentence in named.notes:
             logging.warning("%s", sentence)
         return Images(named.image, None), named.names
     data = with_flags(source.config, "data", values).data
-    images = load_run_data(source, data, [values.split]).parts[values.split]
+    loaded = load_run_data(source, data, [values.split])
+    images = loaded.parts[values.split]
     source.check_images(images)
+    loaded.check_labels(source.num_classes)
+    images.check_labels(source.num_classes)
     return images.take(images.choose(values.max_images)), None
 
 

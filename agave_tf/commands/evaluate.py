@@ -92,6 +92,7 @@ def run(values: flags.FlagValues) -> None:
     data = load_run_data(run_to_score, config.data, [settings.split])
     images = data.parts[settings.split]
     run_to_score.check_images(images)
+    data.check_labels(run_to_score.num_classes)
     if other is not None:
         check_comparable(run_to_score, other)
         other.check_images(images)

@@ -86,8 +86,12 @@ def _images(
 ) -> Images:
     """The images to start from, or whose labels to draw for."""
     data = with_flags(source.config, "data", values).data
-    images = load_run_data(source, data, [settings.split]).parts[settings.split]
+    loaded = load_run_data(source, data, [settings.split])
+    images = loaded.parts[settings.split]
     source.check_images(images)
+    if settings.labels is None:
+        loaded.check_labels(source.num_classes)
+        images.check_labels(source.num_classes)
     first, count = settings.first_image, settings.num_images
     if not settings.shows_images:
         # Labels repeat, so fewer images than columns will do.

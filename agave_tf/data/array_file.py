@@ -8,7 +8,7 @@ import math
 import os
 import zipfile
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,14 @@ _MOST_HEADER_BYTES = 2**14
 _MOST_ROW_BYTES = 2**30  # as Pillow allows for a picture, and more
 # Deflate cannot do better.
 _MOST_COMPRESSION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
+
+
+class Storage(NamedTuple):
+    """The files of an array, by which it is known as long as they do not change."""
+
+    paths: tuple[str, ...]
+    facts: str  # tells its place in them and how it is read
+    has_checksum: bool  # the archive has it: `digest` reads no elements
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +52,12 @@ class StoredArray:
     is_fortran: bool
     data_offset: int
     crc: int | None
+
+    @property
+    def storage(self) -> Storage:
+        """The file of the array."""
+        facts = repr((self.member, self.shape, self.dtype.str, self.crc))
+        return Storage((self.path,), facts, self.crc is not None)
 
     def check_plain(self) -> None:
         """Raises InputError if the array holds Python objects, which are pickled."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from absl import logging
 
-from agave_tf.data.array_file import StoredArray
+from agave_tf.data.array_layout import Array, LabelsFromOne, RelaidImages
 from agave_tf.data.source import HELD_OUT_NAMES, Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
@@ -16,7 +16,7 @@ _LABELS = ("{}_labels", "{}_label", "y_{}", "{}_y")
 _IMAGES_WITHOUT_PARTS = ("images", "x", "data", "arr_0")
 _LABELS_WITHOUT_PARTS = ("labels", "label", "y")
 
-Arrays = Mapping[str, StoredArray]
+Arrays = Mapping[str, Array]
 
 
 class PartArrays(NamedTuple):
@@ -60,10 +60,26 @@ def find_parts(arrays: Arrays, config: DataConfig, path: str) -> dict[str, PartA
     return parts
 
 
-def note_left_out(
-    arrays: Arrays, parts: Mapping[str, PartArrays], notes: Notes
-) -> None:
-    """Notes the images of other parts, and the arrays that are not used."""
+def find_whole(arrays: Arrays, path: str) -> PartArrays:
+    """Finds the images of a file that has no parts, and their labels.
+
+    Args:
+      arrays: all arrays of the file.
+      path: of the file, for errors.
+
+    Raises:
+      InputError: no array, or more than one, could be meant.
+    """
+    image = _images_without_parts(arrays, None, path)
+    return PartArrays(image, _labels_of(image, True, arrays, path))
+
+
+def note_uses(arrays: Arrays, parts: Mapping[str, PartArrays], notes: Notes) -> None:
+    """Notes how arrays are read, the images of other parts, and arrays without use."""
+    for name in {name for part in parts.values() for name in part if name is not None}:
+        array = arrays[name]
+        if isinstance(array, RelaidImages | LabelsFromOne):
+            notes.add(array.said, array.shape[0])
     unused = set(arrays) - {name for part in parts.values() for name in part}
     for prefix in ("train", *HELD_OUT_NAMES):
         for name in _like_images(

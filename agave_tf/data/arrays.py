@@ -2,13 +2,14 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from agave_tf.data.array_file import StoredArray, stored_arrays
-from agave_tf.data.array_names import Arrays, PartArrays, find_parts, note_left_out
+from agave_tf.data.array_folder import find_arrays
+from agave_tf.data.array_layout import Array, from_zero
+from agave_tf.data.array_names import Arrays, PartArrays, find_parts, note_uses
 from agave_tf.data.hints import DIGEST_BYTES, open_hints, state_of
 from agave_tf.data.hold_out import (
     content_keys,
@@ -18,6 +19,7 @@ from agave_tf.data.hold_out import (
     pack_choice,
     unpack_choice,
 )
+from agave_tf.data.labels import class_numbers
 from agave_tf.data.prepare import prepare
 from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
 from agave_tf.errors import InputError
@@ -27,16 +29,17 @@ from agave_tf.settings.data import DataConfig
 def open_arrays(
     path: str, config: DataConfig, version_0_1_seed: int | None = None
 ) -> Source:
-    """Finds the images in an .npz or .npy file, which are read some rows at a time.
+    """Finds the images in .npz and .npy files, which are read some rows at a time.
 
-    Images are uint8 or uint16 [N,H,W,C] or [N,H,W], labels integers [N] or [N,1]. Two
-    parts have names such as `train` and `test`, `x_train` and `x_test`, `train_images`
-    and `val_images`. One has `images`, `x`, `data`, or any name if no other array could
-    be images; then a tenth of the images is held out by their content, for which all
-    are read, unless the file has not changed since an earlier start.
+    Images are uint8 or uint16 [N,H,W,C], [N,C,H,W], [N,H,W], or flat as `array_layout`
+    says; labels whole numbers [N] or [N,1]. Two parts have names such as `train` and
+    `test`, `x_train` and `x_test`, `train_images` and `val_images`. One has `images`,
+    `x`, `data`, or any name if no other array could be images; then a tenth of the
+    images is held out by their content, for which all are read, unless the files have
+    not changed since an earlier start.
 
     Args:
-      path: of the file.
+      path: of the file, or of a folder of .npz files.
       config: the settings of the data.
       version_0_1_seed: the seed of a run of version 0.1 that goes on, so that `images`
         are held out as in that version; None: as in this version.
@@ -44,16 +47,14 @@ def open_arrays(
     Raises:
       InputError: no such file, not such a file, or no images in it that can be used.
     """
-    arrays = stored_arrays(path)
-    parts = find_parts(arrays, config, path)
-    for named in parts.values():
-        _check_images(named.image, arrays[named.image], path)
-        _check_labels(arrays, named, path)
-    facts: dict[str, Any] = {
-        part: _facts(arrays, named, config) for part, named in parts.items()
-    }
     notes = Notes()
-    note_left_out(arrays, parts, notes)
+    arrays = find_arrays(path, notes)
+    parts = find_parts(arrays, config, path)
+    arrays = _checked(arrays, parts, path)
+    facts: dict[str, Any] = {
+        part: _facts(arrays, named, config, path) for part, named in parts.items()
+    }
+    note_uses(arrays, parts, notes)
     if "test" in parts:
         held_out = f"its array {parts['test'].image}"
         is_chosen = {
@@ -62,8 +63,9 @@ def open_arrays(
         }
     else:
         parts["test"] = parts["train"]
+        name = parts["train"].image
         is_test, held_out = _hold_out(
-            arrays[parts["train"].image], version_0_1_seed, config
+            name, arrays[name], version_0_1_seed, config, path
         )
         is_chosen = {"train": ~is_test, "test": is_test}
         if version_0_1_seed is not None:
@@ -76,39 +78,45 @@ def open_arrays(
         )
         for part, named in parts.items()
     }
-    fingerprint = fingerprint_of("arrays", facts)
-    return Source(f"npz:{path}", fingerprint, opened, held_out, notes=notes)
+    return Source(
+        f"npz:{path}",
+        fingerprint_of("arrays", facts),
+        opened,
+        held_out,
+        notes=notes,
+        label_range=functools.partial(_label_range, arrays, parts, path),
+    )
 
 
 def _hold_out(
-    images: StoredArray, version_0_1_seed: int | None, config: DataConfig
+    name: str, images: Array, seed: int | None, config: DataConfig, path: str
 ) -> tuple[np.ndarray, str]:
     """Tells which images are held out, bool [N], and how they were chosen."""
-    if version_0_1_seed is not None:
+    if seed is not None:
         return (
-            is_held_out_in_version_0_1(images.shape[0], version_0_1_seed),
-            f"a tenth, by seed {version_0_1_seed}, as in version 0.1",
+            is_held_out_in_version_0_1(images.shape[0], seed),
+            f"a tenth, by seed {seed}, as in version 0.1",
         )
 
     def choose() -> bytes:
         return pack_choice(is_held_out(list(content_keys(images.rows()))))
 
-    count = images.shape[0]
-    choice = _learned(images, "held out", num_choice_bytes(count), choose, config)
+    count, what = images.shape[0], f"npz:{os.path.abspath(path)} {name} held out"
+    choice = _learned(images, what, num_choice_bytes(count), choose, config)
     return unpack_choice(choice, count), "a tenth, by content"
 
 
 def _learned(
-    array: StoredArray,
+    array: Array,
     what: str,
     num_bytes: int,
     compute: Callable[[], bytes],
     config: DataConfig,
 ) -> bytes:
-    """Computes something of an array, unless its file has not changed since then."""
-    hints = open_hints(config, f"npz:{os.path.abspath(array.path)} {what}", num_bytes)
-    facts = repr((what, array.member, array.shape, array.dtype.str, array.crc))
-    value = hints.get(state_of([array.path], facts), compute)
+    """Computes something of an array, unless its files have not changed since then."""
+    hints = open_hints(config, what, num_bytes)
+    paths = list(map(os.path.abspath, array.storage.paths))
+    value = hints.get(state_of(paths, what, array.storage.facts), compute)
     hints.write()
     return value
 
@@ -122,13 +130,13 @@ def _read(
     notes: Notes,
 ) -> Iterator[Chunk]:
     """The chosen images, bool [N], of an array, prepared."""
-    for image, label in selected(_stored(arrays, named), is_chosen):
+    for image, label in selected(_stored(arrays, named, name), is_chosen):
         yield Chunk(prepare(image, config, name, notes), label)
 
 
-def _stored(arrays: Arrays, named: PartArrays) -> Iterator[Chunk]:
+def _stored(arrays: Arrays, named: PartArrays, path: str) -> Iterator[Chunk]:
     """All images of an array as they are stored, with their labels as int32 [n]."""
-    label = None if named.label is None else _read_labels(arrays[named.label])
+    label = None if named.label is None else _read_labels(arrays[named.label], path)
     start = 0
     for image in arrays[named.image].rows():
         end = start + len(image)
@@ -136,37 +144,56 @@ def _stored(arrays: Arrays, named: PartArrays) -> Iterator[Chunk]:
         start = end
 
 
-def _read_labels(array: StoredArray) -> np.ndarray:
-    label = np.concatenate(list(array.rows())).reshape(-1)
-    if label.min() < -(2**31) or label.max() >= 2**31:
-        raise InputError(
-            f"`dataset` must have labels of at most 32 bits; {array.path!r} has "
-            f"{label.min()}..{label.max()}."
-        )
-    return label.astype(np.int32)
+def _read_labels(array: Array, path: str) -> np.ndarray:
+    label = np.concatenate([rows.reshape(-1) for rows in array.rows()])
+    return class_numbers(label, "`dataset` must have labels that are", f"{path!r} has")
 
 
-def _facts(arrays: Arrays, named: PartArrays, config: DataConfig) -> list:
+def _label_range(
+    arrays: Arrays, parts: Mapping[str, PartArrays], path: str
+) -> tuple[int, int] | None:
+    """The least and the largest label of all parts; None without labels."""
+    labels = [
+        _read_labels(arrays[named.label], path)
+        for named in parts.values()
+        if named.label is not None
+    ]
+    if not labels:
+        return None
+    return int(min(map(np.min, labels))), int(max(map(np.max, labels)))
+
+
+def _facts(arrays: Arrays, named: PartArrays, config: DataConfig, path: str) -> list:
     """What tells these images and labels from others, wherever the file lies."""
     used = [(name, arrays[name]) for name in named if name is not None]
     return [
-        [name, array.dtype.str, array.shape, _digest(array, config)]
+        [name, array.dtype.str, array.shape, _digest(name, array, config, path)]
         for name, array in used
     ]
 
 
-def _digest(array: StoredArray, config: DataConfig) -> str:
-    if array.crc is not None:  # The archive has it already.
+def _digest(name: str, array: Array, config: DataConfig, path: str) -> str:
+    if array.storage.has_checksum:
         return array.digest()
-    compute = functools.partial(_digest_bytes, array)
-    return _learned(array, "digest", DIGEST_BYTES, compute, config).hex()
+    what = f"npz:{os.path.abspath(path)} {name} digest"
+
+    def compute() -> bytes:
+        return bytes.fromhex(array.digest())
+
+    return _learned(array, what, DIGEST_BYTES, compute, config).hex()
 
 
-def _digest_bytes(array: StoredArray) -> bytes:
-    return bytes.fromhex(array.digest())
+def _checked(
+    arrays: Arrays, parts: Mapping[str, PartArrays], path: str
+) -> dict[str, Array]:
+    """The arrays, whose images and labels can be used, with labels from 0."""
+    for named in parts.values():
+        _check_images(named.image, arrays[named.image], path)
+        _check_labels(arrays, named, path)
+    return from_zero(arrays, parts.values())
 
 
-def _check_images(name: str, array: StoredArray, path: str) -> None:
+def _check_images(name: str, array: Array, path: str) -> None:
     """Checks type and shape of an array of images.
 
     Raises:
@@ -183,8 +210,6 @@ def _check_images(name: str, array: StoredArray, path: str) -> None:
     if len(shape) == 3 and shape[-1] in (1, 3):
         raise InputError(f"{needs}; {has}, which looks like one image alone.")
     if len(shape) == 4 and shape[-1] not in (1, 3):
-        if shape[1] in (1, 3):
-            raise InputError(f"{needs}, with the channels last; {has}.")
         raise InputError(
             f"`dataset` must have images of 1 or 3 channels; {path!r} has {shape[-1]} "
             f"({list(shape)})."
@@ -196,7 +221,7 @@ def _check_labels(arrays: Arrays, named: PartArrays, path: str) -> None:
     if named.label is None:
         return
     label, count = arrays[named.label], arrays[named.image].shape[0]
-    if label.shape not in ((count,), (count, 1)) or label.dtype.kind not in "iu":
+    if label.shape not in ((count,), (count, 1)) or label.dtype.kind not in "biuf":
         raise InputError(
             f"`dataset` must have one integer label for each of {count} images; "
             f"{path!r} has {named.label} as {label.dtype} {list(label.shape)}."

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from agave_tf.data.folder_tree import list_pictures
+from agave_tf.data.origin import FILES
 from agave_tf.data.picture_file import read_pictures
 from agave_tf.data.source import Notes
 from agave_tf.errors import InputError
@@ -38,16 +39,18 @@ def read_exact_pictures(
     files = []
     for path in paths:
         if os.path.isdir(path):
-            files += [file.path for file in list_pictures(path, config, notes)]
+            files += [file.path for file in list_pictures(path, config, notes, FILES)]
         elif os.path.exists(path):
             files.append(path)
         else:
-            raise InputError(f"`files` must be pictures or folders; {path} is nothing.")
+            raise InputError(
+                f"`files` must be pictures or folders; there is no {path!r}."
+            )
     if not files:
         raise InputError(f"`files` must have a picture; got {', '.join(paths)}.")
     above = os.path.commonpath([os.path.dirname(os.path.abspath(f)) for f in files])
     images = np.zeros([len(files), *shape], np.uint8)
-    pictures = read_pictures(files, config, notes)
+    pictures = read_pictures(files, config, notes, FILES, shape[:2])
     for number, (path, picture) in enumerate(zip(files, pictures, strict=True)):
         assert picture is not None  # `config` leaves nothing out.
         if picture.shape != shape:

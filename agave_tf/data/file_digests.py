@@ -22,7 +22,7 @@ def file_digests(paths: Sequence[str], hints: Hints) -> list[bytes]:
     Files that have not changed since an earlier call are not read.
 
     Args:
-      paths: of the files.
+      paths: of the files, absolute.
       hints: of 16 bytes; they are written again if there are new ones.
     """
     states = [_state_of(path) for path in paths]

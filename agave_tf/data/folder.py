@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -68,21 +69,23 @@ def open_folder(
         held_out,
         classes,
         notes,
-        functools.partial(_fingerprint_of_version_0_2, files_of),
+        version_0_2=functools.partial(_fingerprint_of_version_0_2, files_of),
+        label_range=lambda: (0, len(classes) - 1) if classes else None,
     )
 
 
 def _fingerprint(root: str, files_of: Parts, config: DataConfig) -> str:
     """Tells files apart by part, name and content, wherever `root` lies."""
-    root = os.path.abspath(root)
     files = [(part, file) for part in files_of for file in files_of[part]]
-    hints = open_hints(config, f"folder:{root}", DIGEST_BYTES)
-    digests = file_digests([file.path for _, file in files], hints)
-    facts = [
-        [part, file.name, digest.hex()]
-        for (part, file), digest in zip(files, digests, strict=True)
-    ]
-    return fingerprint_of("folder by content", facts)
+    paths = [file.path for _, file in files]
+    if not os.path.isabs(root):
+        paths = list(map(os.path.abspath, paths))
+    hints = open_hints(config, f"folder:{os.path.abspath(root)}", DIGEST_BYTES)
+    digests = file_digests(paths, hints)
+    whole = hashlib.sha256()
+    for (part, file), digest in zip(files, digests, strict=True):
+        whole.update(os.fsencode(f"{part}/{file.name}\0") + digest)
+    return fingerprint_of("folder by content", whole.hexdigest())
 
 
 def _fingerprint_of_version_0_2(files_of: Parts) -> str:

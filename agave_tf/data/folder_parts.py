@@ -1,6 +1,7 @@
 """Finds which pictures of a folder to train on, and which to hold out."""
 
 import os
+import re
 from collections.abc import Collection
 
 import numpy as np
@@ -17,6 +18,15 @@ from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
 Parts = dict[str, list[PictureFile]]
+
+_TRAIN_NAMES = ("train", "training")
+_HELD_OUT_NAMES = (*HELD_OUT_NAMES, "testing")
+# Names such as train2017, trainA, test_images, but not trains, testament, valley.
+_LIKE_TRAIN = re.compile(r"train(ing)?(?![a-z]).*|trainset", re.DOTALL)
+_LIKE_HELD_OUT = re.compile(
+    r"(test(ing)?|val|valid(ation)?|eval(uation)?|dev|hold_?out)(?![a-z]).*|testset",
+    re.DOTALL,
+)
 
 
 def find_parts(root: str, config: DataConfig, notes: Notes) -> tuple[Parts, str]:
@@ -43,6 +53,7 @@ def find_parts(root: str, config: DataConfig, notes: Notes) -> tuple[Parts, str]
     else:
         train, test = _usual_splits(root, groups, directories)
     if not train:
+        _check_no_parts(root, groups)
         return _by_name(files)
     _note_others(groups, train, test, notes)
     if not test:
@@ -91,11 +102,51 @@ def _divided(files: list[PictureFile], held_out: np.ndarray) -> Parts:
     return parts
 
 
+def _check_no_parts(root: str, groups: Parts) -> None:
+    """Asks where the only directories look like parts, though they are not named so.
+
+    Their pictures would be mixed, and those of a test set trained on.
+
+    Args:
+      root: the folder.
+      groups: its files, by their first directory.
+
+    Raises:
+      InputError: they look like parts, or are those of a folder within the folder.
+    """
+    names = sorted(groups)
+    like_train = [name for name in names if _is_like(_LIKE_TRAIN, name)]
+    like_test = [name for name in names if _is_like(_LIKE_HELD_OUT, name)]
+    if like_train and like_test and len(like_train + like_test) == len(names):
+        raise InputError(
+            "`train_split` must name the subdirectory to train on where several look "
+            f"like parts; {root} has {', '.join(names)}; got nothing. Set "
+            f"--train_split={like_train[0]} --test_split={like_test[0]}, or, if they "
+            "are classes, move them into a directory train."
+        )
+    within = by_first_directory(groups[names[0]])
+    if len(names) == 1 and names[0]:
+        inner = {name.lower() for name in within}
+        if inner & {*_TRAIN_NAMES} and inner & {*_HELD_OUT_NAMES}:
+            raise InputError(
+                "`dataset` must be the folder that the parts lie in; "
+                f"{os.path.join(root, names[0])} has {', '.join(sorted(within))}, and "
+                f"{root} has {names[0]} alone; got folder:{root}."
+            )
+
+
+def _is_like(pattern: re.Pattern[str], name: str) -> bool:
+    # Capitals begin a word, as in trainA, except where all letters are capitals.
+    return bool(pattern.fullmatch(name[:1].lower() + name[1:])) or bool(
+        name.isupper() and pattern.fullmatch(name.lower())
+    )
+
+
 def _usual_splits(
     root: str, groups: Parts, directories: Collection[str]
 ) -> tuple[str, str]:
     """Names the directories of the splits train and test; "" where there is none."""
-    train = _directory_named("train", directories, root, "train_split")
+    train = _first_of(_TRAIN_NAMES, directories, root, "train_split")
     test = _first_held_out(directories)
     count = sum(map(len, groups.values()))
     if test and not train and len(groups[test]) < count:
@@ -116,7 +167,8 @@ def _chosen_splits(
     names = {}
     for setting in ("train_split", "test_split"):
         wanted = getattr(config, setting).rstrip("/")
-        name = _directory_named(wanted or "train", directories, root, setting)
+        wanted_names = (wanted,) if wanted else _TRAIN_NAMES
+        name = _first_of(wanted_names, directories, root, setting)
         if not name and (wanted or setting == "train_split"):
             raise InputError(
                 f"`{setting}` must be a subdirectory with picture files; {root} has "
@@ -131,6 +183,14 @@ def _chosen_splits(
             "for both."
         )
     return train, test or _first_held_out([d for d in directories if d != train])
+
+
+def _first_of(
+    wanted: Collection[str], directories: Collection[str], root: str, setting: str
+) -> str:
+    """The directory of the first of these names that there is, or ""."""
+    found = (_directory_named(name, directories, root, setting) for name in wanted)
+    return next(filter(None, found), "")
 
 
 def _directory_named(
@@ -149,7 +209,7 @@ def _directory_named(
 
 
 def _first_held_out(directories: Collection[str]) -> str:
-    for wanted in HELD_OUT_NAMES:
+    for wanted in _HELD_OUT_NAMES:
         for name in directories:
             if name.lower() == wanted:
                 return name
@@ -160,7 +220,7 @@ def _note_others(groups: Parts, train: str, test: str, notes: Notes) -> None:
     """Counts the pictures that are in neither part."""
     used = f"{train}/ and {test}/" if test else f"{train}/"
     for name, files in groups.items():
-        if name.lower() in HELD_OUT_NAMES and name not in (train, test):
+        if name.lower() in _HELD_OUT_NAMES and name not in (train, test):
             notes.add(f"pictures of split {name}/ left out", len(files))
         elif name not in (train, test):
             notes.add(f"pictures outside {used} left out", len(files))

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from agave_tf.data.origin import DATASET, Origin
 from agave_tf.data.source import Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
@@ -21,14 +22,9 @@ _MISSING = -1  # the size of a file that a link promises and that is not there
 class PictureFile(NamedTuple):
     """A file below the directory of a part."""
 
-    directory: str
-    name: str  # the path below `directory`, with "/" on every system
+    path: str
+    name: str  # the path below the part's directory, with "/" on every system
     size: int  # bytes; -1: there is none
-
-    @property
-    def path(self) -> str:
-        """The path of the file."""
-        return os.path.join(self.directory, self.name)
 
 
 class _Directory(NamedTuple):
@@ -38,16 +34,20 @@ class _Directory(NamedTuple):
     is_hidden: bool
 
 
-def list_pictures(root: str, config: DataConfig, notes: Notes) -> list[PictureFile]:
+def list_pictures(
+    root: str, config: DataConfig, notes: Notes, origin: Origin = DATASET
+) -> list[PictureFile]:
     """Lists all picture files below `root` in the order of their names.
 
     Links are followed, except to a directory that contains the link. Files that are
-    hidden or in hidden directories, and files of other kinds, are left out.
+    hidden or in hidden directories, and files of other kinds, are left out. Backslashes
+    in a name, as of an archive that was made elsewhere, separate directories.
 
     Args:
       root: a directory.
       config: its `corrupt_images` tells what to do with unreadable directories.
       notes: what is left out is counted there.
+      origin: of the folder, for errors.
 
     Raises:
       InputError: a directory is unreadable and not to be left out.
@@ -57,21 +57,25 @@ def list_pictures(root: str, config: DataConfig, notes: Notes) -> list[PictureFi
     waiting = [_Directory(root, "", frozenset([_identity(root)]), False)]
     while waiting:
         directory = waiting.pop()
-        for entry in _entries(directory, config, notes):
-            is_hidden = directory.is_hidden or _is_hidden(entry.name)
-            suffix = os.path.splitext(entry.name)[1].lower()
+        for entry in _entries(directory, config, notes, origin):
+            names = [name for name in entry.name.split("\\") if name]
+            entry_name = "/".join(names)
+            is_hidden = directory.is_hidden or any(map(_is_hidden, names))
+            suffix = os.path.splitext(entry_name)[1].lower()
             if _is_directory(entry):
-                waiting += _entered(entry, directory, is_hidden, notes)
+                waiting += _entered(entry, directory, entry_name, is_hidden, notes)
             elif suffix in _SUFFIXES and (size := _size(entry)) is not None:
                 if is_hidden:
                     notes.add("hidden files left out")
                 else:
-                    name = directory.prefix + entry.name
-                    files.append(PictureFile(root, name, size))
+                    if entry_name != entry.name:
+                        notes.add("file names with \\, which separates directories")
+                    name = directory.prefix + entry_name
+                    files.append(PictureFile(entry.path, name, size))
             elif not is_hidden:
                 other_suffixes[suffix or "no suffix"] += 1
     _note_other_kinds(other_suffixes, notes)
-    return sorted(files, key=lambda file: file.name)
+    return sorted(files, key=lambda file: (file.name, file.path))
 
 
 def list_pictures_of_version_0_1(root: str) -> list[PictureFile]:
@@ -89,7 +93,7 @@ def list_pictures_of_version_0_1(root: str) -> list[PictureFile]:
     sizes = [
         os.path.getsize(path) if os.path.exists(path) else _MISSING for path in paths
     ]
-    return [PictureFile(root, name, size) for name, size in zip(names, sizes)]
+    return [PictureFile(*facts) for facts in zip(paths, names, sizes)]
 
 
 def by_first_directory(files: Iterable[PictureFile]) -> dict[str, list[PictureFile]]:
@@ -97,17 +101,16 @@ def by_first_directory(files: Iterable[PictureFile]) -> dict[str, list[PictureFi
     refer; "" has the files that lie in none.
     """
     groups = defaultdict(list)
-    for root, name, size in files:
-        first, slash, rest = name.partition("/")
-        if slash:
-            groups[first].append(PictureFile(os.path.join(root, first), rest, size))
-        else:
-            groups[""].append(PictureFile(root, name, size))
+    for file in files:
+        first, slash, rest = file.name.partition("/")
+        groups[first if slash else ""].append(
+            file._replace(name=rest if slash else first)
+        )
     return dict(groups)
 
 
 def _entries(
-    directory: _Directory, config: DataConfig, notes: Notes
+    directory: _Directory, config: DataConfig, notes: Notes, origin: Origin
 ) -> list[os.DirEntry]:
     try:
         with os.scandir(directory.path) as entries:
@@ -116,22 +119,22 @@ def _entries(
         if config.corrupt_images == "skip" or directory.is_hidden:
             notes.add("unreadable directories left out")
             return []
+        advice = origin.advice("corrupt_images", "skip", "leaves such directories out")
         raise InputError(
-            "`dataset` must be a folder whose directories can be read; "
-            f"{directory.path} cannot: {error.strerror}. --corrupt_images=skip leaves "
-            "such directories out."
+            f"`{origin.name}` must be a folder whose directories can be read; "
+            f"{directory.path} cannot: {error.strerror}.{advice}"
         ) from error
 
 
 def _entered(
-    entry: os.DirEntry, above: _Directory, is_hidden: bool, notes: Notes
+    entry: os.DirEntry, above: _Directory, name: str, is_hidden: bool, notes: Notes
 ) -> list[_Directory]:
     """The directory, or nothing where a link leads back to one that is above it."""
     identity = _identity(entry.path)
     if identity in above.identities:
         notes.add("links to a folder around them, not followed")
         return []
-    prefix = f"{above.prefix}{entry.name}/"
+    prefix = f"{above.prefix}{name}/"
     return [_Directory(entry.path, prefix, above.identities | {identity}, is_hidden)]
 
 

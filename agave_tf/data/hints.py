@@ -33,6 +33,7 @@ from agave_tf.settings.data import DataConfig
 from agave_tf.whole_file import writing
 
 DIGEST_BYTES = 16
+# A new number for every change of what is computed.
 _MAGIC = b"agavehi1"
 # 8 million files; those of a larger set are in part read again.
 _MOST_BYTES = 2**28
@@ -52,7 +53,7 @@ def state_of(paths: Sequence[str], *facts: str) -> State:
     """Looks up the state of files, before their content is read.
 
     Args:
-      paths: of the files.
+      paths: of the files, absolute.
       *facts: what else the value depends on.
 
     Raises:
@@ -67,7 +68,7 @@ def state_of(paths: Sequence[str], *facts: str) -> State:
         modified, changed = status.st_mtime_ns, status.st_ctime_ns
         is_settled &= modified < latest and changed < latest
         numbers = f"{status.st_size} {status.st_ino} {modified} {changed}"
-        parts += os.path.abspath(path), numbers
+        parts += path, numbers
     text = "\0".join(parts).encode(errors="surrogateescape")
     return State(hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest(), is_settled)
 

@@ -94,18 +94,22 @@ class Images(NamedTuple):
           name: what to call the images in errors.
 
         Raises:
-          InputError: there are no labels, or one is out of range.
+          InputError: there are no labels, or one is no whole number or out of range.
         """
         if not num_classes:
             return
         if self.label is None:
             raise InputError(
-                f"`num_classes` must be 0 where {name} has no labels; "
-                f"got {num_classes}."
+                f"The model's `num_classes` must be 0 where {name} has no labels; it "
+                f"is {num_classes}."
+            )
+        if self.label.dtype.kind not in "iu":
+            raise InputError(
+                f"The labels of {name} must be whole numbers; got {self.label.dtype}."
             )
         if self.label.min() < 0 or self.label.max() >= num_classes:
             raise InputError(
-                f"`num_classes` must exceed every label of {name}, "
-                f"{self.label.min()}..{self.label.max()}, and no label be negative; "
-                f"got {num_classes}."
+                f"The model's `num_classes` must exceed every label of {name}, "
+                f"{self.label.min()}..{self.label.max()}, and no label be negative; it "
+                f"is {num_classes}."
             )

@@ -6,14 +6,17 @@ A run can train on them:
     agave_tf.train_stage("pretrain_vae", agave_tf.Config(), "runs/vae", data=data)
 """
 
+import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from agave_tf.data.elements import as_chunk
 from agave_tf.data.hold_out import is_held_out
+from agave_tf.data.origin import PROGRAM
 from agave_tf.data.prepare import prepare
 from agave_tf.data.python_iterables import passes_over
 from agave_tf.data.python_passes import PartOfPasses, Passes
@@ -21,11 +24,14 @@ from agave_tf.data.read_source import Data, read_source
 from agave_tf.data.source import PARTS, Chunk, Notes, Part, Source, fingerprint_of
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
+from agave_tf.settings.suggestion import did_you_mean
 
 # The name of the data set in a run's config.json. Its later commands must be told where
 # the images are, since they cannot find them by this name.
 IN_PYTHON = "in_python:"
 _IMAGES_AT_ONCE = 256
+# Settings of images that have a name, and mean nothing for others.
+_OF_NAMED_DATA = {"dataset", "data_dir", "train_split", "test_split"}
 
 
 def read_images(
@@ -33,9 +39,10 @@ def read_images(
 ) -> Data:
     """Reads images from any iterable, for `train_stage` and `Evaluator`.
 
-    An element is an image, a pair (image, label), or a dict with `image` and perhaps
-    `label`. An image is uint8 or uint16 [H,W] or [H,W,C] with 1 or 3 channels, or a
-    batch [B,H,W,C] with labels [B]; a label is a whole number.
+    An element is an image, a pair (image, label), or a dict with `image` or `img` and
+    perhaps `label`. An image is a picture of Pillow, which becomes what it becomes in a
+    folder, uint8 or uint16 [H,W] or [H,W,C] with 1 or 3 channels, or a batch [B,H,W,C]
+    with labels [B] or [B,1]; a label is a whole number, or one-hot.
 
     An iterable is read twice or more, the first time to tell its images from others. It
     may shuffle them at every pass: they are known by their content, which must stay the
@@ -44,12 +51,14 @@ def read_images(
     Args:
       train: the images to train on.
       test: the images to hold out; None: a tenth of `train`, chosen by their content.
-      **settings: those of the data, such as image_size="32" or cache_dir="/scratch".
+      **settings: those of the data that say what becomes of an image: image_size="32",
+        image_channels, white_level, corrupt_images; and cache_dir="/scratch".
 
     Raises:
       InputError: there are no images, no end of them, others at each pass, or some that
         cannot be used.
     """
+    _check_settings(settings)
     config = DataConfig(dataset=IN_PYTHON, **settings)
     return read_source(_open(train, test, config), config)
 
@@ -58,13 +67,13 @@ def _open(
     train: Iterable[Any], test: Iterable[Any] | None, config: DataConfig
 ) -> Source:
     iterables = {"train": train} if test is None else {"train": train, "test": test}
+    read = functools.partial(as_chunk, config=config)
     passes = {
-        name: passes_over(name, iterable, _as_chunk)
-        for name, iterable in iterables.items()
+        name: passes_over(name, iterable, read) for name, iterable in iterables.items()
     }
-    for each in passes.values():
-        each.first()
     notes = Notes()
+    for each in passes.values():
+        each.first(notes)
     if test is None:
         keys = passes["train"].keys
         is_test = is_held_out(keys)
@@ -117,20 +126,17 @@ def _fingerprint_of_version_0_2(passes: Mapping[str, Passes]) -> str:
 
 
 def _prepared(
-    chunks: Iterator[Chunk], config: DataConfig, notes: Notes
+    stored: Iterator[Chunk], config: DataConfig, notes: Notes
 ) -> Iterator[Chunk]:
     """The prepared images, some at a time, which all must get one shape."""
     gathered: list[Chunk] = []
-    shape, count = None, 0
-    for stored in chunks:
-        image = prepare(stored.image, config, "the Python program", notes)
-        shape = shape or image.shape[1:]
-        if image.shape[1:] != shape:
-            raise InputError(
-                "`train` and `test` must have images of one shape, or `image_size` be "
-                f"set; got {shape} and {image.shape[1:]}."
-            )
-        gathered.append(Chunk(image, stored.label))
+    first, count = None, 0
+    for chunk in stored:
+        image = prepare(chunk.image, config, "the Python program", notes, PROGRAM)
+        prepared = Chunk(image, chunk.label)
+        first = first or prepared
+        _check_alike(first, prepared)
+        gathered.append(prepared)
         count += len(image)
         if count >= _IMAGES_AT_ONCE:
             yield _joined(gathered)
@@ -139,42 +145,36 @@ def _prepared(
         yield _joined(gathered)
 
 
+def _check_alike(first: Chunk, other: Chunk) -> None:
+    if first.image.shape[1:] != other.image.shape[1:]:
+        raise InputError(
+            "`train` and `test` must have images of one shape, or `image_size` be set; "
+            f"got {first.image.shape[1:]} and {other.image.shape[1:]}."
+        )
+
+
+def _check_settings(settings: Collection[str]) -> None:
+    """Checks the names of settings.
+
+    Raises:
+      InputError: there is no such setting, or it says where images are.
+    """
+    names = {field.name for field in dataclasses.fields(DataConfig)}
+    for name in settings:
+        if name not in names:
+            hint = did_you_mean(name, names - _OF_NAMED_DATA)
+            raise InputError(
+                f"No such setting of images: `{name}`.{hint} There are "
+                f"{', '.join(sorted(names - _OF_NAMED_DATA))}."
+            )
+        if name in _OF_NAMED_DATA:
+            raise InputError(
+                f"`{name}` must not be given for images of a Python program, which are "
+                "`train` and `test`."
+            )
+
+
 def _joined(chunks: list[Chunk]) -> Chunk:
     image, labels = zip(*chunks)
     has_labels = all(label is not None for label in labels)
     return Chunk(np.concatenate(image), np.concatenate(labels) if has_labels else None)
-
-
-def _as_chunk(element: Any) -> Chunk:
-    """An element as it came, with a first axis: one image is a batch of one."""
-    image, label = element, None
-    if isinstance(element, dict):
-        image, label = element.get("image"), element.get("label")
-    elif isinstance(element, tuple):
-        image, label = element if len(element) == 2 else (None, None)
-    image = np.asarray(image)
-    if image.ndim not in (2, 3, 4):
-        raise InputError(
-            "An element must be an image [H,W] or [H,W,C], a pair (image, label) or a "
-            f"dict with `image`; got {_describe(element)}."
-        )
-    if image.ndim < 4:
-        image = image[None]
-        label = None if label is None else np.asarray(label)[None]
-    if label is None:
-        return Chunk(image, None)
-    label = np.asarray(label)
-    if label.shape != image.shape[:1] or not np.issubdtype(label.dtype, np.integer):
-        raise InputError(
-            f"A label must be a whole number for each image; got {label.dtype} "
-            f"{list(label.shape)} for {len(image)} images."
-        )
-    return Chunk(image, label.astype(np.int32))
-
-
-def _describe(element: Any) -> str:
-    if isinstance(element, dict):
-        return f"a dict with {', '.join(map(str, element)) or 'nothing'}"
-    if isinstance(element, tuple):
-        return f"a tuple of {len(element)}"
-    return f"{type(element).__name__} {list(np.shape(element))}"

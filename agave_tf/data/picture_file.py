@@ -1,25 +1,20 @@
 """Reads picture files of any common kind as gray or RGB images."""
 
+import contextlib
+import functools
 import os
 import re
 import warnings
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-import tensorflow as tf
 from absl import logging
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from agave_tf.data.picture_pixels import (
-    TRUNCATED,
-    check_depth,
-    over_black,
-    pixels_of,
-    raw_mode_of,
-    turned,
-)
+from agave_tf.data.origin import DATASET, Origin
+from agave_tf.data.picture_decoding import check_size, decoded, room_for
 from agave_tf.data.prepare import prepare
 from agave_tf.data.source import Notes
 from agave_tf.errors import InputError, first_line
@@ -32,7 +27,11 @@ _PILLOW = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
 def read_pictures(
-    paths: Iterable[str], config: DataConfig, notes: Notes
+    paths: Iterable[str],
+    config: DataConfig,
+    notes: Notes,
+    origin: Origin = DATASET,
+    size: tuple[int, int] | None = None,
 ) -> Generator[np.ndarray | None, None, None]:
     """Reads files on all CPU cores, and yields them in their order.
 
@@ -40,6 +39,8 @@ def read_pictures(
       paths: of the files.
       config: as for `read_picture`.
       notes: as for `read_picture`.
+      origin: as for `read_picture`.
+      size: as for `read_picture`.
 
     Raises:
       InputError: as `read_picture`, when it is the turn of that file.
@@ -49,7 +50,7 @@ def read_pictures(
     pending: deque[Future] = deque()
     try:
         for path in paths:
-            pending.append(pool.submit(read_picture, path, config, notes))
+            pending.append(pool.submit(read_picture, path, config, notes, origin, size))
             if len(pending) > _LOOK_AHEAD * num_threads:
                 yield pending.popleft().result()
         while pending:
@@ -58,7 +59,13 @@ def read_pictures(
         pool.shutdown(cancel_futures=True)
 
 
-def read_picture(path: str, config: DataConfig, notes: Notes) -> np.ndarray | None:
+def read_picture(
+    path: str,
+    config: DataConfig,
+    notes: Notes,
+    origin: Origin = DATASET,
+    size: tuple[int, int] | None = None,
+) -> np.ndarray | None:
     """Returns the picture as uint8 [h,w,c], as `config` wants it; c is 1 or 3.
 
     It is turned as its EXIF data say, transparent pixels are laid over black, and the
@@ -69,62 +76,58 @@ def read_picture(path: str, config: DataConfig, notes: Notes) -> np.ndarray | No
       path: of the file.
       config: the settings of `prepare`, and `corrupt_images`.
       notes: what is converted or left out is counted there.
+      origin: of the file, for errors.
+      size: (height, width) without which it is not decoded; None: any.
 
     Returns:
       The image; None if it is unreadable and `corrupt_images` is skip.
 
     Raises:
-      InputError: the file is unreadable, or has pixels of a kind that is not used.
+      InputError: the file is unreadable, has too many pixels, or pixels of a kind that
+        is not used.
+    """
+    with (
+        leaving_out(path, config, notes, origin),
+        Image.open(path, formats=_FORMATS) as picture,
+    ):
+        if size is not None:
+            check_size(picture, size, path, origin)
+        with room_for(picture):
+            content = functools.partial(_content, path)
+            image = decoded(picture, path, config, notes, origin, content)
+            return prepare(image[None], config, path, notes, origin)[0]
+    return None
+
+
+@contextlib.contextmanager
+def leaving_out(
+    path: str, config: DataConfig, notes: Notes, origin: Origin
+) -> Iterator[None]:
+    """Leaves out or refuses a picture of which the code inside raises an error.
+
+    Args:
+      path: of the picture, for messages.
+      config: its `corrupt_images` tells what to do.
+      notes: a picture that is left out is counted there.
+      origin: of the picture, for errors.
+
+    Raises:
+      InputError: the picture is unreadable, and not to be left out.
     """
     _ignore_warnings_of_pillow()
     try:
-        image = _decode(path, config, notes)
+        yield
     except (InputError, MemoryError):
         raise
     except Exception as error:  # Pillow raises whatever its decoders raise.
-        if config.corrupt_images == "skip":
-            logging.warning("Leaving out %s: %s.", path, _reason(error))
-            notes.add("unreadable files left out")
-            return None
-        raise InputError(
-            f"`dataset` must have readable pictures; {path} is not: {_reason(error)}. "
-            "--corrupt_images=skip leaves such files out."
-        ) from error
-    return prepare(image[None], config, path, notes)[0]
-
-
-def _decode(path: str, config: DataConfig, notes: Notes) -> np.ndarray:
-    """Returns the first frame, upright and opaque, uint8 or uint16 [h,w] or [h,w,c]."""
-    with Image.open(path, formats=_FORMATS) as picture:
-        raw_mode = raw_mode_of(picture)
-        check_depth(picture, path)
-        # While it loads a TIFF file, Pillow turns it and forgets that it did.
-        was_turned = picture.format == "TIFF" and _orientation(picture) != 1
-        picture.load()
-        if 0 in picture.size:
-            raise ValueError("it has no pixels")
-        orientation = _orientation(picture)
-        if picture.format == "PNG" and raw_mode in TRUNCATED:
-            image = tf.io.decode_png(_content(path), dtype=tf.uint16).numpy()
-        else:
-            image = pixels_of(picture, path, config, notes)
-        image, is_transparent = over_black(image, picture, raw_mode)
-        if is_transparent:
-            notes.add("pictures with transparency, laid over black")
-        if was_turned or orientation != 1:
-            notes.add("pictures turned as their EXIF data say")
-        if getattr(picture, "is_animated", False):
-            notes.add("animated or multi-page files, of which the first frame is used")
-    return turned(image, orientation)
-
-
-def _orientation(picture: Image.Image) -> int:
-    """Returns the orientation in the EXIF data, 1 (upright) to 8."""
-    try:
-        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # The pixels are good even if the EXIF data are not.
-        return 1
-    return orientation if orientation in range(1, 9) else 1
+        if config.corrupt_images != "skip":
+            advice = origin.advice("corrupt_images", "skip", "leaves such files out")
+            raise InputError(
+                f"`{origin.name}` must have readable pictures; {path} is not: "
+                f"{_reason(error)}.{advice}"
+            ) from error
+        logging.warning("Leaving out %s: %s.", path, _reason(error))
+        notes.add("unreadable files left out")
 
 
 def _content(path: str) -> bytes:

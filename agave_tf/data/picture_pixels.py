@@ -5,6 +5,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from agave_tf.data.origin import DATASET, Origin
 from agave_tf.data.source import Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
@@ -14,6 +15,7 @@ _OTHER_COLORS = ("CMYK", "YCbCr", "LAB", "HSV")
 _PREMULTIPLIED = ("La", "RGBa")  # Their colours have been multiplied by alpha.
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
 _WHITE_IS_ZERO = 0
+_PIXELS_AT_ONCE = 2**18
 # PNG files of which Pillow would drop the lower 8 of 16 bits.
 TRUNCATED = ("RGB;16B", "LA;16B", "RGBA;16B")
 
@@ -28,12 +30,13 @@ def raw_mode_of(picture: ImageFile) -> str:
     return str(arguments[0]) if isinstance(arguments, tuple) else arguments or ""
 
 
-def check_depth(picture: ImageFile, path: str) -> None:
+def check_depth(picture: ImageFile, path: str, origin: Origin = DATASET) -> None:
     """Refuses files of which Pillow, without a word, keeps the upper 8 bits alone.
 
     Args:
       picture: opened, but not loaded.
       path: of its file, for errors.
+      origin: of the picture, for errors.
 
     Raises:
       InputError: it has 16-bit colours and is no PNG, or is 16-bit gray whose white is
@@ -51,13 +54,17 @@ def check_depth(picture: ImageFile, path: str) -> None:
     if largest > 255 and (is_negative or not is_gray):
         what = "gray values whose white is 0" if is_negative else "colour values"
         raise InputError(
-            "`dataset` must have pictures of 8 bits, 16-bit PNG, or other 16-bit files "
-            f"that are gray; {path} has {what} of 0 to {largest}."
+            f"`{origin.name}` must have pictures of 8 bits, 16-bit PNG, or other "
+            f"16-bit files that are gray; {path} has {what} of 0 to {largest}."
         )
 
 
 def pixels_of(
-    picture: Image.Image, path: str, config: DataConfig, notes: Notes
+    picture: Image.Image,
+    path: str,
+    config: DataConfig,
+    notes: Notes,
+    origin: Origin = DATASET,
 ) -> np.ndarray:
     """Returns uint8 or uint16 [h,w] or [h,w,c]: gray or RGB, and alpha if it has some.
 
@@ -66,6 +73,7 @@ def pixels_of(
       path: of its file, for errors.
       config: `image_channels` says whether CMYK and the like become RGB.
       notes: what is converted is counted there.
+      origin: of the picture, for errors.
 
     Raises:
       InputError: pixels of 32 bits, or another kind of colours while `image_channels`
@@ -73,7 +81,7 @@ def pixels_of(
     """
     mode = picture.mode
     if mode in ("I", *_GRAY_16_BITS):
-        return _as_16_bits(np.asarray(picture), path)
+        return _as_16_bits(np.asarray(picture), path, origin)
     if mode == "1":
         picture = picture.convert("L")
     elif mode in ("P", "PA"):
@@ -81,15 +89,12 @@ def pixels_of(
         picture = picture.convert("RGBA" if has_alpha else "RGB")
     elif mode in _OTHER_COLORS:
         if not config.image_channels:
-            raise InputError(
-                f"`image_channels` must be set to use {mode} pictures: 3 converts them "
-                f"to RGB, 1 to gray; got 0, and {path} is {mode}."
-            )
+            raise _needs_channels(mode, path, origin)
         notes.add(f"{mode} pictures converted to RGB")
         picture = picture.convert("RGB")
     elif mode not in ("L", "RGB", "LA", "RGBA", *_PREMULTIPLIED):
         raise InputError(
-            f"`dataset` must have pictures of 8 or 16 bits; {path} has pixels of "
+            f"`{origin.name}` must have pictures of 8 or 16 bits; {path} has pixels of "
             f"Pillow's mode {mode}."
         )
     return np.asarray(picture)
@@ -111,9 +116,7 @@ def over_black(
         if (alpha == opaque).all():
             return color, False
         if picture.mode not in _PREMULTIPLIED:
-            # At most 65535 * 65535 + 32767, within 32 bits.
-            product = color.astype(np.uint32) * alpha
-            color = ((product + opaque // 2) // opaque).astype(image.dtype)
+            color = _times_alpha(color, alpha, opaque)
         return color, True
     transparent_color = picture.info.get("transparency")
     if transparent_color is None or picture.mode in ("P", "PA"):
@@ -144,12 +147,37 @@ def turned(image: np.ndarray, orientation: int) -> np.ndarray:
     return image
 
 
-def _as_16_bits(image: np.ndarray, path: str) -> np.ndarray:
+def _times_alpha(color: np.ndarray, alpha: np.ndarray, opaque: int) -> np.ndarray:
+    """Multiplies colours by alpha / opaque, rounded, some rows at a time."""
+    result = np.empty_like(color)
+    # In 32 bits a large picture takes gigabytes.
+    step = max(1, _PIXELS_AT_ONCE // color.shape[1])
+    for start in range(0, len(color), step):
+        rows = slice(start, start + step)
+        # At most 65535 * 65535 + 32767, within 32 bits.
+        product = color[rows].astype(np.uint32) * alpha[rows]
+        result[rows] = (product + opaque // 2) // opaque
+    return result
+
+
+def _needs_channels(mode: str, path: str, origin: Origin) -> InputError:
+    if origin.prefix is None:
+        return InputError(
+            f"`{origin.name}` must be gray or RGB pictures, which are coded as they "
+            f"are; {path} is {mode}."
+        )
+    return InputError(
+        f"`image_channels` must be set to use {mode} pictures: 3 converts them to RGB, "
+        f"1 to gray; got 0, and {path} is {mode}."
+    )
+
+
+def _as_16_bits(image: np.ndarray, path: str, origin: Origin) -> np.ndarray:
     """uint16, if the values fit."""
     low, high = int(image.min()), int(image.max())
     if low < 0 or high > 65535:
         raise InputError(
-            f"`dataset` must have pictures of 8 or 16 bits; {path} has values from "
-            f"{low} to {high}."
+            f"`{origin.name}` must have pictures of 8 or 16 bits; {path} has values "
+            f"from {low} to {high}."
         )
     return image.astype(np.uint16)

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from agave_tf.data.origin import DATASET, Origin
 from agave_tf.data.pixel_scale import luma
 from agave_tf.data.resize import crop_and_resize
 from agave_tf.data.source import Notes
@@ -12,10 +13,15 @@ from agave_tf.settings.image_size import parse_image_size
 
 # At least as many pixels as a batch of 512 images 32x32: enough for speed.
 _PIXELS_AT_ONCE = 512 * 32 * 32
+_VALUES_AT_ONCE = 2**20
 
 
 def prepare(
-    image: np.ndarray, config: DataConfig, name: str, notes: Notes
+    image: np.ndarray,
+    config: DataConfig,
+    name: str,
+    notes: Notes,
+    origin: Origin = DATASET,
 ) -> np.ndarray:
     """Returns uint8 [n,h,w,c]: 8 bits, cropped and resized, gray or RGB.
 
@@ -24,24 +30,25 @@ def prepare(
       config: the settings `image_size`, `image_channels` and `white_level`.
       name: what to call the images in errors: the data set or the file.
       notes: what is converted is counted there.
+      origin: of the images, for errors and notes.
 
     Raises:
       InputError: the images are of another type, or of channels that are not 1 or 3.
     """
     if image.dtype not in (np.uint8, np.uint16):
         raise InputError(
-            f"`dataset` must have images of 8 or 16 bits, uint8 or uint16; {name} has "
-            f"{image.dtype}."
+            f"`{origin.name}` must have images of 8 or 16 bits, uint8 or uint16; "
+            f"{name} has {image.dtype}."
         )
     if image.ndim == 3:
         image = image[..., None]
     if image.ndim != 4 or image.shape[-1] not in (1, 3):
         raise InputError(
-            f"`dataset` must have images of 1 or 3 channels, [H,W,C]; {name} has "
+            f"`{origin.name}` must have images of 1 or 3 channels, [H,W,C]; {name} has "
             f"{list(image.shape[1:])}."
         )
     if image.dtype == np.uint16:
-        image = _to_eight_bits(image, config.white_level, notes)
+        image = _to_eight_bits(image, config.white_level, notes, origin)
     size = parse_image_size(config.image_size)
     if size is not None and image.shape[1:3] != size:
         # Some at a time: as floats all of them might not fit.
@@ -51,16 +58,25 @@ def prepare(
     return _with_channels(image, config.image_channels, notes)
 
 
-def _to_eight_bits(image: np.ndarray, white_level: int, notes: Notes) -> np.ndarray:
+def _to_eight_bits(
+    image: np.ndarray, white_level: int, notes: Notes, origin: Origin
+) -> np.ndarray:
     """Scales 0..white_level to 0..255, rounded."""
     notes.add(
-        f"images of 16 bits scaled to 8, {white_level} to level 255 (--white_level)",
+        f"images of 16 bits scaled to 8, {white_level} to level 255"
+        f"{origin.by_setting('white_level')}",
         len(image),
     )
     notes.see("largest value in the images of 16 bits", int(image.max(initial=0)))
-    # At most 65535 * 255 + 32767, within 32 bits.
-    scaled = (image.astype(np.uint32) * 255 + white_level // 2) // white_level
-    return np.minimum(scaled, 255).astype(np.uint8)
+    scaled = np.empty(image.shape, np.uint8)
+    values, result = image.reshape(-1), scaled.reshape(-1)
+    # Some at a time: in 32 bits a large image takes gigabytes.
+    for start in range(0, values.size, _VALUES_AT_ONCE):
+        part = slice(start, start + _VALUES_AT_ONCE)
+        # At most 65535 * 255 + 32767, within 32 bits.
+        level = (values[part].astype(np.uint32) * 255 + white_level // 2) // white_level
+        result[part] = np.minimum(level, 255)
+    return scaled
 
 
 def _with_channels(image: np.ndarray, wanted: int, notes: Notes) -> np.ndarray:

@@ -9,19 +9,23 @@ import tensorflow as tf
 
 from agave_tf.data.autotuning import without_autotuning
 from agave_tf.data.python_passes import Passes
-from agave_tf.data.source import Chunk
+from agave_tf.data.source import Chunk, Notes
 from agave_tf.errors import InputError
+
+# About the memory that an element of a generator takes beside its pixels.
+_ELEMENT_BYTES = 1000
 
 
 def passes_over(
-    name: str, iterable: Iterable[Any], as_chunk: Callable[[Any], Chunk]
+    name: str, iterable: Iterable[Any], read: Callable[..., Chunk]
 ) -> Passes:
     """Prepares to read an iterable several times, each time from its start.
 
     Args:
       name: of the iterable, for messages.
       iterable: a generator is kept in memory in its first pass.
-      as_chunk: makes images of an element.
+      read: makes images of an element, and counts in its argument `notes` what
+        becomes of it.
 
     Raises:
       InputError: it repeats for ever.
@@ -33,19 +37,19 @@ def passes_over(
         options.deterministic = True
         elements = iterable.with_options(options).as_numpy_iterator
     elif iter(iterable) is iterable:
-        kept = _Kept(name, map(as_chunk, iterable))
+        kept = _Kept(name, iter(iterable), read)
         return Passes(name, kept.chunks, has_known_end=False)
     else:
         elements = functools.partial(iter, iterable)
 
-    def chunks() -> Iterator[Chunk]:
+    def chunks(notes: Notes) -> Iterator[Chunk]:
         for count, element in enumerate(elements(), 1):
             if length is not None and count > length:
                 raise InputError(
                     f"`{name}` must end; got more elements than the {length} that it "
                     "says it has."
                 )
-            yield as_chunk(element)
+            yield read(element, notes=notes)
 
     return Passes(name, chunks, has_known_end=length is not None)
 
@@ -73,19 +77,20 @@ def _length(name: str, iterable: Iterable[Any]) -> int | None:
 class _Kept:
     """The images of an iterator, which are in memory after the first pass."""
 
-    def __init__(self, name: str, iterator: Iterator[Chunk]):
-        self._name, self._iterator = name, iterator
+    def __init__(self, name: str, elements: Iterator[Any], read: Callable[..., Chunk]):
+        self._name, self._elements, self._read = name, elements, read
         self._kept: list[Chunk] = []
         self._is_read = False
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self, notes: Notes) -> Iterator[Chunk]:
         """Makes a pass; InputError if the images are too many for memory."""
         if self._is_read:
             yield from self._kept
             return
         self._is_read, num_bytes, most = True, 0, _half_of_memory()
-        for image, label in self._iterator:
-            num_bytes += image.nbytes
+        for element in self._elements:
+            image, label = self._read(element, notes=notes)
+            num_bytes += _ELEMENT_BYTES + image.nbytes
             if num_bytes > most:
                 raise InputError(
                     f"`{self._name}` must end, and as a generator fit into half of the "

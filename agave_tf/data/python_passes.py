@@ -8,7 +8,7 @@ import numpy as np
 import tqdm
 
 from agave_tf.data.hold_out import content_keys
-from agave_tf.data.source import Chunk
+from agave_tf.data.source import Chunk, Notes
 from agave_tf.errors import InputError
 
 # An iterable that does not say how long it is may have no end. More images than the
@@ -29,7 +29,8 @@ class Passes:
 
     Args:
       name: of the iterable, for messages.
-      chunks: makes a pass over it; some images at a time, as they are stored.
+      chunks: makes a pass over it; some images at a time, as they are stored. What
+        becomes of its elements is counted in the notes.
       has_known_end: whether it says how many elements it has.
 
     Attributes:
@@ -39,20 +40,27 @@ class Passes:
     """
 
     def __init__(
-        self, name: str, chunks: Callable[[], Iterator[Chunk]], has_known_end: bool
+        self,
+        name: str,
+        chunks: Callable[[Notes], Iterator[Chunk]],
+        has_known_end: bool,
     ):
         self.name, self._chunks, self._has_known_end = name, chunks, has_known_end
         self.keys: list[bytes] = []
         self.entries: list[bytes] = []
         self.is_shuffled = False
 
-    def first(self) -> None:
+    def first(self, notes: Notes) -> None:
         """Makes the first pass, which learns the keys.
 
+        Args:
+          notes: what becomes of the elements is counted there.
+
         Raises:
-          InputError: there are no images, or no end of them.
+          InputError: there are no images, no end of them, or labels of some alone.
         """
         different: set[bytes] = set()
+        has_labels: set[bool] = set()
         bar = tqdm.tqdm(
             desc=f"Telling {self.name} images apart",
             unit="image",
@@ -60,15 +68,22 @@ class Passes:
             leave=False,
         )
         with bar:
-            for chunk, keys, entries in map(_keyed, self._chunks()):
+            for chunk, keys, entries in map(_keyed, self._chunks(notes)):
+                if keys:  # There are none of a picture that is left out.
+                    has_labels.add(chunk.label is not None)
                 self.keys += keys
                 self.entries += entries
                 different.update(keys)
                 bar.update(len(keys))
                 if not self._has_known_end:
-                    self._check_end(len(different), len(chunk.image))
+                    self._check_end(len(different), len(keys))
         if not self.keys:
             raise InputError(f"`{self.name}` must have images; got none.")
+        if len(has_labels) > 1:
+            raise InputError(
+                f"`{self.name}` must have a label for every image or for none; got "
+                "images with and without one."
+            )
 
     def again(self) -> Iterator[_Keyed]:
         """Makes a later pass.
@@ -77,7 +92,7 @@ class Passes:
           InputError: it gives other images than the first.
         """
         left, count = Counter(self.entries), 0
-        for keyed in map(_keyed, self._chunks()):
+        for keyed in map(_keyed, self._chunks(Notes())):
             for entry in keyed.entries:
                 if not left[entry]:
                     raise self._others()
@@ -160,4 +175,5 @@ def _keyed(chunk: Chunk) -> _Keyed:
     if chunk.label is None:
         return _Keyed(chunk, keys, keys)
     labels = [label.tobytes() for label in chunk.label.astype("<i8")]
-    return _Keyed(chunk, keys, [key + label for key, label in zip(keys, labels)])
+    entries = [key + label for key, label in zip(keys, labels)]
+    return _Keyed(chunk, keys, entries)

@@ -52,6 +52,28 @@ class Data(NamedTuple):
     config: DataConfig  # the settings that name and prepare them
     parts: Mapping[str, Images]  # "train" and "test", as far as they were asked for
     record: DataRecord
+    # The least and the largest label of all parts, also of those not asked for.
+    label_range: tuple[int, int] | None = None
+
+    def check_labels(self, num_classes: int) -> None:
+        """Checks that a class-conditional model knows the labels of all parts.
+
+        The labels of a few images may be known by chance, of classes that mean another
+        thing to the model.
+
+        Args:
+          num_classes: of the model; 0: it takes no labels.
+
+        Raises:
+          InputError: a label of any part is too large.
+        """
+        if num_classes and self.label_range and self.label_range[1] >= num_classes:
+            low, high = self.label_range
+            hint = " Labels that count from 1 must be lowered by 1." if low == 1 else ""
+            raise InputError(
+                f"`dataset` must have labels of the model's {num_classes} classes, 0.."
+                f"{num_classes - 1}; {self.config.dataset} has {low}..{high}.{hint}"
+            )
 
     @property
     def train(self) -> Images:
@@ -102,7 +124,8 @@ def read_source(
         older = cached.about["version_0_2"]
     record = _record(source, images, older)
     _say(source, images, record, [where, *notes])
-    return Data(config, {name: images[name] for name in parts}, record)
+    wanted = {name: images[name] for name in parts}
+    return Data(config, wanted, record, source.label_range())
 
 
 class _Begun(NamedTuple):

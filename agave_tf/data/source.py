@@ -60,6 +60,10 @@ class Notes:
         return [f"{text}: {value}" for text, value in noted.items() if value]
 
 
+def _unknown() -> None:
+    """The range of labels that nobody knows yet."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     """A data set that has been found, and whose images have not been read yet.
@@ -74,6 +78,8 @@ class Source:
       have been read; None: it is the same.
     stored: a digest of the files as they are stored, where the fingerprint does not
       follow from all of their content; a cache of other files is not used.
+    label_range: returns the least and the largest label of all parts together; None
+      where there are no labels, or nobody knows before they are read.
     """
 
     name: str
@@ -84,6 +90,7 @@ class Source:
     notes: Notes = dataclasses.field(default_factory=Notes)
     version_0_2: Callable[[], str] | None = None
     stored: str = ""
+    label_range: Callable[[], tuple[int, int] | None] = _unknown
 
     def fingerprints(self) -> tuple[str, str]:
         """The fingerprint, and that of version 0.2."""

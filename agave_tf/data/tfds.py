@@ -14,12 +14,14 @@ import tensorflow_datasets as tfds
 from agave_tf.data.array_file import rows_at_once
 from agave_tf.data.autotuning import without_autotuning
 from agave_tf.data.download import download
+from agave_tf.data.labels import class_numbers
 from agave_tf.data.one_at_a_time import one_at_a_time
 from agave_tf.data.prepare import prepare
 from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
 from agave_tf.data.tfds_content import learn_content
 from agave_tf.data.tfds_features import find_image, find_label
 from agave_tf.data.tfds_names import choose_splits, find_builder
+from agave_tf.data.tfds_pictures import BoundedPicture, check_size
 from agave_tf.errors import InputError, first_line
 from agave_tf.settings.data import DataConfig
 
@@ -77,6 +79,7 @@ def open_tfds(config: DataConfig) -> Source:
         notes,
         version_0_2=lambda: fingerprint_of(*facts),
         stored=content.files,
+        label_range=lambda: (0, len(classes) - 1) if classes else None,
     )
 
 
@@ -148,7 +151,9 @@ class _Reader:
             return tf.cond(
                 tf.strings.substr(stored, 0, 2) == _JPEG_MAGIC,
                 lambda: stored,
-                lambda: tf.io.serialize_tensor(feature.decode_example(stored)),
+                lambda: tf.io.serialize_tensor(
+                    feature.decode_example(check_size(stored))
+                ),
             )
 
         with self._refusing_damage():
@@ -199,7 +204,11 @@ class _Reader:
         names = [self.image]
         if self.label is not None and not stored_image:
             names.append(self.label)
-        decoders = {self.image: tfds.decode.SkipDecoding()} if stored_image else None
+        decoders = None
+        if stored_image:
+            decoders = {self.image: tfds.decode.SkipDecoding()}
+        elif isinstance(self.builder.info.features[self.image], tfds.features.Image):
+            decoders = {self.image: BoundedPicture()}
         return self.builder.as_dataset(
             split=split,
             decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True), decoders),
@@ -211,12 +220,8 @@ class _Reader:
         if self.label is None:
             return None
         label = np.atleast_1d(example[self.label])
-        if label.min() < -(2**31) or label.max() >= 2**31:
-            raise InputError(
-                f"`dataset` must have labels of at most 32 bits; {self.config.dataset} "
-                f"has {label.min()}..{label.max()}."
-            )
-        return label.astype(np.int32)
+        needs, got = "`dataset` must have labels that are", self.config.dataset
+        return class_numbers(label, needs, f"{got} has")
 
     @contextlib.contextmanager
     def _refusing_damage(self) -> Iterator[None]:

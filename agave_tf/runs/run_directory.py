@@ -179,6 +179,11 @@ class RunDirectory:
     def _fingerprint(self) -> str:
         return fingerprint(self.read_weights())
 
+    @property
+    def num_classes(self) -> int:
+        """Classes that the model is told; 0: none."""
+        return self.config.pixel_cnn.num_classes if self.stage.has_pixel_cnn else 0
+
     def check_images(self, images: Images) -> None:
         """Raises InputError unless the images have the shape of the run's."""
         if images.shape != self.image_shape:

@@ -19,7 +19,8 @@ class DataConfig(Settings):
         "Images to use: cifar10 or another data set of TensorFlow Datasets (TFDS), "
         "folder:PATH, npz:PATH, or dead_leaves. TFDS: cifar10:3.0.2, mnist, "
         "downsampled_imagenet/32x32 and so on; folder:PATH: a directory of picture "
-        "files; npz:PATH: an .npz or .npy file with uint8 arrays [N,H,W,C] or [N,H,W]; "
+        "files; npz:PATH: an .npz or .npy file with uint8 arrays [N,H,W,C] or [N,H,W], "
+        "or a directory of .npz files; "
         "dead_leaves: pictures that the program draws itself, which need no download. "
         "docs/data.md says how each is read. A run may be resumed with another path to "
         "the same images.",
@@ -81,6 +82,17 @@ class DataConfig(Settings):
         "error; skip: leave them out.",
         one_of("refuse", "skip"),
     )
+
+    def __post_init__(self) -> None:
+        """Takes a side, 32, or (height, width) for `image_size` too; checks all."""
+        size = self.image_size
+        if isinstance(size, int) and not isinstance(size, bool):
+            object.__setattr__(self, "image_size", str(size))
+        elif isinstance(size, tuple | list) and len(size) == 2:
+            height, width = size
+            text = f"{height}" if height == width else f"{height}x{width}"
+            object.__setattr__(self, "image_size", text)
+        super().__post_init__()
 
     def check_together(self) -> None:
         """Raises InputError if `image_size` is not a size."""

@@ -245,11 +245,12 @@ def export_run(run, path):
 def write_weights(run, model, step):
     weights = {name: value.numpy() for name, value in named_weights(model).items()}
     run.write_weights(weights, step)
+    return open_run(run.path)  # Weights are read with the run.
 
 
 def test_the_card_and_the_description_say_what_the_run_says(run_and_model, tmp_path):
     run, model = run_and_model
-    write_weights(run, model, 6)
+    run = write_weights(run, model, 6)
     card, description = export_run(run, tmp_path / "unscored")
     training = section(card, "Training")
     assert "`pretrain_vae`, 6 steps, in batches of 4 images." in training
@@ -275,7 +276,7 @@ def test_the_card_gives_the_scores_of_these_weights_and_of_no_others(
     run_and_model, tmp_path
 ):
     run, model = run_and_model
-    write_weights(run, model, 3)
+    run = write_weights(run, model, 3)
     settings = EvaluationSettings(num_importance_samples=2, max_images=5)
     summary = evaluate_run(run, model, tiny_images(6), settings).summary
     bits = {score.name: score.mean for score in summary}
@@ -290,14 +291,14 @@ def test_the_card_gives_the_scores_of_these_weights_and_of_no_others(
     pathlib.Path(run.file("evaluation_train.json")).write_text('{"half wri')
     assert about_run(run)["evaluations"] == [stored]
     other = tiny_model("pretrain_vae", tiny_images(8), seed=1)
-    write_weights(run, other, 6)
+    run = write_weights(run, other, 6)
     assert about_run(run)["evaluations"] == []
     assert about_run(run)["weights"] != stored["weights"]
 
 
 def test_the_card_of_imported_weights_names_their_origin(run_and_model, tmp_path):
     run, model = run_and_model
-    write_weights(run, model, 40)
+    run = write_weights(run, model, 40)
     imported = dataclasses.replace(run, origin="params_cifar.ckpt", data=None)
     card, description = export_run(imported, tmp_path / "imported")
     training = section(card, "Training")
@@ -311,7 +312,7 @@ def test_a_card_can_name_what_is_no_utf_8_and_what_version_0_1_did_not_record(
     run_and_model, tmp_path
 ):
     run, model = run_and_model
-    write_weights(run, model, 6)
+    run = write_weights(run, model, 6)
     name = f"folder:{os.fsdecode(b'latin-1 ' + bytes([252]))}"
     data = dataclasses.replace(run.config.data, dataset=name)
     config = dataclasses.replace(run.config, data=data)

@@ -135,7 +135,7 @@ def _cut(path: str) -> str:
     """The path, each of whose names is cut to what a file system takes."""
     *directories, name = path.split("/")
     stem, ending = os.path.splitext(name)
-    stem = _first_bytes(stem, _LONGEST_NAME - len(ending))
+    stem = _first_bytes(stem, _LONGEST_NAME - len(ending)).rstrip(".")
     return (
         "/".join([*(_first_bytes(d, _LONGEST_NAME) for d in directories), stem])
         + ending

@@ -108,8 +108,8 @@ def run(values: flags.FlagValues) -> None:
     settings = settings_from_flags(CodecSettings, values)
     check_output_file("output", values.output, SUFFIX)
     _check_image_flags(values)
-    source = open_run(values.run_dir)
     use_threads(values.threads)
+    source = open_run(values.run_dir)
     logging.info("Reading the weights of %s", source.path)
     model = source.load_model()
     Codec(model, settings)  # Refuses a model that cannot code.

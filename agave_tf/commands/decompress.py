@@ -71,8 +71,8 @@ def run(values: flags.FlagValues) -> None:
             f"`input` must be a file; there is none at {values.input}."
         ) from error
     num_threads = num_threads_of(data)
-    source = open_run(values.run_dir)
     use_threads(num_threads)
+    source = open_run(values.run_dir)
     logging.info("Reading the weights of %s", source.path)
     with tqdm.tqdm(desc="Decoding", unit="image", disable=None) as bar:
         codec = Codec(

@@ -85,8 +85,8 @@ def run(values: flags.FlagValues) -> None:
     settings = settings_from_flags(EvaluationSettings, values)
     check_optional_file("per_image", values.per_image, ".npz")
     check_optional_file("bits_map", values.bits_map, ".png")
-    run_to_score = open_run(values.run_dir)
     strategy = make_local_strategy(values.strategy, values.num_logical_cpus)
+    run_to_score = open_run(values.run_dir)
     other = open_run(values.compare_with) if values.compare_with else None
     config = with_flags(run_to_score.config, "data", values)
     data = load_run_data(run_to_score, config.data, [settings.split])

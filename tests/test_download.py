@@ -31,7 +31,7 @@ class Remote:
 @pytest.mark.parametrize("proxy", [None, "http://agave-proxy.invalid:1"])
 def test_a_download_without_a_network_says_so_at_once_and_ends_soon(proxy, caplog):
     """It took 3 minutes, with a warning of urllib3 for each of 10 retries."""
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     began = time.monotonic()
     with pytest.raises(ConnectionError, match=r"not reached: .*invalid"):
         download(Remote(proxy))

@@ -1,6 +1,8 @@
 """A run is read once: no result is of other weights or settings than it names."""
 
 import json
+import os
+import shutil
 import zipfile
 
 import numpy as np
@@ -101,7 +103,7 @@ def test_a_stage_looks_again_when_it_has_the_lock(tmp_path, monkeypatch):
     config.json then said that all had been trained so.
     """
     images = tiny_images(8)
-    record = DataRecord("0" * 16, 8, 8, "made up")
+    record = DataRecord("0" * 16, 8, 8, "made up", "1" * 16)
     path = str(tmp_path / "run")
 
     def train(seed, data):
@@ -124,6 +126,36 @@ def test_a_stage_looks_again_when_it_has_the_lock(tmp_path, monkeypatch):
         train(1, data)
     assert open_run(path).config.train.seed == 0
     assert open_run(path).step == 1
+
+
+def test_a_run_killed_before_its_first_checkpoint_names_what_it_starts_from(tmp_path):
+    """It started from what its source had become, and named what that had been."""
+    images = tiny_images(8)
+    data = Data(
+        DataConfig(),
+        {"train": images, "test": images},
+        DataRecord("0" * 16, 8, 8, "made up", "1" * 16),
+    )
+    trainer = tiny_trainer(tmp_path / "source", STAGE)
+    trainer.save()
+    source = open_run(str(tmp_path / "source"))
+    config = tiny_config(pretrain_pixel_cnn_steps=0, evaluate_images=0)
+
+    def train():
+        sources = {"init_from": source.path}
+        return train_stage(STAGE, config, str(tmp_path / "run"), sources, data=data)
+
+    first = train()
+    assert first.sources["init_from"].weights == source.fingerprint()
+    shutil.rmtree(first.file("checkpoints"))
+    for name in ("averaged_weights.npz", "progress.json"):
+        os.remove(first.file(name))
+    changed = other_weights(source)
+    source.write_weights(changed, step=5)
+    config = tiny_config(pretrain_pixel_cnn_steps=1, evaluate_images=0)
+    again = train()
+    assert again.sources["init_from"].step == 5
+    assert again.sources["init_from"].weights == open_run(source.path).fingerprint()
 
 
 SMALLER = [

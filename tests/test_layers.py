@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from layer_cases import LAYER_CASES, OnTensors, inputs_of
+from tiny import two_replicas
 
 from agave_tf import layers
 from agave_tf.layers.base_layer import BaseLayer
@@ -121,7 +122,7 @@ def test_gradient_reaches_every_weight(name):
 @EVERY_LAYER
 def test_two_replicas_compute_what_one_does(name):
     case = LAYER_CASES[name]
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = two_replicas()
     with strategy.scope():
         layer = case.make()
     inputs = inputs_of(case, batch=4)
@@ -203,7 +204,7 @@ def initialize(layer, x):
 
 @pytest.fixture
 def mirrored():
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return two_replicas()
 
 
 def test_initialisation_works_within_the_scope_of_a_strategy(mirrored):

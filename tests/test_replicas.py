@@ -3,9 +3,8 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from command_process import SMOKE, refused, succeeds
-from tiny import tiny_images, tiny_model
+from tiny import tiny_images, tiny_model, two_replicas
 
 from agave_tf.evaluation.evaluator import Evaluator
 
@@ -17,7 +16,7 @@ def test_two_devices_give_the_scores_of_one(stage):
     images = tiny_images(7)
     keras.utils.set_random_seed(0)
     one = Evaluator(tiny_model(stage), 3).scores(images, 2)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = two_replicas()
     keras.utils.set_random_seed(0)
     with strategy.scope():
         model = tiny_model(stage)

@@ -12,9 +12,11 @@ from command_process import ROOT, Command
 from event_files import scalars
 from run_files import averaged_weights, saved_step, wait_for_step
 from tensorflow.python.distribute import multi_worker_util
+from tiny import two_replicas
 
 from agave_tf.errors import InputError
 from agave_tf.models.objective import free_bits
+from agave_tf.training import strategy as strategies
 from agave_tf.training import train_step
 from agave_tf.training.strategy import make_local_strategy, make_strategy
 from agave_tf.training.train_step import all_agree
@@ -160,7 +162,7 @@ def test_free_bits_of_two_replicas_are_those_of_the_global_batch():
     """Each alone would floor another channel, and its gradient with it."""
     # Means of the halves and of all, by channel: 1, 3, 2; 3, 1, 2; 0, 0, 0; 4, 4, 4.
     kl = np.array([[1, 3, 0, 4], [1, 3, 0, 4], [3, 1, 0, 4], [3, 1, 0, 4]], np.float32)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = two_replicas()
     for kl_min in (1.5, 2.5):
         of_replicas = strategy.experimental_distribute_values_from_function(
             lambda context: tf.constant(
@@ -206,6 +208,12 @@ ONE_PROCESS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _no_strategy_of_other_tests():
+    yield
+    strategies._mirrored_gpus.cache_clear()
+
+
 @pytest.mark.parametrize("text", ONE_PROCESS)
 @pytest.mark.parametrize("num_gpus", [0, 1, 2])
 def test_one_process_uses_one_device_or_all_gpus(monkeypatch, text, num_gpus):
@@ -220,6 +228,13 @@ def test_one_process_uses_one_device_or_all_gpus(monkeypatch, text, num_gpus):
     else:
         with pytest.raises(InputError, match="list the processes for --strategy=multi"):
             make_strategy("multi_worker")
+
+
+def test_all_trainings_of_a_process_share_one_mirrored_strategy(monkeypatch):
+    """Sums of a second one failed: `Shape mismatch in the collective instance 100`."""
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", object)
+    first = make_strategy("mirrored")
+    assert make_strategy("mirrored") is make_local_strategy("mirrored") is first
 
 
 A, B = "a:1", "b:1"

@@ -8,7 +8,13 @@ import tensorflow as tf
 from golden_file import load
 from tensorflow.python.framework.func_graph import FuncGraph
 from tensorflow.python.framework.ops import gradient_registry
-from tiny import KL_ROUNDING_BITS, tiny_config, tiny_images, tiny_trainer
+from tiny import (
+    KL_ROUNDING_BITS,
+    tiny_config,
+    tiny_images,
+    tiny_trainer,
+    two_replicas,
+)
 
 from agave_tf.errors import InputError, NonFiniteError
 from agave_tf.layers.weights_as_argument import weights_of as weights_of_network
@@ -62,7 +68,7 @@ def test_two_replicas_train_as_one(tmp_path):
     one = tiny_trainer(tmp_path / "one", **settings)
     start = weights_of(one)
     one.train()
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = two_replicas()
     with strategy.scope():
         two = tiny_trainer(tmp_path / "two", **settings)
         assert_same_weights(weights_of(two), start, rtol=0, atol=1e-6)

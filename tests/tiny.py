@@ -1,6 +1,9 @@
 """A model and data small enough to train in a test."""
 
+import functools
+
 import numpy as np
+import tensorflow as tf
 
 from agave_tf.data.dead_leaves import draw_dead_leaves
 from agave_tf.data.image_set import Images
@@ -31,6 +34,15 @@ SETTINGS = {
 # float32: its rounding is not relative to it. For each image, and as bits/dim.
 KL_ROUNDING_NATS = 1e-4
 KL_ROUNDING_BITS = 1e-6
+
+
+@functools.cache
+def two_replicas() -> tf.distribute.Strategy:
+    """The two parts of the CPU, as one strategy for all tests of a process.
+
+    TensorFlow takes the sums of a second one for those of the first, and fails.
+    """
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 def tiny_config(**settings) -> Config:

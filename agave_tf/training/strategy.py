@@ -1,6 +1,7 @@
 """The devices that a run uses, as a strategy of tf.distribute."""
 
 import contextlib
+import functools
 import os
 import zlib
 from collections.abc import Iterator
@@ -45,8 +46,7 @@ def make_strategy(name: str, num_logical_cpus: int = 0) -> tf.distribute.Strateg
         several = len(tf.config.list_physical_devices("GPU")) > 1
         name = "mirrored" if several else "one"
     if name == "mirrored":
-        with _hidden_tf_config():
-            return tf.distribute.MirroredStrategy()
+        return _mirrored_gpus()
     return tf.distribute.get_strategy()
 
 
@@ -131,6 +131,18 @@ def _values_of_replicas(value: int) -> list[float]:
         return strategy.reduce("SUM", strategy.run(own_place), axis=None)
 
     return exchange().numpy().tolist()
+
+
+@functools.cache
+def _mirrored_gpus() -> tf.distribute.Strategy:
+    """The strategy of all GPUs, one for all that this process trains.
+
+    TensorFlow numbers the sums over devices anew for each MirroredStrategy. If a second
+    one sums a tensor of another shape under the number of a first one's, as in the
+    second command of a notebook, all sums fail for the rest of the process.
+    """
+    with _hidden_tf_config():
+        return tf.distribute.MirroredStrategy()
 
 
 def _mirrored_cpus(name: str, num_logical_cpus: int) -> tf.distribute.Strategy:

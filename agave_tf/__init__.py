@@ -26,7 +26,7 @@ The walk of an image through them, from a data set to a picture:
     models/agave -> models/objective ->
     training/gradient -> training/train_step -> training/train_loop ->
     runs/run_directory -> evaluation/evaluator -> sampling/cached ->
-    sampling/draw_images -> pictures/rows -> pictures/grid
+    sampling/sampler -> pictures/rows -> pictures/grid
 
 In Python, a trained run is used like this:
 
@@ -34,15 +34,13 @@ In Python, a trained run is used like this:
 
     model = agave_tf.load_run("runs/small/joint")
     sampler = agave_tf.Sampler(model, agave_tf.SamplingSettings(seed=0))
-    rows = sampler.prior(num_images=4)
+    drawn = sampler.prior(num_images=4)  # drawn.f_z, drawn.images
 """
 
 import importlib
 import os
 import sys
 from typing import Any
-
-from agave_tf.moved import explain_moved_modules
 
 __version__ = "0.2.0"
 
@@ -68,8 +66,8 @@ _HOMES = {
     "DataConfig": "agave_tf.settings.data",
     "Evaluator": "agave_tf.evaluation.evaluator",
     "InputError": "agave_tf.errors",
-    "Sampler": "agave_tf.pictures.rows",
-    "SamplingSettings": "agave_tf.sampling.draw_images",
+    "Sampler": "agave_tf.sampling.sampler",
+    "SamplingSettings": "agave_tf.sampling.drawn",
     "config_from_settings": "agave_tf.settings.config",
     "load_data": "agave_tf.data.load",
     "load_run": "agave_tf.runs.run_directory",
@@ -90,6 +88,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOMES})
-
-
-explain_moved_modules()

@@ -157,6 +157,7 @@ class DropoutSeed:
     """The source of the dropout masks of a step.
 
     Not a tuple, because Keras takes no tuple of tensors and numbers in a layer's call.
+    TensorFlow takes it for a nest of two tensors.
 
     seed: int32 [2].
     row: int32 [B], the rows of the global batch that these images are: row[0] and those
@@ -169,6 +170,15 @@ class DropoutSeed:
     seed: tf.Tensor
     row: tf.Tensor
     num_rows: int
+
+    def __tf_flatten__(self) -> tuple[tuple[int], tuple[tf.Tensor, tf.Tensor]]:
+        return (self.num_rows,), (self.seed, self.row)
+
+    @classmethod
+    def __tf_unflatten__(
+        cls, metadata: tuple[int], leaves: tuple[tf.Tensor, tf.Tensor]
+    ) -> "DropoutSeed":
+        return cls(*leaves, *metadata)
 
     def split(self, num: int) -> list["DropoutSeed"]:
         """`num` independent dropout seeds for the same images."""

@@ -13,11 +13,11 @@ import numpy as np
 from tiny import tiny_config
 
 from agave_tf.data.read_source import DataRecord
-from agave_tf.models.named_weights import named_weights
 from agave_tf.runs.changes import Change
 from agave_tf.runs.run_directory import RunDirectory, Source, open_run
 from agave_tf.runs.score_files import _which_images
 from agave_tf.runs.stages import STAGES
+from agave_tf.weights.named_weights import named_weights
 
 MISSING = object()  # Removes the field.
 CONFIG, PROGRESS, SCORES = "config.json", "progress.json", "evaluation_test.json"

@@ -12,7 +12,7 @@ import tensorflow as tf
 from agave_tf.layers.causal_streams import ResizePair, ResnetPair, Streams
 from agave_tf.layers.condition_stream import ConditionStream
 from agave_tf.layers.gated_resnet import GatedResnet
-from agave_tf.layers.iaf_ladder_layer import IAFLadderLayer
+from agave_tf.layers.iaf_ladder_layer import IAFLadderLayer, LadderLayer
 from agave_tf.layers.image_input import ImageInput
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork, MaskedConv2D
 from agave_tf.layers.shifted_convolution import (
@@ -47,7 +47,8 @@ def _conditioned_resnet() -> keras.layers.Layer:
 
 
 def _ladder(downsample: bool, use_iaf: bool) -> keras.layers.Layer:
-    level = IAFLadderLayer(6, 3, downsample, use_iaf, name="level")
+    kind = IAFLadderLayer if use_iaf else LadderLayer
+    level = kind(6, 3, downsample, name="level")
 
     def both_ways(x_up, x_down, noise):
         bottom_up, h = level.bottom_up(x_up)

@@ -10,25 +10,24 @@ import tensorflow as tf
 from tiny import KL_ROUNDING_NATS, tiny_config, tiny_images, tiny_model
 
 from agave_tf.evaluation.evaluator import Evaluator, terms_of_sample
-from agave_tf.layers.weights_as_argument import (
+from agave_tf.models.agave import AGAVE
+from agave_tf.models.image_draws import ImageDraws
+from agave_tf.randomness import seed_tensor
+from agave_tf.sampling.drawn import SamplingSettings
+from agave_tf.sampling.sampler import Sampler
+from agave_tf.weights.in_use import (
     using_weights,
     weights_of,
-    without_weights,
 )
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.architecture import function_of_weights, skeleton_of
-from agave_tf.models.image_draws import ImageDraws
-from agave_tf.models.named_weights import named_weights
-from agave_tf.pictures.rows import Sampler
-from agave_tf.randomness import seed_tensor
-from agave_tf.sampling.draw_images import SamplingSettings
+from agave_tf.weights.named_weights import named_weights
+from agave_tf.weights.skeletons import function_of_weights, skeleton_of, without_weights
 
 SEED, INDEX = seed_tensor(5), tf.range(4)
 
 
 def another_model(number, **settings):
     keras.utils.set_random_seed(number)
-    return AGAVE(tiny_config(**settings), (8, 8, 3))
+    return AGAVE(tiny_config(**settings).model, (8, 8, 3))
 
 
 def terms_of(model):
@@ -121,7 +120,7 @@ def test_a_deleted_model_is_gone_after_evaluation_and_sampling():
 
 def test_making_a_skeleton_draws_nothing():
     before = np.random.get_state()[1].copy()
-    without_weights(lambda: AGAVE(tiny_config(z_channels=4), (8, 8, 3)))
+    without_weights(lambda: AGAVE(tiny_config(z_channels=4).model, (8, 8, 3)))
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 

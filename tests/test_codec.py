@@ -17,8 +17,8 @@ from agave_tf.data.image_set import Images
 from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
-from agave_tf.models.named_weights import named_weights
 from agave_tf.settings.coding import CodecSettings
+from agave_tf.weights.named_weights import named_weights
 
 LANES = 4
 SETTINGS = CodecSettings(lanes=LANES, index_bits=6, block_bits=6)

@@ -16,8 +16,9 @@ from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.interop.saved_model import DESCRIPTION_FILE, export_model
 from agave_tf.interop.signatures import ExportedModel
-from agave_tf.pictures.rows import Sampler
-from agave_tf.sampling.draw_images import SamplingSettings, draw_images
+from agave_tf.sampling.draw_images import draw_images
+from agave_tf.sampling.drawn import SamplingSettings
+from agave_tf.sampling.sampler import Sampler
 
 COUNT, SEED, NUM_SAMPLES = 5, 3, 2
 ELSEWHERE = pathlib.Path(__file__).resolve().parent / "exported_elsewhere.py"

@@ -8,11 +8,11 @@ from tiny import tiny_config, tiny_images, tiny_model
 
 from agave_tf.data.batches import ImageBatch
 from agave_tf.errors import InputError
-from agave_tf.evaluation.bound import bits_per_dim
-from agave_tf.models.named_weights import named_weights
+from agave_tf.models.parts import bits_per_dim
 from agave_tf.runs.stages import STAGES
-from agave_tf.training.flat_weights import WeightLayout
 from agave_tf.training.gradient import make_gradient
+from agave_tf.weights.named_weights import named_weights
+from agave_tf.weights.weight_vector import WeightLayout
 
 BATCH = 4
 

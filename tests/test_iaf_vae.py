@@ -7,7 +7,7 @@ import tensorflow as tf
 from scipy import stats
 
 from agave_tf.errors import InputError
-from agave_tf.layers.iaf_ladder_layer import BottomUp, IAFLadderLayer
+from agave_tf.layers.iaf_ladder_layer import BottomUp, IAFLadderLayer, LadderLayer
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork
 from agave_tf.models.auxiliary_likelihood import loc_of
 from agave_tf.models.iaf_vae import IAFVAE
@@ -86,7 +86,7 @@ def test_with_more_latent_than_hidden_channels_the_flow_is_ordered_by_blocks():
 
 
 def test_log_q_changes_by_the_log_determinant_of_the_flow():
-    level = IAFLadderLayer(8, 2, downsample=False, use_iaf=True)
+    level = IAFLadderLayer(8, 2, downsample=False)
     for layer in (level.flow.shift, level.flow.log_scale):
         layer.g.assign(layer.g + 2.0)
     x = tf.random.stateless_normal([1, 3, 4, 8], [0, 1])
@@ -108,23 +108,26 @@ def test_log_q_changes_by_the_log_determinant_of_the_flow():
 
 
 def test_kl_is_zero_where_the_posterior_is_the_prior():
-    level = IAFLadderLayer(8, 2, downsample=False, use_iaf=False)
+    level = LadderLayer(8, 2, downsample=False)
     v = level.down_in.v.numpy()
     v[..., 4:8] = v[..., 0:4]  # posterior mean and log scale = the prior's
     level.down_in.v.assign(v)
     x = tf.random.stateless_normal([2, 4, 4, 8], [0, 1])
     zeros = tf.zeros([2, 4, 4, 2])
     noise = tf.random.stateless_normal([2, 4, 4, 2], [0, 2])
-    sample = level.sample_posterior(x, BottomUp(zeros, zeros, None), noise)
+    sample = level.sample_posterior(
+        x, BottomUp(zeros, zeros, tf.zeros([2, 4, 4, 0])), noise
+    )
     np.testing.assert_allclose(sample.kl, 0, atol=1e-5)
 
 
 def test_kl_of_a_gaussian_level_averages_to_its_closed_form():
-    level = IAFLadderLayer(8, 1, downsample=False, use_iaf=False)
+    level = LadderLayer(8, 1, downsample=False)
     mean, log_scale = 0.7, -0.4
     # At x = 0 the top-down parameters are the biases: prior N(0,1), posterior given.
     x, shape = tf.zeros([20_000, 1, 1, 8]), [20_000, 1, 1, 1]
-    bottom_up = BottomUp(tf.fill(shape, mean), tf.fill(shape, log_scale), None)
+    nothing = tf.zeros([*shape[:3], 0])
+    bottom_up = BottomUp(tf.fill(shape, mean), tf.fill(shape, log_scale), nothing)
     noise = tf.random.stateless_normal(shape, [0, 3])
     kl = level.sample_posterior(x, bottom_up, noise).kl.numpy()
     expected = 0.5 * (np.exp(2 * log_scale) + mean**2 - 1) - log_scale

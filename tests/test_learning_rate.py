@@ -14,7 +14,7 @@ from agave_tf.runs.changes import Change, changed_midway
 from agave_tf.runs.same_run import check_same_run
 from agave_tf.settings.config import TrainConfig
 from agave_tf.training.learning_rate import learning_rate
-from agave_tf.training.train_loop import Trainer
+from agave_tf.training.open_trainer import open_trainer
 
 
 def rates(num_steps, **settings):
@@ -103,6 +103,6 @@ def test_a_constant_rate_can_get_a_cool_down_and_lose_it(tmp_path, before, after
     old, new = first.run.config, tiny_config(cooldown_steps=after, **settings)
     changes = changed_midway(first.run.stage, old, new)
     changed = dataclasses.replace(first.run, config=new, changes=changes)
-    second = Trainer(changed, tiny_images(), tiny_images())
+    second = open_trainer(changed, tiny_images(), tiny_images())
     expected = 0.002 * (2 / 3 if after else 1)
     np.testing.assert_allclose(second.state.learning_rate(), expected, rtol=1e-6)

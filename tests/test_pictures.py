@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from agave_tf.pictures.grid import Grid, image_grid, write_png
-from agave_tf.pictures.picture_row import PictureRow, rows_grid, write_rows
 from agave_tf.pictures.png import write_strips
+from agave_tf.pictures.rows import PictureRow, rows_grid, write_rows
 
 
 def test_grid_shows_every_image_where_it_belongs():

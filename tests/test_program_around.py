@@ -16,11 +16,11 @@ from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.models.agave import AGAVE
-from agave_tf.models.architecture import function_of_weights
 from agave_tf.models.image_draws import ImageDraws
 from agave_tf.randomness import seed_tensor
 from agave_tf.runs.run_directory import load_run
 from agave_tf.training.train_step import TrainState
+from agave_tf.weights.skeletons import function_of_weights
 
 USER_SETTINGS = {
     "mixed_float16": lambda: keras.mixed_precision.set_global_policy("mixed_float16"),
@@ -156,7 +156,7 @@ def test_without_eager_execution_one_line_says_so(plain, tmp_path):
     line = "`agave_tf.load_run` and its models must be used with eager execution"
     with tf.Graph().as_default():
         for use in (
-            lambda: AGAVE(tiny_config(), (8, 8, 3)),
+            lambda: AGAVE(tiny_config().model, (8, 8, 3)),
             lambda: Evaluator(plain, 4).scores(tiny_images(4), 1),
             lambda: load_run(str(tmp_path / "run")),
         ):

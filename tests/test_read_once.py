@@ -12,7 +12,6 @@ from tiny import tiny_config, tiny_images, tiny_trainer
 from agave_tf.data.read_source import Data, DataRecord
 from agave_tf.errors import InputError
 from agave_tf.interop.provenance import about_run
-from agave_tf.models.named_weights import named_weights
 from agave_tf.runs import run_directory
 from agave_tf.runs.evaluate_run import evaluate_run
 from agave_tf.runs.run_directory import open_run
@@ -21,6 +20,7 @@ from agave_tf.settings.data import DataConfig
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.training import train_stage as module
 from agave_tf.training.train_stage import train_stage
+from agave_tf.weights.named_weights import named_weights
 
 STAGE = "pretrain_pixel_cnn"
 SETTINGS = EvaluationSettings(num_importance_samples=1)

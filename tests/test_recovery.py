@@ -10,13 +10,13 @@ from event_files import scalars
 from tiny import tiny_config, tiny_images, tiny_trainer
 
 from agave_tf.errors import InputError, NonFiniteError
-from agave_tf.models.named_weights import named_weights
 from agave_tf.runs.changes import Change, changed_midway
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.runs.same_run import check_same_run
 from agave_tf.runs.stages import STAGES
-from agave_tf.training.train_loop import Trainer
+from agave_tf.training.open_trainer import open_trainer
 from agave_tf.training.train_stage import train_stage
+from agave_tf.weights.named_weights import named_weights
 
 STAGE = "pretrain_pixel_cnn"
 SETTINGS = {
@@ -89,7 +89,7 @@ def test_the_new_learning_rate_counts_from_the_step_of_the_change(tmp_path, warm
     changed = dataclasses.replace(
         first.run, config=new, changes=changed_midway(first.run.stage, old, new)
     )
-    second = Trainer(changed, tiny_images(), tiny_images())
+    second = open_trainer(changed, tiny_images(), tiny_images())
     assert second.step == 4
     for slot, other in zip(
         second.state.optimizer.variables[-2:], state.optimizer.variables[-2:]
@@ -126,7 +126,7 @@ def test_a_run_that_exploded_goes_on_and_counts_its_skipped_updates_anew(tmp_pat
         resumed = RunDirectory(
             run.path, STAGES[STAGE], config, (8, 8, 3), changes=changes
         )
-        return Trainer(resumed, tiny_images(), tiny_images())
+        return open_trainer(resumed, tiny_images(), tiny_images())
 
     stuck = trainer(config)
     stuck.state.skipped_in_a_row.assign(config.train.max_skipped - 1)

@@ -19,7 +19,6 @@ from command_process import Command, refused
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.evaluation.estimate import estimate
-from agave_tf.pictures.picture_row import PictureRow
 from agave_tf.reproduction import trained_runs
 from agave_tf.reproduction import workspace as workspaces
 from agave_tf.reproduction.artifacts import ARTIFACTS
@@ -34,6 +33,7 @@ from agave_tf.reproduction.stored_claims import claims_table
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 from agave_tf.reproduction.workspace import Workspace
 from agave_tf.runs.event_curves import Curve
+from agave_tf.sampling.drawn import PictureRow
 from agave_tf.settings.flag_files import read_flag_file
 
 pytestmark = pytest.mark.xdist_group("reproduction")

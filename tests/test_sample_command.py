@@ -7,9 +7,9 @@ from tiny import tiny_config, tiny_images, tiny_model
 
 from agave_tf.commands import sample
 from agave_tf.errors import InputError
-from agave_tf.models.named_weights import named_weights
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.stages import STAGES
+from agave_tf.weights.named_weights import named_weights
 
 pytestmark = pytest.mark.xdist_group("sampling")
 

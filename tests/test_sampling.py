@@ -9,12 +9,13 @@ from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.models.iaf_vae import IAFVAE
 from agave_tf.pictures import bits_map
-from agave_tf.pictures.completion_mask import completion_mask
-from agave_tf.pictures.draw_rows import draw_rows
-from agave_tf.pictures.rows import Sampler
+from agave_tf.pictures.rows import draw_rows
 from agave_tf.sampling import draw_images as drawing
-from agave_tf.sampling.draw_images import SamplingSettings, draw_images
+from agave_tf.sampling.completion import completion_mask
+from agave_tf.sampling.draw_images import draw_images
+from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.sampling.labels import labels_along, labels_for
+from agave_tf.sampling.sampler import Sampler
 from agave_tf.settings.pictures import PictureSettings
 
 pytestmark = pytest.mark.xdist_group("sampling")

@@ -20,13 +20,13 @@ from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.interop.provenance import about_run
 from agave_tf.interop.saved_model import DESCRIPTION_FILE, export_model
 from agave_tf.interop.warm_up import WARM_UP_FILE, write_warm_up
-from agave_tf.models.named_weights import named_weights
-from agave_tf.pictures.rows import Sampler
 from agave_tf.runs.evaluate_run import evaluate_run
 from agave_tf.runs.run_directory import RunDirectory, Source, open_run
 from agave_tf.runs.stages import STAGES
-from agave_tf.sampling.draw_images import SamplingSettings
+from agave_tf.sampling.drawn import SamplingSettings
+from agave_tf.sampling.sampler import Sampler
 from agave_tf.settings.evaluation import EvaluationSettings
+from agave_tf.weights.named_weights import named_weights
 
 TESTS = pathlib.Path(__file__).resolve().parent
 # A request for sample(count=1, seed=0), as tensorflow-serving-api 2.21.0 encodes it:

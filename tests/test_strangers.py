@@ -33,12 +33,12 @@ from agave_tf.commands.running import Failure, failure_of
 from agave_tf.errors import InputError
 from agave_tf.interop.provenance import about_run
 from agave_tf.models.agave import AGAVE
-from agave_tf.models.named_weights import named_weights
 from agave_tf.models.weight_forms import Network, least_num_weights
 from agave_tf.runs.run_directory import open_run
 from agave_tf.runs.score_files import stored_image_scores, stored_scores
 from agave_tf.settings.config import Config, config_from_settings
 from agave_tf.settings.evaluation import EvaluationSettings
+from agave_tf.weights.named_weights import named_weights
 
 NAN, INFINITE = float("nan"), float("inf")
 SCORED = EvaluationSettings(num_importance_samples=2, max_images=5)
@@ -354,7 +354,7 @@ def test_the_lower_bound_of_the_weights_is_one_and_near(settings):
     config = config_from_settings(small | settings)
     for parts in ((True, True), (True, False), (False, True)):
         network = Network(config, (8, 8, 3), *parts)
-        weights = named_weights(AGAVE(*network)).values()
+        weights = named_weights(network.make()).values()
         count = sum(np.prod(weight.shape) for weight in weights)
         assert count / 2 < least_num_weights(network) < count
 

@@ -17,12 +17,12 @@ from tiny import (
 )
 
 from agave_tf.errors import InputError, NonFiniteError
-from agave_tf.layers.weights_as_argument import weights_of as weights_of_network
 from agave_tf.models.objective import AGAVETerms, elbo, objective
 from agave_tf.runs.run_directory import open_run
 from agave_tf.runs.same_run import check_same_run
 from agave_tf.runs.stages import STAGES
 from agave_tf.training.moving_average import MovingAverage
+from agave_tf.weights.in_use import weights_of as weights_of_network
 
 
 def weights_of(trainer):

@@ -7,11 +7,12 @@ import tensorflow as tf
 
 from agave_tf.data.dead_leaves import draw_dead_leaves
 from agave_tf.data.image_set import Images
-from agave_tf.models.agave import AGAVE
+from agave_tf.models.image_model import ImageModel
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.runs.stages import STAGES
 from agave_tf.settings.config import Config, config_from_settings
 from agave_tf.training.initialization import initialize
+from agave_tf.training.open_trainer import open_trainer
 from agave_tf.training.train_loop import Trainer
 
 SETTINGS = {
@@ -57,13 +58,13 @@ def tiny_images(count=24, size=8, channels=3, labels=0) -> Images:
     return Images(image, label)
 
 
-def tiny_model(stage="joint", images=None, **settings) -> AGAVE:
+def tiny_model(stage="joint", images=None, **settings) -> ImageModel:
     """An initialised model of a stage."""
     images = images or tiny_images()
     config = tiny_config(**settings)
     stage = STAGES[stage]
     shape = images.image.shape[1:]
-    model = AGAVE(config, shape, stage.has_vae, stage.has_pixel_cnn)
+    model = stage.model_class(config.model, shape)
     initialize(model, images, config, {})
     return model
 
@@ -75,6 +76,6 @@ def tiny_trainer(path, stage="joint", images=None, sources=None, **settings) -> 
         str(path), STAGES[stage], tiny_config(**settings), images.image.shape[1:]
     )
     opened = {flag: open_run(source) for flag, source in (sources or {}).items()}
-    trainer = Trainer(run, images, images, opened)
+    trainer = open_trainer(run, images, images, opened)
     run.write_config()
     return trainer

@@ -15,8 +15,11 @@ from agave_tf.benchmarks.timing import (
 from agave_tf.codec.codec import Codec
 from agave_tf.data.dead_leaves import draw_dead_leaves
 from agave_tf.data.image_set import Images
-from agave_tf.models.agave import AGAVE
-from agave_tf.sampling.draw_images import SamplingSettings, draw_images
+from agave_tf.models.image_draws import ImageDraws
+from agave_tf.models.pixel_cnn_model import PixelCNNModel
+from agave_tf.randomness import seed_tensor
+from agave_tf.sampling.draw_images import draw_images
+from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.settings.coding import CodecSettings
 from agave_tf.settings.config import Config, TrainConfig
 from agave_tf.training.initialization import initialize
@@ -62,13 +65,15 @@ def coding_costs(
     )
     for size in sizes:
         images = draw_dead_leaves(max(16, *lanes), size, size, 3, seed=0)
-        model = AGAVE(config, (size, size, 3), has_vae=False)
+        model = PixelCNNModel(config.model, (size, size, 3))
         initialize(model, Images(images, None), config, {})
         for count in lanes:
             yield _cost(network, model, Images(images[:count], None), repeats)
 
 
-def _cost(network: str, model: AGAVE, images: Images, repeats: int) -> CodingCost:
+def _cost(
+    network: str, model: PixelCNNModel, images: Images, repeats: int
+) -> CodingCost:
     image = images.image
     size, count = image.shape[1], len(image)
     codec = Codec(model, CodecSettings(lanes=count))
@@ -78,7 +83,7 @@ def _cost(network: str, model: AGAVE, images: Images, repeats: int) -> CodingCos
     settings = SamplingSettings(batch_size=count)
     index = tf.range(count)
     forward = tf.function(
-        lambda x: model.primary_reconstruction(x, None), autograph=False
+        lambda x: model.terms(x, ImageDraws(seed_tensor(0), index))[0], autograph=False
     )
     functions = {
         "forward": lambda: forward(tf.constant(image)).numpy(),

@@ -9,10 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.image_set import Images
-from agave_tf.layers.weights_as_argument import using_weights
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.architecture import skeleton_of
 from agave_tf.models.image_draws import ImageDraws
+from agave_tf.models.image_model import ImageModel
 from agave_tf.randomness import seed_tensor
 from agave_tf.runs.stages import STAGES, Stage
 from agave_tf.settings.config import (
@@ -22,6 +20,8 @@ from agave_tf.settings.config import (
     PixelCNNConfig,
     TrainConfig,
 )
+from agave_tf.weights.in_use import using_weights
+from agave_tf.weights.skeletons import skeleton_of
 
 # Networks of the paper's size, of a size between, and as in flags/small.flags.
 FULL = PixelCNNConfig()
@@ -61,11 +61,9 @@ class Model(NamedTuple):
             compute=ComputeConfig(**compute),
         )
 
-    def make(self, config: Config, size: int) -> AGAVE:
+    def make(self, config: Config, size: int) -> ImageModel:
         """Makes the model, with random weights, for RGB images of `size` x `size`."""
-        stage = self.stage
-        shape = (size, size, 3)
-        return AGAVE(config, shape, stage.has_vae, stage.has_pixel_cnn)
+        return self.stage.model_class(config.model, (size, size, 3))
 
 
 MODELS = {
@@ -94,7 +92,7 @@ def random_images(count: int, size: int) -> Images:
     return Images(image, None)
 
 
-def count_gigaflop(network: AGAVE, batch: int) -> float:
+def count_gigaflop(network: ImageModel, batch: int) -> float:
     """Counts the operations of a forward pass, in 1e9.
 
     Only convolutions and matrix products count.

@@ -22,8 +22,8 @@ from agave_tf.benchmarks.timing import (
     seconds_since_process_start,
 )
 from agave_tf.data.batches import training_batches
-from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_draws import ImageDraws
+from agave_tf.models.image_model import ImageModel
 from agave_tf.randomness import seed_tensor
 from agave_tf.settings.config import Config
 from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu
@@ -114,7 +114,7 @@ def _cost(
 
 def _prepare(
     model: Model, config: Config, size: int
-) -> tuple[AGAVE, dict[str, Callable], Callable[[], tf.Graph]]:
+) -> tuple[ImageModel, dict[str, Callable], Callable[[], tf.Graph]]:
     """Makes the network, what is measured of it, and what traces a training step."""
     keras.utils.set_random_seed(0)
     network = model.make(config, size)

@@ -10,15 +10,17 @@ from agave_tf.codec.entropy_coder import PRECISION, Interval, OpenStacks, Stacks
 from agave_tf.codec.environment import this_environment
 from agave_tf.codec.lanes import lane_batches, lane_checksums
 from agave_tf.codec.latent_code import LatentCode, pop_code, ranges_of, symbols_of
-from agave_tf.codec.latents import Latents
+from agave_tf.codec.latents import Latents, NoLatents
 from agave_tf.codec.pixels import Pixels
 from agave_tf.data.image_set import Images
 from agave_tf.data.labels import class_numbers
 from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.named_weights import fingerprint, named_weights
+from agave_tf.models.image_model import ImageModel
+from agave_tf.models.pixel_cnn_model import AutoregressiveModel
+from agave_tf.models.vae_model import LatentVariableModel
 from agave_tf.settings.coding import CodecSettings
+from agave_tf.weights.named_weights import fingerprint, named_weights
 
 
 class Decoded(NamedTuple):
@@ -61,21 +63,22 @@ class Codec:
 
     def __init__(
         self,
-        model: AGAVE,
+        model: ImageModel,
         settings: CodecSettings | None = None,
         progress: Callable[[Progress], object] = no_progress,
     ):
-        if model.pixel_cnn is None:
+        if not isinstance(model, AutoregressiveModel):
             raise InputError(
                 "`model` must have a PixelCNN++ to code images; a VAE alone has the "
                 "likelihood of y, which is not the image."
             )
-        self.model, self._progress = model, progress
+        self.model: AutoregressiveModel = model
+        self._progress = progress
         self.settings = settings or CodecSettings()
         self._weights = bytes.fromhex(
             fingerprint({n: w.numpy() for n, w in named_weights(model).items()})
         )
-        self._latents: dict[tuple[int, int], Latents] = {}
+        self._latents: dict[tuple[int, int], Latents | NoLatents] = {}
 
     def encode(
         self,
@@ -102,21 +105,20 @@ class Codec:
         pixels = Pixels(self.model, num_lanes)
         batches, codes = lane_batches(num_images, num_lanes), []
         latents = self._latents_of(num_lanes, self.settings.index_bits)
-        if latents is not None:
-            for rows, is_on in batches:
-                codes.append(_of_lanes(latents.choose(images[rows]), is_on))
+        for rows, is_on in batches:
+            codes.append(_of_lanes(latents.choose(images[rows]), is_on))
         stacks = Stacks(lane_checksums(images, codes, num_lanes))
         # A stream is a stack: the last batch is pushed first.
         for number, (rows, is_on) in reversed([*enumerate(batches)]):
-            f_z = latents and latents.f_z(codes[number])
+            f_z = latents.f_z(codes[number])
             label = self._label(labels, rows)
             start, size = pixels.intervals(images[rows], f_z, label)
             for symbol in reversed(range(pixels.num_symbols)):
                 stacks.push(Interval(start[:, symbol], size[:, symbol]), is_on)
             bits = PRECISION - np.log2(size[is_on])
             self._progress(Progress(int(is_on.sum()), float(bits.sum())))
-        ranges = ranges_of(codes) if codes else []
-        index_bits = self.settings.index_bits if codes else 0
+        ranges = ranges_of(codes)
+        index_bits = self.settings.index_bits if ranges else 0
         for code, (_, is_on) in zip(codes[::-1], batches[::-1]):
             for symbol, has in reversed([*symbols_of(code, ranges, index_bits)]):
                 stacks.push(symbol, is_on & has)
@@ -146,7 +148,7 @@ class Codec:
         codes = self._pop_codes(stacks, archive)
         latents = self._latents_of(num_lanes, archive.index_bits)
         for number, (rows, is_on) in enumerate(lane_batches(num_images, num_lanes)):
-            f_z = latents and latents.f_z(codes[number])
+            f_z = latents.f_z(codes[number])
             label = self._label(archive.labels, rows)
             decoded = pixels.pop(stacks, f_z, label, is_on)
             images[rows[is_on]] = decoded[is_on]
@@ -167,25 +169,24 @@ class Codec:
         Raises:
           InputError: as `decode`; or the model has no VAE.
         """
-        if self.model.vae is None:
+        if not isinstance(self.model, LatentVariableModel):
             raise InputError("`preview` must have a model with a VAE; got none.")
         archive = self._open(data)
         codes = self._pop_codes(OpenStacks(archive.streams, room=1), archive)
         latents = self._latents_of(len(archive.streams), archive.index_bits)
-        assert latents is not None  # The model has a VAE.
         previews = [to_levels(latents.f_z(code)) for code in codes]
         images = np.concatenate(previews)[: archive.num_images]
         return Decoded(images, archive.labels, archive.names)
 
     def _open(self, data: bytes) -> Archive:
-        archive = archive_of(data, self.model.num_levels)
+        archive = archive_of(data, len(self.model.latent_shapes))
         ours = self._weights[: len(archive.weights)]
         if archive.weights != ours:
             raise InputError(
                 "The file must be decoded with the model it was made with, of weights "
                 f"{archive.weights.hex()}...; got a model of weights {ours.hex()}...."
             )
-        if bool(archive.index_bits) != (self.model.vae is not None):
+        if bool(archive.index_bits) != bool(self.model.latent_shapes):
             raise InputError("The file of coded images is damaged: it has no latents.")
         if found := this_environment().differences(archive.environment):
             raise InputError(
@@ -194,18 +195,16 @@ class Codec:
         return archive
 
     def _pop_codes(self, stacks: OpenStacks, archive: Archive) -> list[LatentCode]:
-        """The codes of all batches; none without a VAE."""
-        if not archive.index_bits:
-            return []
+        """Pops the codes of all batches."""
         return [
             pop_code(stacks, archive.ranges, archive.index_bits, is_on)
             for _, is_on in lane_batches(archive.num_images, len(archive.streams))
         ]
 
-    def _latents_of(self, num_lanes: int, index_bits: int) -> Latents | None:
-        """Codes the latents of so many images; None without a VAE."""
-        if self.model.vae is None:
-            return None
+    def _latents_of(self, num_lanes: int, index_bits: int) -> Latents | NoLatents:
+        """What codes the latents of as many images as there are lanes."""
+        if not isinstance(self.model, LatentVariableModel):
+            return NoLatents(num_lanes)
         key = num_lanes, index_bits
         if key not in self._latents:
             self._latents[key] = Latents(

@@ -22,10 +22,10 @@ import tensorflow as tf
 
 from agave_tf.codec.latent_code import MAX_BLOCKS, LatentCode
 from agave_tf.codec.shared_normal import shared_normal, shared_order
-from agave_tf.layers.iaf_ladder_layer import BottomUp, IAFLadderLayer
+from agave_tf.layers.iaf_ladder_layer import BottomUp, LadderLayer
 from agave_tf.layers.level_posterior import PosteriorSummary
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.architecture import function_of_weights
+from agave_tf.models.vae_model import LatentVariableModel
+from agave_tf.weights.skeletons import function_of_weights
 
 # Pairs of a draw and its opposite, of which mean and KL of q(z|x) are estimated.
 _NUM_PAIRS = 8
@@ -44,20 +44,45 @@ class Normal(NamedTuple):
     deviation: np.ndarray
 
 
+class NoLatents:
+    """The latents of a model without z: a code without levels, and an empty f(z).
+
+    Args:
+      batch_size: images at a time, B.
+    """
+
+    def __init__(self, batch_size: int):
+        self._batch_size = batch_size
+
+    def choose(self, image: np.ndarray) -> LatentCode:
+        """Returns the code without levels."""
+        del image
+        return LatentCode([], [])
+
+    def f_z(self, code: LatentCode) -> tf.Tensor:
+        """f(z) without channels, [B,1,1,0]."""
+        del code
+        return tf.zeros([self._batch_size, 1, 1, 0])
+
+
 class Latents:
     """Chooses z for batches of B images, and computes f(z) from the choice.
 
     Args:
-      model: a model with a VAE.
+      model: the model.
       batch_size: B.
       block_bits: KL of a block, in bits.
       index_bits: bits of an index.
     """
 
     def __init__(
-        self, model: AGAVE, batch_size: int, block_bits: float, index_bits: int
+        self,
+        model: LatentVariableModel,
+        batch_size: int,
+        block_bits: float,
+        index_bits: int,
     ):
-        self._model, self._vae = model, model.required_vae()
+        self._model, self._vae = model, model.vae
         self._levels = self._vae.ladder[::-1]
         self._batch_size, self._block_bits = batch_size, block_bits
         self._num_candidates = 1 << index_bits
@@ -68,7 +93,6 @@ class Latents:
     def choose(self, image: np.ndarray) -> LatentCode:
         """Chooses candidates for images uint8 [B,H,W,C]."""
         features = self._model.encode(tf.constant(image))
-        assert features is not None  # The model has a VAE.
         h = _top_features(self._model, self._batch_size)
         code = LatentCode([], [])
         for number, bottom_up in enumerate(features[::-1]):
@@ -168,36 +192,36 @@ def _flat(x: tf.Tensor) -> np.ndarray:
 
 # What decides a code is compiled by XLA, at one batch size, for encoder and decoder.
 @function_of_weights(jit_compile=True)
-def _top_features(model: AGAVE, batch_size: int) -> tf.Tensor:
-    return model.required_vae().top_features(batch_size)
+def _top_features(model: LatentVariableModel, batch_size: int) -> tf.Tensor:
+    return model.vae.top_features(batch_size)
 
 
 @function_of_weights(jit_compile=True)
-def _features(level: IAFLadderLayer, h: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+def _features(level: LadderLayer, h: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
     return level.sample_prior(h, noise).features
 
 
 @function_of_weights(jit_compile=True)
-def _f_z(model: AGAVE, h: tf.Tensor) -> tf.Tensor:
-    return model.required_vae().output(h)
+def _f_z(model: LatentVariableModel, h: tf.Tensor) -> tf.Tensor:
+    return model.vae.output(h)
 
 
 # What only the choice of the encoder depends on.
 @function_of_weights()
-def _prior(level: IAFLadderLayer, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _prior(level: LadderLayer, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     prior = level.prior(h)
     return prior.loc, prior.scale
 
 
 @function_of_weights()
 def _summary(
-    level: IAFLadderLayer, h: tf.Tensor, bottom_up: BottomUp, noise: tf.Tensor
+    level: LadderLayer, h: tf.Tensor, bottom_up: BottomUp, noise: tf.Tensor
 ) -> PosteriorSummary:
     return level.posterior(h, bottom_up).summary(level.prior(h), noise)
 
 
 @function_of_weights()
 def _score(
-    level: IAFLadderLayer, h: tf.Tensor, bottom_up: BottomUp, z: tf.Tensor
+    level: LadderLayer, h: tf.Tensor, bottom_up: BottomUp, z: tf.Tensor
 ) -> tf.Tensor:
     return level.posterior(h, bottom_up).score(z)

@@ -25,10 +25,10 @@ from agave_tf.distributions.discretized_logistic_mixture import (
 )
 from agave_tf.distributions.logistic_mixture import LogisticMixture
 from agave_tf.layers.causal_memory import with_columns
-from agave_tf.layers.library_internals import optimization_barrier
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.architecture import function_of_weights
+from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.sampling.cached import pixels_in_order
+from agave_tf.weights.library_internals import optimization_barrier
+from agave_tf.weights.skeletons import function_of_weights
 
 NUM_LEVELS = 256
 # Slots that every level has whatever its mass: two, so that it keeps one where rounding
@@ -153,13 +153,13 @@ def _slots_below(mixture: LogisticMixture, level: tf.Tensor) -> tf.Tensor:
 
 @function_of_weights(jit_compile=True)
 def _run(
-    model: AGAVE,
+    model: AutoregressiveModel,
     coded: CodedPixels,
-    f_z: tf.Tensor | None,
+    f_z: tf.Tensor,
     label: tf.Tensor | None,
 ) -> tuple[tf.Tensor, ...]:
     """Images uint8 [B,H,W,C]; state, place [B]; starts, sizes [B,1,H*W,C]."""
-    pixel_cnn, size = model.required_pixel_cnn(), model.image_shape[:2]
+    pixel_cnn, size = model.pixel_cnn, model.image_shape[:2]
     x, state = pixels_in_order(
         pixel_cnn, size, PixelCode(coded), model.condition(f_z), label
     )
@@ -175,7 +175,7 @@ class Pixels:
       batch_size: B.
     """
 
-    model: AGAVE
+    model: AutoregressiveModel
     batch_size: int
 
     @property
@@ -189,13 +189,13 @@ class Pixels:
         return self.num_symbols * PRECISION // WORD_BITS + 2
 
     def intervals(
-        self, image: np.ndarray, f_z: tf.Tensor | None, label: np.ndarray | None
+        self, image: np.ndarray, f_z: tf.Tensor, label: np.ndarray | None
     ) -> Interval:
         """The intervals [B,H*W*C] of all levels, in raster order, channel by channel.
 
         Args:
           image: uint8 [B,H,W,C].
-          f_z: [B,h,w,c], the condition; None without z.
+          f_z: [B,h,w,c], the condition.
           label: int32 [B], for a class-conditional model.
         """
         level = image.reshape(self.batch_size, -1, image.shape[-1]).astype(np.int32)
@@ -210,7 +210,7 @@ class Pixels:
     def pop(
         self,
         stacks: OpenStacks,
-        f_z: tf.Tensor | None,
+        f_z: tf.Tensor,
         label: np.ndarray | None,
         is_on: np.ndarray,
     ) -> np.ndarray:

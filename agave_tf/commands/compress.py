@@ -29,9 +29,9 @@ from agave_tf.commands.threads import use_threads
 from agave_tf.data.exact_pictures import NamedImages, read_exact_pictures
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
-from agave_tf.evaluation.bound import bits_per_dim
 from agave_tf.evaluation.evaluator import Evaluator
-from agave_tf.models.agave import AGAVE
+from agave_tf.models.image_model import ImageModel
+from agave_tf.models.parts import bits_per_dim
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.settings.coding import CodecSettings
@@ -166,7 +166,7 @@ def _images(
     return images.take(images.choose(values.max_images)), None
 
 
-def _bound(model: AGAVE, images: Images, settings: CodecSettings) -> float:
+def _bound(model: ImageModel, images: Images, settings: CodecSettings) -> float:
     """The mean bits/dim of the ELBO, with one draw of z."""
     batch_size = min(settings.lanes, len(images.image))
     scores = Evaluator(model, batch_size).scores(images, 1, progress="Bound")

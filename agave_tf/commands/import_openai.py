@@ -64,9 +64,8 @@ def run(values: flags.FlagValues) -> None:
         values.kind, values.checkpoint, values.run_dir, values.nonlinearity, data
     )
     config = imported.config
-    print(
-        f"{imported.path}: {config.vae if imported.stage.has_vae else config.pixel_cnn}"
-    )
+    network = config.vae if imported.stage.has("vae") else config.pixel_cnn
+    print(f"{imported.path}: {network}")
 
 
 def main() -> None:

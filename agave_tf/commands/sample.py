@@ -17,9 +17,8 @@ from agave_tf.commands.flags import (
 from agave_tf.commands.output_file import check_optional_file, check_output_file
 from agave_tf.commands.running import run_command
 from agave_tf.data.image_set import Images
-from agave_tf.models.agave import AGAVE
-from agave_tf.pictures.draw_rows import check_label, draw_rows
-from agave_tf.pictures.picture_row import write_rows
+from agave_tf.models.image_model import ImageModel
+from agave_tf.pictures.rows import check_label, draw_rows, write_rows
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.settings.pictures import PictureSettings
@@ -73,7 +72,7 @@ def run(values: flags.FlagValues) -> None:
     if settings.reads_images(model.num_classes):
         images = _images(source, settings, values)
     logging.info("Compiling the sampler, for which the first images wait")
-    rows = draw_rows(model, settings, images)
+    rows = draw_rows(model, settings, images).rows
     write_rows(values.output, rows, values.scale, values.captions)
     if values.save_npz:
         names = [f"{i:02d} {row.caption}" for i, row in enumerate(rows)]
@@ -99,9 +98,8 @@ def _images(
     return images.some(first, count, 2 if settings.mode == "interpolate" else 1)
 
 
-def _say_what_has_no_effect(settings: PictureSettings, model: AGAVE) -> None:
-    has_vae, has_pixel_cnn = model.vae is not None, model.pixel_cnn is not None
-    names = settings.without_effect(has_vae, has_pixel_cnn, model.num_classes)
+def _say_what_has_no_effect(settings: PictureSettings, model: ImageModel) -> None:
+    names = settings.without_effect(model.settings, model.num_classes)
     if names:
         logging.warning(
             "No effect on --mode=%s of this run: %s.",

@@ -88,6 +88,31 @@ def training_batches(
     return dataset.prefetch(4 * num_here).with_options(without_autotuning())
 
 
+class PaddedBatch(NamedTuple):
+    """The rows of a batch; a short one is filled up with its last row."""
+
+    rows: np.ndarray  # int [b], numbers of images
+    num_valid: int  # rows that do not repeat one before
+    place: slice  # of the valid rows among all images
+
+
+def padded_batches(
+    count: int, batch_size: int, shrinks: bool = True
+) -> Iterator[PaddedBatch]:
+    """Cuts images 0..count-1 into batches of one size, for which code is compiled.
+
+    Args:
+      count: number of images.
+      batch_size: images in a batch.
+      shrinks: whether batches are smaller where there are fewer images than one takes.
+    """
+    size = max(1, min(batch_size, count)) if shrinks else batch_size
+    for start in range(0, count, size):
+        rows = np.minimum(np.arange(start, start + size), count - 1)
+        num_valid = min(size, count - start)
+        yield PaddedBatch(rows, num_valid, slice(start, start + num_valid))
+
+
 def evaluation_batches(
     images: Images, batch_size: int, index: np.ndarray
 ) -> Iterator[EvaluationBatch]:
@@ -99,14 +124,13 @@ def evaluation_batches(
       index: int32 [N], from `Images.choose`.
     """
     labels = _labels(images)
-    for start in range(0, len(index), batch_size):
-        rows = np.minimum(np.arange(start, start + batch_size), len(index) - 1)
+    for rows, num_valid, _ in padded_batches(len(index), batch_size, shrinks=False):
         places = index[rows]
         yield EvaluationBatch(
             tf.constant(images.image[places]),
             tf.constant(labels[places]),
             tf.constant(places),
-            min(batch_size, len(index) - start),
+            num_valid,
         )
 
 

@@ -4,7 +4,8 @@ Lucas & Verbeek 2018, section 4: 150 samples; Burda et al. 2016.
 """
 
 import functools
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -14,20 +15,20 @@ from agave_tf.data.batches import EvaluationBatch, evaluation_batches
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.bound import importance_weighted_bound
 from agave_tf.evaluation.estimate import standard_error
-from agave_tf.evaluation.parts import WHOLE, Part, parts_of
 from agave_tf.evaluation.replicas import Replicas
 from agave_tf.layers.iaf_ladder_layer import BottomUp
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.architecture import function_of_weights
 from agave_tf.models.image_draws import ImageDraws
-from agave_tf.models.objective import AGAVETerms
+from agave_tf.models.image_model import ImageModel
+from agave_tf.models.parts import WHOLE, Part
 from agave_tf.randomness import Stream, fold_in, stream
+from agave_tf.weights.skeletons import function_of_weights
 
 
 class ImageScores(NamedTuple):
     """The scores of N images, in nats; means over the S samples of z except `bound`.
 
-    `log_likelihood` and `bound` are of x; for the VAE alone, of y.
+    `log_likelihood` and `bound` are of x; for the VAE alone, of y. The file of
+    --per_image has these arrays for every model, zero where it has no such part.
     """
 
     # int32 [N] the image's place in the data set. It hides tuple.index, unused here.
@@ -61,7 +62,7 @@ class Evaluator:
 
     def __init__(
         self,
-        model: AGAVE,
+        model: ImageModel,
         batch_size: int,
         strategy: tf.distribute.Strategy | None = None,
     ):
@@ -94,7 +95,7 @@ class Evaluator:
           InputError: the model needs labels, and the images lack them or have others.
         """
         images.check_labels(self.model.num_classes)
-        num_samples = num_importance_samples if self.model.vae is not None else 1
+        num_samples = num_importance_samples if self.model.latent_shapes else 1
         index = images.choose(max_images)
         rows = []
         with tqdm.tqdm(
@@ -118,35 +119,38 @@ class Evaluator:
             terms = replicas.run(
                 self._terms_of_sample, image, features, label, sample_seed, index
             )
-            draws.append(AGAVETerms(*(replicas.join(term).numpy() for term in terms)))
-        terms = AGAVETerms(*(np.stack(values) for values in zip(*draws, strict=True)))
+            draws.append([replicas.join(term).numpy() for term in terms])
+        terms = type(terms)(*(np.stack(values) for values in zip(*draws, strict=True)))
         log_weights = self.model.bound(terms)
+        # [S,B,...] -> [B,...]
+        means = {name: nats.mean(0) for name, nats in terms._asdict().items()}
+        none = np.zeros(log_weights.shape[1:], np.float32)
         scores = ImageScores(
             index=batch.index.numpy(),
             log_likelihood=log_weights.mean(0),
             bound=importance_weighted_bound(tf.constant(log_weights.T)).numpy(),
-            primary_reconstruction=terms.primary_reconstruction.mean(0),
-            auxiliary_reconstruction=terms.auxiliary_reconstruction.mean(0),
-            kl=terms.kl.mean(0),
-            kl_per_level=terms.kl_per_level.mean(0),
+            primary_reconstruction=means.get("primary_reconstruction", none),
+            auxiliary_reconstruction=means.get("auxiliary_reconstruction", none),
+            kl=means.get("kl", none),
+            kl_per_level=means.get("kl_per_level", none[:, None][:, :0]),
         )
         return ImageScores(*(score[: batch.num_valid] for score in scores))
 
 
 @function_of_weights()
-def _encode(model: AGAVE, image: tf.Tensor) -> list[BottomUp] | None:
+def _encode(model: ImageModel, image: tf.Tensor) -> list[BottomUp]:
     return model.encode(image)
 
 
 @function_of_weights()
 def terms_of_sample(
-    model: AGAVE,
+    model: ImageModel,
     image: tf.Tensor,
-    features: list[BottomUp] | None,
+    features: Sequence[BottomUp],
     label: tf.Tensor | None,
     seed: tf.Tensor,
     index: tf.Tensor,
-) -> AGAVETerms:
+) -> Any:
     """The terms of one draw of z for each image, [B] nats.
 
     Args:
@@ -162,7 +166,7 @@ def terms_of_sample(
 
 
 def summarize(
-    scores: ImageScores, model: AGAVE, num_importance_samples: int
+    scores: ImageScores, model: ImageModel, num_importance_samples: int
 ) -> list[Score]:
     """The means over images of what `bits_of_images` gives."""
     bits = bits_of_images(scores, model, num_importance_samples)
@@ -173,16 +177,16 @@ def summarize(
 
 
 def bits_of_images(
-    scores: ImageScores, model: AGAVE, num_importance_samples: int
+    scores: ImageScores, model: ImageModel, num_importance_samples: int
 ) -> dict[str, np.ndarray]:
-    """Every score of every image, float64 [N] bits/dim, named as `parts_of` names them.
+    """Every score of every image, float64 [N] bits/dim, named as the model's parts.
 
     With several samples of z, bits_per_dim_S_samples is the importance-weighted bound.
     """
-    whole, *parts = parts_of(model, scores)
+    whole, *parts = model.parts(scores)
     # Averaged over the samples already: the same sum in another order.
     shown = [whole._replace(nats=scores.log_likelihood)]
-    if model.vae is not None and num_importance_samples > 1:
+    if model.latent_shapes and num_importance_samples > 1:
         name = f"{WHOLE}_{num_importance_samples}_samples"
         shown.append(Part(name, scores.bound, model.num_dims))
     return {

@@ -16,10 +16,11 @@ from agave_tf.data.batches import evaluation_batches
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.evaluation.ridge_classifier import classify, fit
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.architecture import function_of_weights
-from agave_tf.models.iaf_vae import VAEOutput
+from agave_tf.models.iaf_vae import PosteriorOutput
+from agave_tf.models.image_model import ImageModel
+from agave_tf.models.vae_model import LatentVariableModel
 from agave_tf.randomness import Stream, stream
+from agave_tf.weights.skeletons import function_of_weights
 
 # Classes that a warning names at most.
 _NUM_NAMED = 10
@@ -41,7 +42,7 @@ class ProbeScore(NamedTuple):
 
 
 def probe(
-    model: AGAVE, train: Images, held_out: Images, seed: int, batch_size: int = 50
+    model: ImageModel, train: Images, held_out: Images, seed: int, batch_size: int = 50
 ) -> list[ProbeScore]:
     """Accuracies with raw pixels, with z and with f(z).
 
@@ -67,7 +68,7 @@ def probe(
     Raises:
       InputError: no VAE, or too few images with labels.
     """
-    if model.vae is None:
+    if not isinstance(model, LatentVariableModel):
         raise InputError("`probe` must have a run with a VAE; this one has none.")
     train_places = _labelled(train, "training", at_least=2)
     places = _labelled(held_out, "held-out", at_least=1)
@@ -136,7 +137,7 @@ def _say_unknown(label: np.ndarray, known: np.ndarray) -> None:
 class _Features(NamedTuple):
     """Features of one kind, relative to `origin`; made anew at every pass."""
 
-    model: AGAVE  # with a VAE
+    model: LatentVariableModel  # with a VAE
     kind: str  # a key of `_KINDS`
     images: Images
     seed: tf.Tensor  # int32 [2], of the draws
@@ -186,18 +187,16 @@ class _Features(NamedTuple):
 
 @function_of_weights()
 def _means(
-    model: AGAVE, image: tf.Tensor, seed: tf.Tensor, index: tf.Tensor
+    model: LatentVariableModel, image: tf.Tensor, seed: tf.Tensor, index: tf.Tensor
 ) -> list[tf.Tensor]:
     return model.mean_latents(image)
 
 
 @function_of_weights()
 def _draws(
-    model: AGAVE, image: tf.Tensor, seed: tf.Tensor, index: tf.Tensor
-) -> VAEOutput:
-    drawn = model.sample_posterior(image, seed, index)
-    assert drawn is not None  # Only a model with a VAE is probed.
-    return drawn
+    model: LatentVariableModel, image: tf.Tensor, seed: tf.Tensor, index: tf.Tensor
+) -> PosteriorOutput:
+    return model.sample_posterior(image, seed, index)
 
 
 # The kinds of features: functions of a model, image uint8 [B,H,W,C], seed and index

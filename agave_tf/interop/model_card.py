@@ -13,17 +13,20 @@ from agave_tf.errors import InputError, cut, quoted
 from agave_tf.interop.provenance import public_name
 from agave_tf.interop.signature_table import Functions, signature_table
 from agave_tf.models.agave import AGAVE
+from agave_tf.models.image_model import ImageModel
+from agave_tf.models.pixel_cnn_model import PixelCNNModel
+from agave_tf.models.vae_model import VAEModel
 
 # At the top of the SavedModel; TensorFlow reads only the files it knows.
 CARD_FILE = "README.md"
 
 _PARTS = {
-    (True, True): "AGAVE: a latent-variable model (IAF-VAE) for the global structure "
+    AGAVE: "AGAVE: a latent-variable model (IAF-VAE) for the global structure "
     "of an image, and a PixelCNN++ that finishes an image from its output f(z), "
     "trained together.",
-    (True, False): "An IAF-VAE alone: its images f(z) are those of the auxiliary image "
+    VAEModel: "An IAF-VAE alone: its images f(z) are those of the auxiliary image "
     "y, which lacks the detail that a PixelCNN++ would add.",
-    (False, True): "A PixelCNN++ alone: it draws an image pixel by pixel and has no "
+    PixelCNNModel: "A PixelCNN++ alone: it draws an image pixel by pixel and has no "
     "latent variables.",
 }
 _USE_OF_RUN = """\
@@ -47,7 +50,9 @@ _CITATION = """\
 }"""
 
 
-def model_card(model: AGAVE, description: dict[str, Any], functions: Functions) -> str:
+def model_card(
+    model: ImageModel, description: dict[str, Any], functions: Functions
+) -> str:
     """The card of a SavedModel as text in Markdown.
 
     Args:
@@ -65,7 +70,7 @@ def model_card(model: AGAVE, description: dict[str, Any], functions: Functions) 
     return _card(model, description, use, settings)
 
 
-def run_card(model: AGAVE, description: dict[str, Any]) -> str:
+def run_card(model: ImageModel, description: dict[str, Any]) -> str:
     """The card of a run directory as text in Markdown.
 
     Args:
@@ -76,7 +81,7 @@ def run_card(model: AGAVE, description: dict[str, Any]) -> str:
 
 
 def _card(
-    model: AGAVE, description: dict[str, Any], use: dict[str, str], settings: str
+    model: ImageModel, description: dict[str, Any], use: dict[str, str], settings: str
 ) -> str:
     """A card with these sections about its use.
 
@@ -87,11 +92,10 @@ def _card(
       settings: the file that holds the settings.
     """
     size = "x".join(str(length) for length in model.image_shape)
-    parts = (model.vae is not None, model.pixel_cnn is not None)
     num_weights = sum(int(np.prod(weight.shape)) for weight in model.weights)
     sections = {
-        f"A generative model of {size} images": f"{_PARTS[parts]} {num_weights:,} "
-        "weights. Made with agave_tf, after Lucas & Verbeek 2018.",
+        f"A generative model of {size} images": f"{_PARTS[type(model)]} "
+        f"{num_weights:,} weights. Made with agave_tf, after Lucas & Verbeek 2018.",
         "Training": "\n".join(f"- {line}" for line in _training(description)),
         "Likelihood": "\n".join(f"- {line}" for line in _scores(model, description)),
         **use,
@@ -163,12 +167,12 @@ def _weights_line(description: dict[str, Any]) -> str:
     return f"Averaged weights, fingerprint {_code(weights)}." if weights else ""
 
 
-def _scores(model: AGAVE, description: dict[str, Any]) -> list[str]:
+def _scores(model: ImageModel, description: dict[str, Any]) -> list[str]:
     """Bits/dim of every evaluation of these weights."""
     evaluations = description.get("evaluations")
     if not evaluations:
         return ["Not evaluated: run bin/evaluate.py before bin/export.py."]
-    of_y = " of the auxiliary image y" if model.pixel_cnn is None else ""
+    of_y = " of the auxiliary image y" if isinstance(model, VAEModel) else ""
     lines = []
     for found in evaluations:
         split = {"test": "held-out", "train": "training"}[found["evaluation"]["split"]]
@@ -194,10 +198,10 @@ def _samples(key: str) -> str:
     return f" (importance-weighted over {match[1]} samples of z)" if match else ""
 
 
-def _use(model: AGAVE) -> str:
+def _use(model: ImageModel) -> str:
     labels, count = "labels=tf.zeros([4], tf.int32)", "count=tf.constant(4)"
     given = labels if model.num_classes else count
-    output = "f_z_images" if model.pixel_cnn is None else "images"
+    output = "f_z_images" if isinstance(model, VAEModel) else "images"
     return f"""\
 ```python
 import tensorflow as tf
@@ -211,7 +215,7 @@ TensorFlow alone is needed. The same seed draws the same images. The first call 
 longer, because XLA compiles the sampler."""
 
 
-def _limits(model: AGAVE) -> str:
+def _limits(model: ImageModel) -> str:
     size = "x".join(str(length) for length in model.image_shape)
     return f"""\
 - It is for small images of one size, {size}, and of the kind it was trained on, whose

@@ -18,8 +18,8 @@ from agave_tf.interop.openai_names import (
     iaf_vae_variables,
     pixel_cnn_variables,
 )
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.named_weights import named_weights
+from agave_tf.models.pixel_cnn_model import PixelCNNModel
+from agave_tf.models.vae_model import VAEModel
 from agave_tf.runs.checkpoint_paths import readable_prefix
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.stages import STAGES
@@ -32,6 +32,7 @@ from agave_tf.settings.config import (
     TrainConfig,
 )
 from agave_tf.settings.image_size import parse_image_size
+from agave_tf.weights.named_weights import named_weights
 from agave_tf.whole_file import check_new_directory, new_directory
 
 # The stage of the run that a checkpoint of each kind becomes.
@@ -136,7 +137,7 @@ def import_openai(
     check_new_directory("run_dir", run_dir)
     checkpoint = read_openai_checkpoint(path)
     stage = STAGES[KINDS[kind]]
-    if stage.has_vae:
+    if stage.has("vae"):
         config, channels = _vae_config(checkpoint)
     else:
         config, channels = _pixel_cnn_config(checkpoint, nonlinearity)
@@ -144,12 +145,11 @@ def import_openai(
     size = parse_image_size(data.image_size) or (32, 32)
     origin = checkpoint.prefix
     run = RunDirectory(run_dir, stage, config, (*size, channels), origin)
-    model: AGAVE = run.make_model()
-    if stage.has_vae:
-        named = iaf_vae_variables(model.required_vae())
-    else:
-        named = pixel_cnn_variables(model.required_pixel_cnn())
-    assign_originals(named, checkpoint.weights)
+    model = run.make_model()
+    if isinstance(model, VAEModel):
+        assign_originals(iaf_vae_variables(model.vae), checkpoint.weights)
+    elif isinstance(model, PixelCNNModel):
+        assign_originals(pixel_cnn_variables(model.pixel_cnn), checkpoint.weights)
     weights = {name: value.numpy() for name, value in named_weights(model).items()}
     # A crash between two files leaves nothing, so that the import can be repeated.
     with new_directory(run_dir) as directory:

@@ -92,7 +92,6 @@ def _ladder_variables(scope: str, level: IAFLadderLayer) -> dict[str, keras.Vari
         "down_conv1": level.down_in,
         "down_deconv2" if level.downsample else "down_conv2": level.down_out,
     }
-    assert level.flow is not None  # `iaf_vae_variables` has checked `use_iaf`.
     for i, hidden in enumerate(level.flow.hidden):
         layers[f"ar_multiconv2d/layer_{i}"] = hidden
     layers["ar_multiconv2d/layer_out_0"] = level.flow.shift

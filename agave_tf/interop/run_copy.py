@@ -13,7 +13,7 @@ from absl import logging
 from agave_tf.errors import InputError
 from agave_tf.interop.model_card import CARD_FILE, run_card
 from agave_tf.interop.provenance import about_run, public_name
-from agave_tf.models.agave import AGAVE
+from agave_tf.models.image_model import ImageModel
 from agave_tf.runs.event_curves import Curve, read_curves
 from agave_tf.runs.run_directory import (
     RunDirectory,
@@ -35,7 +35,7 @@ from agave_tf.whole_file import (
 _OWN_SCORES = re.compile(r"evaluation_(test|train)(?!_on_).*\.json")
 
 
-def copy_run(run: RunDirectory, model: AGAVE, output_dir: str) -> None:
+def copy_run(run: RunDirectory, model: ImageModel, output_dir: str) -> None:
     """Writes a run directory without checkpoints, with curves and a model card.
 
     Every command can read it, and every stage can start from it; only going on with the

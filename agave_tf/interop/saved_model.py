@@ -13,7 +13,7 @@ from agave_tf.interop.input_checks import checking
 from agave_tf.interop.model_card import CARD_FILE, model_card
 from agave_tf.interop.signatures import ExportedModel
 from agave_tf.interop.warm_up import WARM_UP_FILE, smallest_inputs, write_warm_up
-from agave_tf.models.agave import AGAVE
+from agave_tf.models.image_model import ImageModel
 from agave_tf.runs.checkpoint_paths import is_pattern, is_utf8
 from agave_tf.runs.run_directory import library_versions
 from agave_tf.whole_file import check_new_directory, new_directory, write_text
@@ -39,7 +39,7 @@ def check_output_dir(output_dir: str) -> None:
 
 
 def export_model(
-    model: AGAVE, output_dir: str, about: dict, sampling_batch_size: int = 16
+    model: ImageModel, output_dir: str, about: dict, sampling_batch_size: int = 16
 ) -> None:
     """Writes a SavedModel, its model card and its warm-up file, whole or not at all.
 
@@ -96,7 +96,7 @@ def _concrete_functions(
     return functions
 
 
-def _description(model: AGAVE, about: dict) -> dict:
+def _description(model: ImageModel, about: dict) -> dict:
     return {
         "agave_tf": agave_tf.__version__,
         "tensorflow": tf.__version__,

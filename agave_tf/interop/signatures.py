@@ -9,11 +9,14 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from agave_tf.data.pixel_scale import to_levels, to_unit_range
-from agave_tf.evaluation.bound import bits_per_dim, importance_weighted_bound
+from agave_tf.evaluation.bound import importance_weighted_bound
 from agave_tf.evaluation.evaluator import terms_of_sample
-from agave_tf.evaluation.parts import parts_of
 from agave_tf.models.agave import AGAVE
-from agave_tf.models.objective import AGAVETerms
+from agave_tf.models.image_model import ImageModel
+from agave_tf.models.objective import Terms
+from agave_tf.models.parts import bits_per_dim
+from agave_tf.models.pixel_cnn_model import AutoregressiveModel
+from agave_tf.models.vae_model import LatentVariableModel
 from agave_tf.randomness import Stream, fold_in, stream
 from agave_tf.sampling.draw_images import draw_batch, pixel_seed
 
@@ -36,7 +39,7 @@ class ExportedModel(tf.Module):
         and memory only.
     """
 
-    def __init__(self, model: AGAVE, sampling_batch_size: int):
+    def __init__(self, model: ImageModel, sampling_batch_size: int):
         super().__init__(name="agave")
         self._model, self._sampling_batch_size = model, sampling_batch_size
         # A tf.Module does not find the variables of a Keras layer by itself.
@@ -53,35 +56,22 @@ class ExportedModel(tf.Module):
             "log_likelihood": Signature(self._log_likelihood, evaluated),
             "sample": Signature(self._sample, (label or {"count": _NUMBER}) | seed),
         }
-        if model.vae is None:
+        if not isinstance(model, LatentVariableModel):
             return signatures
         zs = {
             _name_of_z(level): tf.TensorSpec([None, *shape], tf.float32)
-            for level, shape in enumerate(model.vae.latent_shapes)
+            for level, shape in enumerate(model.latent_shapes)
         }
-        signatures["encode"] = Signature(self._encode, image)
-        signatures["reconstruct"] = Signature(self._reconstruct, image)
-        signatures["decode"] = Signature(self._decode, zs)
-        if model.pixel_cnn is not None:
+        latents = _Latents(model)
+        signatures["encode"] = Signature(latents.encode, image)
+        signatures["reconstruct"] = Signature(latents.reconstruct, image)
+        signatures["decode"] = Signature(latents.decode, zs)
+        if isinstance(model, AGAVE):
             y = tf.TensorSpec([None, *model.auxiliary_shape], tf.uint8)
             signatures["sample_given_auxiliary"] = Signature(
                 self._sample_given_auxiliary, {"auxiliary_images": y, **label, **seed}
             )
         return signatures
-
-    def _encode(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        zs = self._model.mean_latents(images)
-        flat = [tf.reshape(z, [tf.shape(z)[0], z.shape[1:].num_elements()]) for z in zs]
-        named = {_name_of_z(level): z for level, z in enumerate(zs)}
-        return {**named, "features": tf.concat(flat, axis=1)}
-
-    def _reconstruct(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        vae = self._model.required_vae()
-        return _pictures_of(vae.decode(self._model.mean_latents(images)))
-
-    def _decode(self, **zs: tf.Tensor) -> dict[str, tf.Tensor]:
-        levels = [zs[_name_of_z(level)] for level in range(len(zs))]
-        return _pictures_of(self._model.required_vae().decode(levels))
 
     def _log_likelihood(
         self,
@@ -94,25 +84,25 @@ class ExportedModel(tf.Module):
         features, index = model.encode(images), tf.range(tf.shape(images)[0])
         evaluation_seed = stream(seed, Stream.EVALUATION)
 
-        def draw(sample: tf.Tensor) -> AGAVETerms:
+        def draw(sample: tf.Tensor) -> Terms:
             sample_seed = fold_in(evaluation_seed, sample)
             return terms_of_sample(model, images, features, labels, sample_seed, index)
 
-        per_image = tf.TensorSpec([None], tf.float32)
-        per_level = tf.TensorSpec([None, model.num_levels], tf.float32)
+        per_image = tf.nest.map_structure(
+            lambda term: tf.TensorSpec([None, *term.shape], tf.float32),
+            model.zero_terms(),
+        )
         terms = tf.map_fn(
             draw,
             # A PixelCNN++ alone has no z to draw: every sample is the same.
-            tf.range(num_samples if model.num_levels else 1),
-            fn_output_signature=AGAVETerms(
-                per_image, per_image, per_image, per_image, per_level
-            ),
+            tf.range(num_samples if model.latent_shapes else 1),
+            fn_output_signature=per_image,
             parallel_iterations=1,
         )
         log_weights = model.bound(terms)  # [S,B]
         nats = importance_weighted_bound(tf.transpose(log_weights))
-        means = AGAVETerms(*(tf.reduce_mean(term, axis=0) for term in terms))
-        parts = {part.name for part in parts_of(model, means)}
+        means = tf.nest.map_structure(lambda term: tf.reduce_mean(term, axis=0), terms)
+        parts = {part.name for part in model.parts(means)}
         return {
             "nats": nats,
             "bits_per_dim": bits_per_dim(nats, model.num_dims),
@@ -127,11 +117,10 @@ class ExportedModel(tf.Module):
         labels: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         index = tf.range(count if labels is None else tf.shape(labels)[0])
-        drawn = self._model.sample_prior(stream(seed, Stream.PRIOR), index)
-        f_z = None if drawn is None else drawn.f_z
-        pictures = {} if f_z is None else _pictures_of(f_z)
-        if self._model.pixel_cnn is not None:
-            pictures["images"] = self._finished(index, seed, f_z, labels)
+        f_z = self._model.sample_prior(stream(seed, Stream.PRIOR), index).f_z
+        pictures = _pictures_of(f_z) if f_z.shape[-1] else {}
+        if isinstance(self._model, AutoregressiveModel):
+            pictures["images"] = self._finished(self._model, index, seed, f_z, labels)
         return pictures
 
     def _sample_given_auxiliary(
@@ -142,17 +131,19 @@ class ExportedModel(tf.Module):
     ) -> dict[str, tf.Tensor]:
         index = tf.range(tf.shape(auxiliary_images)[0])
         f_z = to_unit_range(auxiliary_images)
-        return {"images": self._finished(index, seed, f_z, labels)}
+        assert isinstance(self._model, AutoregressiveModel)
+        return {"images": self._finished(self._model, index, seed, f_z, labels)}
 
     def _finished(
         self,
+        model: AutoregressiveModel,
         index: tf.Tensor,
         seed: tf.Tensor,
-        f_z: tf.Tensor | None,
+        f_z: tf.Tensor,
         labels: tf.Tensor | None,
     ) -> tf.Tensor:
         """Draws uint8 [B,H,W,C] with the noise of `draw_images`."""
-        model, batch = self._model, self._sampling_batch_size
+        batch = self._sampling_batch_size
         count = tf.shape(index)[0]
         rows = tf.range(-(-count // batch) * batch)
         # Filled up with the last image, so that every batch has the compiled size.
@@ -164,7 +155,7 @@ class ExportedModel(tf.Module):
                 tf.gather(index, rows),
                 pixel_seed(seed),
                 tf.constant(1.0),
-                None if f_z is None else tf.gather(f_z, rows),
+                tf.gather(f_z, rows),
                 None if labels is None else tf.gather(labels, rows),
             )
 
@@ -175,6 +166,30 @@ class ExportedModel(tf.Module):
             parallel_iterations=1,
         )
         return tf.reshape(drawn, [-1, *model.image_shape])[:count]
+
+
+class _Latents:
+    """The functions of z and f(z).
+
+    Args:
+      model: the exported model.
+    """
+
+    def __init__(self, model: LatentVariableModel):
+        self._model = model
+
+    def encode(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        zs = self._model.mean_latents(images)
+        flat = [tf.reshape(z, [tf.shape(z)[0], z.shape[1:].num_elements()]) for z in zs]
+        named = {_name_of_z(level): z for level, z in enumerate(zs)}
+        return {**named, "features": tf.concat(flat, axis=1)}
+
+    def reconstruct(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return _pictures_of(self._model.vae.decode(self._model.mean_latents(images)))
+
+    def decode(self, **zs: tf.Tensor) -> dict[str, tf.Tensor]:
+        levels = [zs[_name_of_z(level)] for level in range(len(zs))]
+        return _pictures_of(self._model.vae.decode(levels))
 
 
 def _pictures_of(f_z: tf.Tensor) -> dict[str, tf.Tensor]:

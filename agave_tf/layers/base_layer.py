@@ -5,10 +5,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from agave_tf.errors import InputError
-from agave_tf.layers.weights_as_argument import weights_of
+from agave_tf.weights.in_use import weights_of
+from agave_tf.weights.skeletons import check_eager
 
 
 class BaseLayer(keras.layers.Layer):
@@ -43,20 +42,6 @@ class BaseLayer(keras.layers.Layer):
         weights = [weight.numpy() for weight in weights_of(self)]
         is_trainable = [weight.trainable for weight in self.weights]
         return _remade, (type(self), *self._arguments, weights, is_trainable)
-
-
-def check_eager() -> None:
-    """Checks that TensorFlow computes at once or in a `tf.function`.
-
-    Raises:
-      InputError: it makes a graph of TensorFlow 1, in which variables have no values.
-    """
-    if not tf.executing_eagerly() and not tf.inside_function():
-        raise InputError(
-            "`agave_tf.load_run` and its models must be used with eager execution, "
-            "TensorFlow 2's default; got tf.compat.v1.disable_eager_execution() or a "
-            "tf.Graph as the default graph."
-        )
 
 
 def _remade(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import keras
 import tensorflow as tf
 
-from agave_tf.layers.library_internals import dynamic_update_slice
+from agave_tf.weights.library_internals import dynamic_update_slice
 
 # The layer that owns a tensor, and the tensor's name.
 Key = tuple[keras.layers.Layer, str]

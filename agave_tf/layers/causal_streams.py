@@ -3,13 +3,16 @@
 Salimans et al. 2017, section 2.3 and 2.4, after openai/pixel-cnn `model.py`.
 """
 
-from typing import Any, NamedTuple
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, merged
 from agave_tf.layers.gated_resnet import GatedResnet
+from agave_tf.layers.repeated import RepeatedLayer, repeated
 from agave_tf.layers.shifted_convolution import (
     DownRightShiftedConv2D,
     DownRightShiftedConv2DTranspose,
@@ -26,7 +29,44 @@ class Streams(NamedTuple):
     down_right: tf.Tensor  # sees the rows above, and its own row up to its column
 
 
-class ResnetPair(BaseLayer):
+class LayerSideInputs(NamedTuple):
+    """The side inputs of one layer."""
+
+    one_hot_label: tf.Tensor | None  # [B,num_classes]
+    condition: tf.Tensor | None  # [B,h,w,F]
+    down_seed: DropoutSeed | None
+    down_right_seed: DropoutSeed | None
+
+
+@dataclasses.dataclass(frozen=True)
+class SideInputs:
+    """The inputs of a network's layers that are not streams.
+
+    Not a tuple, because Keras takes no tuple of tensors and others in a layer's call.
+
+    one_hot_label: [B,num_classes]; None: no label.
+    conditions: one [B,h,w,F] for each layer; empty: no condition.
+    dropout_seeds: two for each layer, of both streams; empty: no dropout.
+    """
+
+    one_hot_label: tf.Tensor | None = None
+    conditions: Sequence[tf.Tensor] = ()
+    dropout_seeds: Sequence[DropoutSeed] = ()
+
+    def of_layer(self, number: int) -> LayerSideInputs:
+        """The inputs of layer `number`, counted from 0."""
+        return LayerSideInputs(
+            self.one_hot_label,
+            self.conditions[number] if self.conditions else None,
+            self.dropout_seeds[2 * number] if self.dropout_seeds else None,
+            self.dropout_seeds[2 * number + 1] if self.dropout_seeds else None,
+        )
+
+
+NO_SIDE_INPUTS = SideInputs()
+
+
+class ResnetPair(RepeatedLayer):
     """One PixelCNN++ layer: a gated resnet in each stream, down feeding down_right.
 
     Streams of [B,h,w,filters] in and out.
@@ -36,7 +76,9 @@ class ResnetPair(BaseLayer):
       has_skip: whether it also takes Streams from the first half of the network.
       condition_channels, num_classes, nonlinearity, dropout_rate: as GatedResnet
         takes them.
-      name: of the layer.
+      number: the layer's number in its network, from 0; it chooses the layer's dropout
+        seeds and its condition among those of all layers.
+      recompute, num_alike, name: as RepeatedLayer takes them.
     """
 
     def __init__(
@@ -47,36 +89,28 @@ class ResnetPair(BaseLayer):
         num_classes: int = 0,
         nonlinearity: str = "concat_elu",
         dropout_rate: float = 0.0,
+        number: int = 0,
+        recompute: bool = False,
+        num_alike: int = 1,
         name: str | None = None,
     ):
-        super().__init__(name)
-        self.filters, self.has_skip = filters, has_skip
-        self.architecture = (
-            filters,
-            has_skip,
-            condition_channels,
-            num_classes,
-            nonlinearity,
-            dropout_rate,
-        )
-        shared: dict[str, Any] = dict(
-            filters=filters,
-            condition_channels=condition_channels,
-            num_classes=num_classes,
-            nonlinearity=nonlinearity,
-            dropout_rate=dropout_rate,
-        )
+        super().__init__(name, recompute, num_alike)
+        self.filters, self.has_skip, self.number = filters, has_skip, number
+        outside = (condition_channels, num_classes, nonlinearity, dropout_rate)
+        self.architecture = (filters, has_skip, *outside)
         self.down = GatedResnet(
             DownShiftedConv2D,
-            skip_channels=filters if has_skip else 0,
+            filters,
+            filters if has_skip else 0,
+            *outside,
             name="down",
-            **shared,
         )
         self.down_right = GatedResnet(
             DownRightShiftedConv2D,
-            skip_channels=2 * filters if has_skip else filters,
+            filters,
+            2 * filters if has_skip else filters,
+            *outside,
             name="down_right",
-            **shared,
         )
         self.built = True
 
@@ -84,24 +118,33 @@ class ResnetPair(BaseLayer):
         self,
         streams: Streams,
         skip: Streams | None = None,
-        one_hot_label: tf.Tensor | None = None,
-        condition: tf.Tensor | None = None,
-        dropout_seeds: tuple[DropoutSeed | None, DropoutSeed | None] = (None, None),
+        side: SideInputs = NO_SIDE_INPUTS,
     ) -> Streams:
-        down = self.down(
-            streams.down,
-            None if skip is None else skip.down,
-            one_hot_label,
-            condition,
-            dropout_seed=dropout_seeds[0],
-        )
+        """Computes both streams of the layer above.
+
+        Args:
+          streams: of the layer below.
+          skip: of the first half, for a layer with `has_skip`.
+          side: of all layers of the network, among which are this one's.
+        """
+        return self._both(streams, skip, *side.of_layer(self.number))
+
+    @repeated
+    def _both(
+        self,
+        streams: Streams,
+        skip: Streams | None,
+        one_hot_label: tf.Tensor | None,
+        condition: tf.Tensor | None,
+        down_seed: DropoutSeed | None,
+        down_right_seed: DropoutSeed | None,
+    ) -> Streams:
+        outside = (one_hot_label, condition)
+        skip_down = None if skip is None else skip.down
+        down = self.down(streams.down, skip_down, *outside, dropout_seed=down_seed)
         beside = down if skip is None else tf.concat([down, skip.down_right], axis=-1)
         down_right = self.down_right(
-            streams.down_right,
-            beside,
-            one_hot_label,
-            condition,
-            dropout_seed=dropout_seeds[1],
+            streams.down_right, beside, *outside, dropout_seed=down_right_seed
         )
         return Streams(down, down_right)
 

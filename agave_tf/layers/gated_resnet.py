@@ -12,6 +12,7 @@ from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.causal_memory import CausalMemory
 from agave_tf.layers.weight_norm import WeightNormConv2D
 from agave_tf.randomness import DropoutSeed
+from agave_tf.weights.in_use import value_of
 
 
 def concat_elu(x: tf.Tensor) -> tf.Tensor:
@@ -173,8 +174,8 @@ class GatedResnet(BaseLayer):
         condition: tf.Tensor | None,
     ) -> tf.Tensor:
         if one_hot_label is not None:
-            of_label = tf.matmul(one_hot_label, self.class_weights)[:, None, None]
-            c2 += tf.cast(of_label, c2.dtype)
+            by_class = tf.matmul(one_hot_label, value_of(self.class_weights))
+            c2 += tf.cast(by_class[:, None, None], c2.dtype)
         if condition is not None:
             if self.condition_projection is None:
                 raise ValueError(

@@ -8,10 +8,14 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.enlarge import enlarge
-from agave_tf.layers.level_posterior import BRANCH_SCALE, LevelPosterior
+from agave_tf.layers.level_posterior import (
+    BRANCH_SCALE,
+    GaussianPosterior,
+    IAFPosterior,
+)
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork
+from agave_tf.layers.repeated import RepeatedLayer, repeated
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
 from agave_tf.probability import tfp
 
@@ -23,15 +27,22 @@ class BottomUp(NamedTuple):
 
     mean: tf.Tensor  # [B,h,w,z_channels]
     log_scale: tf.Tensor  # [B,h,w,z_channels]
-    context: tf.Tensor | None  # [B,h,w,hidden_channels], for the flow
+    context: tf.Tensor  # [B,h,w,hidden_channels], for the flow; without one [B,h,w,0]
 
 
 class LatentSample(NamedTuple):
-    """One draw of z at a level; z and kl are float32."""
+    """One z of a level."""
 
-    z: tf.Tensor  # [B,h,w,z_channels]
-    kl: tf.Tensor | None  # [B,h,w,z_channels] nats: ln q(z|x) - ln p(z) at this z
+    z: tf.Tensor  # [B,h,w,z_channels], float32
     features: tf.Tensor  # [B,h',w',hidden_channels] for the next level down
+
+
+class PosteriorSample(NamedTuple):
+    """One draw of z ~ q(z|x) of a level, and its cost."""
+
+    z: tf.Tensor  # [B,h,w,z_channels], float32
+    features: tf.Tensor  # [B,h',w',hidden_channels] for the next level down
+    kl: tf.Tensor  # [B,h,w,z_channels] nats, float32: ln q(z|x) - ln p(z) at this z
 
 
 class _TopDown(NamedTuple):
@@ -41,7 +52,7 @@ class _TopDown(NamedTuple):
     prior_log_scale: tf.Tensor  # [B,h,w,z_channels]
     mean: tf.Tensor  # [B,h,w,z_channels], the posterior's but for the bottom-up part
     log_scale: tf.Tensor  # [B,h,w,z_channels]
-    context: tf.Tensor | None  # [B,h,w,hidden_channels], for the flow
+    context: tf.Tensor  # [B,h,w,hidden_channels], for the flow; without one [B,h,w,0]
     deterministic: tf.Tensor  # [B,h,w,hidden_channels]
 
 
@@ -51,18 +62,18 @@ def _conv(in_channels: int, filters: int, strides: int, name: str) -> WeightNorm
     )
 
 
-class IAFLadderLayer(BaseLayer):
+class LadderLayer(RepeatedLayer):
     """One level of latents, between a bottom-up and a top-down stream of features.
 
-    The stochastic half runs by one of four methods: `sample_posterior`, `sample_prior`,
-    `given` and `initialize`.
+    The posterior is a normal distribution; IAFLadderLayer adds a flow to it. The
+    stochastic half runs by one of four methods: `sample_posterior`, `sample_prior`,
+    `decode` and `initialize`.
 
     Args:
       hidden_channels: channels of the deterministic streams (h_size).
       z_channels: channels of the latents (z_size).
       downsample: whether the level works at half the resolution of the one below.
-      use_iaf: whether the posterior takes one inverse-autoregressive step.
-      name: of the layer.
+      recompute, num_alike, name: as RepeatedLayer takes them.
     """
 
     def __init__(
@@ -70,13 +81,14 @@ class IAFLadderLayer(BaseLayer):
         hidden_channels: int,
         z_channels: int,
         downsample: bool,
-        use_iaf: bool,
+        recompute: bool = False,
+        num_alike: int = 1,
         name: str | None = None,
     ):
-        super().__init__(name)
+        super().__init__(name, recompute, num_alike)
         h, z = hidden_channels, z_channels
-        self.architecture = (hidden_channels, z_channels, downsample, use_iaf)
-        context = h if use_iaf else 0
+        self.architecture = (hidden_channels, z_channels, downsample)
+        context = self._context_channels(h)
         self.downsample = downsample
         self._up_split = (z, z, context, h)
         self._down_split = (z, z, z, z, context, h)
@@ -84,7 +96,7 @@ class IAFLadderLayer(BaseLayer):
         self.up_in = _conv(h, sum(self._up_split), strides, "up_in")
         self.up_out = _conv(h, h, 1, "up_out")
         self.down_in = _conv(h, sum(self._down_split), 1, "down_in")
-        self.flow = AutoregressiveNetwork(z, h, name="flow") if use_iaf else None
+        self._add_flow(z, h)
         if downsample:
             self.down_out = WeightNormConv2DTranspose(
                 h + z, h, (3, 3), gain="exponential", init_scale=0.1, name="down_out"
@@ -93,6 +105,7 @@ class IAFLadderLayer(BaseLayer):
             self.down_out = _conv(h + z, h, 1, "down_out")
         self.built = True
 
+    @repeated
     def bottom_up(self, x: tf.Tensor) -> tuple[BottomUp, tf.Tensor]:
         """Runs the deterministic half on [B,H,W,hidden_channels], from the level below.
 
@@ -106,39 +119,41 @@ class IAFLadderLayer(BaseLayer):
         h = self.up_out(tf.nn.elu(h))
         if self.downsample:
             x = x[:, ::2, ::2]
-        context = None if self.flow is None else context
         return BottomUp(mean, log_scale, context), x + BRANCH_SCALE * h
 
+    @repeated
     def sample_posterior(
         self, x: tf.Tensor, bottom_up: BottomUp, noise: tf.Tensor
-    ) -> LatentSample:
+    ) -> PosteriorSample:
         """Draws z ~ q(z|x).
 
         Args:
           x: [B,h,w,hidden_channels], from the level above.
-          bottom_up: of `bottom_up`.
+          bottom_up: from the method `bottom_up`.
           noise: standard normal, [B,h,w,z_channels].
         """
         top_down = self._top_down(x)
         z, log_q = self._posterior(top_down, bottom_up).draw(noise)
         kl = log_q - self._prior(top_down).log_prob(z)
-        return LatentSample(z, kl, self._features(x, z, top_down))
+        return PosteriorSample(z, self._features(x, z, top_down), kl)
 
+    @repeated
     def sample_prior(self, x: tf.Tensor, noise: tf.Tensor) -> LatentSample:
         """Draws z ~ p(z), by standard normal `noise` [B,h,w,z_channels]."""
         top_down = self._top_down(x)
         z = top_down.prior_mean + tf.exp(top_down.prior_log_scale) * noise
-        return LatentSample(z, None, self._features(x, z, top_down))
+        return LatentSample(z, self._features(x, z, top_down))
 
-    def given(self, x: tf.Tensor, z: tf.Tensor) -> LatentSample:
-        """Runs the top-down pass with the given z [B,h,w,z_channels]."""
-        return LatentSample(z, None, self._features(x, z, self._top_down(x)))
+    @repeated
+    def decode(self, x: tf.Tensor, z: tf.Tensor) -> LatentSample:
+        """Runs the top-down pass with this z [B,h,w,z_channels]."""
+        return LatentSample(z, self._features(x, z, self._top_down(x)))
 
     def prior(self, x: tf.Tensor) -> tfp.distributions.Normal:
         """p(z) of this level, given x [B,h,w,hidden_channels] from the level above."""
         return self._prior(self._top_down(x))
 
-    def posterior(self, x: tf.Tensor, bottom_up: BottomUp) -> LevelPosterior:
+    def posterior(self, x: tf.Tensor, bottom_up: BottomUp) -> GaussianPosterior:
         """q(z|x) of this level; arguments as for `sample_posterior`."""
         return self._posterior(self._top_down(x), bottom_up)
 
@@ -153,43 +168,65 @@ class IAFLadderLayer(BaseLayer):
             (openai/iaf, mode "init"); False: z ~ q(z|x), as in training.
         """
         if not from_prior:
-            return self.sample_posterior(x, bottom_up, noise)
+            z, features, _ = self.sample_posterior(x, bottom_up, noise)
+            return LatentSample(z, features)
         top_down = self._top_down(x)
         z = top_down.prior_mean + tf.exp(top_down.prior_log_scale) * noise
-        if self.flow is not None:
-            z, _ = self._posterior(top_down, bottom_up).step(z)
-        return LatentSample(z, None, self._features(x, z, top_down))
+        z = self._posterior(top_down, bottom_up).flow(z)
+        return LatentSample(z, self._features(x, z, top_down))
+
+    def _context_channels(self, hidden_channels: int) -> int:
+        """Channels of the posterior's context, which a flow needs."""
+        del hidden_channels
+        return 0
+
+    def _add_flow(self, z_channels: int, hidden_channels: int) -> None:
+        """Makes the posterior's own layers; a normal distribution has none."""
+
+    def _posterior_from(
+        self, base: tfp.distributions.Normal, context: tf.Tensor
+    ) -> GaussianPosterior:
+        """q(z|x), from the distribution of its base values and the context."""
+        del context
+        return GaussianPosterior(base)
 
     def _top_down(self, x: tf.Tensor) -> _TopDown:
         parts = tf.split(self.down_in(tf.nn.elu(x)), self._down_split, axis=-1)
-        prior_mean, prior_log_scale, mean, log_scale = (
-            tf.cast(part, tf.float32) for part in parts[:4]
-        )
-        context, deterministic = parts[4:]
-        context = None if self.flow is None else context
-        return _TopDown(
-            prior_mean, prior_log_scale, mean, log_scale, context, deterministic
-        )
+        return _TopDown(*(tf.cast(part, tf.float32) for part in parts[:4]), *parts[4:])
 
     def _prior(self, top_down: _TopDown) -> tfp.distributions.Normal:
         return tfd.Normal(top_down.prior_mean, tf.exp(top_down.prior_log_scale))
 
-    def _posterior(self, top_down: _TopDown, bottom_up: BottomUp) -> LevelPosterior:
+    def _posterior(self, top_down: _TopDown, bottom_up: BottomUp) -> GaussianPosterior:
         base = tfd.Normal(
             top_down.mean + tf.cast(bottom_up.mean, tf.float32),
             tf.exp(top_down.log_scale + tf.cast(bottom_up.log_scale, tf.float32)),
         )
-        context = None
-        if self.flow is not None:
-            # Both halves have a context where there is a flow.
-            assert top_down.context is not None and bottom_up.context is not None
-            context = top_down.context + bottom_up.context
-        return LevelPosterior(base, self.flow, context)
+        return self._posterior_from(base, top_down.context + bottom_up.context)
 
     def _features(self, x: tf.Tensor, z: tf.Tensor, top_down: _TopDown) -> tf.Tensor:
         h = tf.concat([tf.cast(z, x.dtype), top_down.deterministic], axis=-1)
-        h = tf.nn.elu(h)
-        h = self.down_out(h)
+        h = self.down_out(tf.nn.elu(h))
         if self.downsample:
             x = enlarge(x, 2)
         return x + BRANCH_SCALE * h
+
+
+class IAFLadderLayer(LadderLayer):
+    """A level whose posterior takes one inverse-autoregressive step.
+
+    Its network sees a context from both halves of the level. Arguments as LadderLayer.
+    """
+
+    flow: AutoregressiveNetwork
+
+    def _context_channels(self, hidden_channels: int) -> int:
+        return hidden_channels
+
+    def _add_flow(self, z_channels: int, hidden_channels: int) -> None:
+        self.flow = AutoregressiveNetwork(z_channels, hidden_channels, name="flow")
+
+    def _posterior_from(
+        self, base: tfp.distributions.Normal, context: tf.Tensor
+    ) -> IAFPosterior:
+        return IAFPosterior(base, self.flow, context)

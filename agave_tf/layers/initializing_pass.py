@@ -4,29 +4,16 @@ Salimans & Kingma 2016, "Weight Normalization", section 3.
 """
 
 import contextlib
-import contextvars
-import dataclasses
 from collections.abc import Iterator
 
 import tensorflow as tf
 
-from agave_tf.layers.weights_as_argument import weights_are_given
-
-_current: contextvars.ContextVar["InitializingPass | None"] = contextvars.ContextVar(
-    "data_dependent_initialization", default=None
+from agave_tf.weights.in_use import (
+    InitializingPass,
+    initializing,
+    pass_in_use,
+    weights_are_given,
 )
-
-
-@dataclasses.dataclass
-class InitializingPass:
-    """One pass that initialises layers.
-
-    as_openai_iaf: as `data_dependent_initialization` takes it.
-    num_layers: layers initialised so far; each adds itself.
-    """
-
-    as_openai_iaf: bool
-    num_layers: int = 0
 
 
 def initializing_pass() -> InitializingPass | None:
@@ -36,7 +23,7 @@ def initializing_pass() -> InitializingPass | None:
       RuntimeError: there is a pass, and the layer is called where it cannot set its
         variables.
     """
-    current = _current.get()
+    current = pass_in_use()
     if current is not None:
         _check_place()
     return current
@@ -61,11 +48,8 @@ def data_dependent_initialization(as_openai_iaf: bool = False) -> Iterator[None]
     """
     _check_place()
     current = InitializingPass(as_openai_iaf)
-    token = _current.set(current)
-    try:
+    with initializing(current):
         yield
-    finally:
-        _current.reset(token)
     # A compiled function traced before runs no Python, and the threads of
     # `strategy.run` do not see the context: both would leave the weights as they were.
     if not current.num_layers:

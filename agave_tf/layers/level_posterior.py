@@ -22,7 +22,7 @@ _INVERSE_PASSES = 4
 
 
 class PosteriorSummary(NamedTuple):
-    """What is known of q(z|x) without a z."""
+    """Moments of q(z|x), and its KL from the prior."""
 
     mean: tf.Tensor  # [B,h,w,z_channels]
     # [B,h,w,z_channels] of z_d given the dimensions before it
@@ -30,47 +30,108 @@ class PosteriorSummary(NamedTuple):
     kl: tf.Tensor  # [B] nats, from the prior, of all dimensions together
 
 
-class LevelPosterior(NamedTuple):
-    """q(z|x) of B images; z_d is normal given the base values before d, all float32.
+class GaussianPosterior:
+    """q(z|x) of B images at one level: independent normal distributions, float32.
 
-    base: the distribution of the base values, [B,h,w,z_channels].
-    flow: the network of the step from base values to z; None: z are the base values.
-    context: [B,h,w,hidden_channels], of `flow`.
+    Args:
+      base: the distribution of z, [B,h,w,z_channels].
     """
 
-    base: tfp.distributions.Normal
-    flow: AutoregressiveNetwork | None
-    context: tf.Tensor | None
+    def __init__(self, base: tfp.distributions.Normal):
+        self.base = base
 
     def draw(self, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """z from standard normal noise, and ln q(z|x), each [B,h,w,z_channels]."""
-        base = self.base.loc + self.base.scale * noise
-        log_q = self.base.log_prob(base)
-        if self.flow is None:
-            return base, log_q
-        z, log_determinant = self.step(base)
-        return z, log_q + log_determinant
+        """Returns z and ln q(z|x), each [B,h,w,z_channels].
 
-    def step(self, base: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """z, and what the step adds to ln q, each [B,h,w,z_channels]."""
-        shift, log_scale = self._shift_and_log_scale(base)
-        return (base - shift) * tf.exp(-log_scale), log_scale
+        Args:
+          noise: standard normal, [B,h,w,z_channels].
+        """
+        z = self.base.loc + self.base.scale * noise
+        return z, self.base.log_prob(z)
+
+    def flow(self, base: tf.Tensor) -> tf.Tensor:
+        """Maps base values to z, [B,h,w,z_channels]; here they are the same."""
+        return base
+
+    def log_prob(self, z: tf.Tensor) -> tf.Tensor:
+        """Computes ln q(z|x) [B,h,w,z_channels]."""
+        return self.base.log_prob(z)
+
+    def score(self, z: tf.Tensor) -> tf.Tensor:
+        """Computes the gradient of ln q(z|x) by z, [B,h,w,z_channels]."""
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            log_q = self.log_prob(z)
+        return tape.gradient(log_q, z)
 
     def summary(
         self, prior: tfp.distributions.Normal, noise: tf.Tensor
     ) -> PosteriorSummary:
-        """Mean, deviations and KL of q(z|x); with a flow, estimated from draws.
-
-        z_d is normal given the base values before it, so the mean is that of the means
-        of these normal distributions (Rao-Blackwell), which converges far sooner than
-        that of z itself.
+        """Computes the mean, the deviations and the KL of q(z|x).
 
         Args:
           prior: p(z), [B,h,w,z_channels].
-          noise: standard normal [S,h,w,z_channels], S draws that all images share.
+          noise: standard normal [S,h,w,z_channels], S draws that all images share; not
+            needed without a flow.
+        """
+        del noise
+        kl = tf.reduce_sum(tfd.kl_divergence(self.base, prior), axis=[1, 2, 3])
+        return PosteriorSummary(self.base.loc, self.base.scale, kl)
+
+
+class IAFPosterior(GaussianPosterior):
+    """q(z|x) with one inverse-autoregressive step from the base values to z.
+
+        z_d = (base_d - shift_d) * exp(-log_scale_d)
+
+    shift_d and log_scale_d depend on the base values before d, so z_d is normal given
+    those.
+
+    Args:
+      base: the distribution of the base values, [B,h,w,z_channels].
+      network: gives shift and log_scale.
+      context: [B,h,w,hidden_channels], of `network`.
+    """
+
+    def __init__(
+        self,
+        base: tfp.distributions.Normal,
+        network: AutoregressiveNetwork,
+        context: tf.Tensor,
+    ):
+        super().__init__(base)
+        self._network, self._context = network, context
+
+    def draw(self, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        base, log_base = super().draw(noise)
+        shift, log_scale = self._shift_and_log_scale(base)
+        return (base - shift) * tf.exp(-log_scale), log_base + log_scale
+
+    def flow(self, base: tf.Tensor) -> tf.Tensor:
+        shift, log_scale = self._shift_and_log_scale(base)
+        return (base - shift) * tf.exp(-log_scale)
+
+    def log_prob(self, z: tf.Tensor) -> tf.Tensor:
+        """Computes ln q(z|x) [B,h,w,z_channels] nearly: the step is undone nearly."""
+        base = z
+        for _ in range(_INVERSE_PASSES):
+            shift, log_scale = self._shift_and_log_scale(base)
+            base = z * tf.exp(log_scale) + shift
+        return self.base.log_prob(base) + self._shift_and_log_scale(base)[1]
+
+    def summary(
+        self, prior: tfp.distributions.Normal, noise: tf.Tensor
+    ) -> PosteriorSummary:
+        """Estimates the mean, the deviations and the KL of q(z|x) from draws.
+
+        z_d is normal given the base values before d, so the mean is that of the means
+        of these normal distributions (Rao-Blackwell), which converges far sooner than
+        that of z itself. Arguments as in the base class.
         """
 
-        def of_draw(noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        def summary_of_draw(
+            noise: tf.Tensor,
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             base = self.base.loc + self.base.scale * noise
             shift, log_scale = self._shift_and_log_scale(base)
             shrink = tf.exp(-log_scale)
@@ -80,12 +141,11 @@ class LevelPosterior(NamedTuple):
             kl = tf.reduce_sum(log_q - prior.log_prob(z), axis=[1, 2, 3])
             return mean, tf.square(self.base.scale * shrink), kl
 
-        if self.flow is None:
-            kl = tf.reduce_sum(tfd.kl_divergence(self.base, prior), axis=[1, 2, 3])
-            return PosteriorSummary(self.base.loc, self.base.scale, kl)
         zeros = tf.zeros_like(self.base.loc)
         sums = tf.foldl(
-            lambda total, draw: tuple(a + b for a, b in zip(total, of_draw(draw))),
+            lambda total, draw: tuple(
+                a + b for a, b in zip(total, summary_of_draw(draw))
+            ),
             noise,
             (zeros, zeros, zeros[:, 0, 0, 0]),
         )
@@ -93,27 +153,8 @@ class LevelPosterior(NamedTuple):
         mean, variance, kl = (total / count for total in sums)
         return PosteriorSummary(mean, tf.sqrt(variance), kl)
 
-    def log_prob(self, z: tf.Tensor) -> tf.Tensor:
-        """ln q(z|x) [B,h,w,z_channels]; with a flow, nearly."""
-        if self.flow is None:
-            return self.base.log_prob(z)
-        base = z
-        for _ in range(_INVERSE_PASSES):
-            shift, log_scale = self._shift_and_log_scale(base)
-            base = z * tf.exp(log_scale) + shift
-        return self.base.log_prob(base) + self._shift_and_log_scale(base)[1]
-
-    def score(self, z: tf.Tensor) -> tf.Tensor:
-        """The gradient of ln q(z|x) with respect to z, [B,h,w,z_channels]; nearly."""
-        with tf.GradientTape() as tape:
-            tape.watch(z)
-            log_q = self.log_prob(z)
-        return tape.gradient(log_q, z)
-
     def _shift_and_log_scale(self, base: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Of z_d, from the base values before d, each [B,h,w,z_channels]."""
-        # Where there is a flow there is a context.
-        assert self.flow is not None and self.context is not None
-        output = self.flow(tf.cast(base, self.context.dtype), self.context)
+        """The parameters of the step, each [B,h,w,z_channels]."""
+        output = self._network(tf.cast(base, self._context.dtype), self._context)
         shift, log_scale = (BRANCH_SCALE * tf.cast(x, tf.float32) for x in output)
         return shift, log_scale

@@ -15,6 +15,7 @@ import tensorflow as tf
 from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, with_columns
 from agave_tf.layers.convolution import Padding
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
+from agave_tf.weights.in_use import value_of
 
 
 def down_shift(x: tf.Tensor) -> tf.Tensor:
@@ -113,7 +114,8 @@ class DownShiftedConv2D(_ShiftedConv2D):
         """Computes the output [B,1,W/s,filters] for the row that was stored last."""
         _, (left, right) = self._padding_of(self.kernel_size)
         rows = tf.pad(memory[self, "rows"], [[0, 0], [0, 0], [left, right], [0, 0]])
-        return tf.nn.conv2d(rows, self.kernel(), self.strides, "VALID") + self.b
+        y = tf.nn.conv2d(rows, self.kernel(), self.strides, "VALID")
+        return y + value_of(self.b)
 
 
 class DownRightShiftedConv2D(_ShiftedConv2D):
@@ -151,7 +153,8 @@ class DownRightShiftedConv2D(_ShiftedConv2D):
         The bias b is included. To be called before the first pixel of a row is stored.
         """
         above = self.kernel()[:-1]
-        return tf.nn.conv2d(memory[self, "row"], above, self.strides, "VALID") + self.b
+        y = tf.nn.conv2d(memory[self, "row"], above, self.strides, "VALID")
+        return y + value_of(self.b)
 
     def remember(self, x: tf.Tensor, memory: CausalMemory) -> None:
         """Stores the pixel [B,1,1,in] at the memory's column."""

@@ -4,9 +4,7 @@ Salimans & Kingma 2016, "Weight Normalization", Eq. 2. The two originals paramet
 the gain differently: openai/pixel-cnn multiplies by g, openai/iaf by exp(g).
 """
 
-import contextlib
-import contextvars
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import keras
 import numpy as np
@@ -15,30 +13,22 @@ import tensorflow as tf
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.convolution import Padding, convolve
 from agave_tf.layers.initializing_pass import InitializingPass, initializing_pass
-from agave_tf.layers.library_internals import all_layers
 from agave_tf.layers.normalized_kernel import normalized_kernel
-
-_kernels: contextvars.ContextVar[dict[int, tf.Tensor] | None] = contextvars.ContextVar(
-    "kernels_computed_once", default=None
-)
+from agave_tf.weights.in_use import kernel_in_use, using_kernels, value_of
+from agave_tf.weights.library_internals import all_layers
 
 # Below this variance a channel is constant over the batch; dividing by its standard
 # deviation would turn rounding noise into gains of 1e4 and more.
 _CONSTANT_CHANNEL_VARIANCE = 1e-8
 
 
-@contextlib.contextmanager
-def kernels_computed_once(network: keras.layers.Layer) -> Iterator[None]:
-    """Within this context the layers below `network` use the kernels of its entry.
+def kernels_computed_once(network: keras.layers.Layer) -> AbstractContextManager:
+    """A context in which the layers below `network` use the kernels of its entry.
 
     For a loop that calls the same layers many times with the same weights.
     """
     layers = [x for x in all_layers(network) if isinstance(x, _WeightNormLayer)]
-    token = _kernels.set({id(layer): layer.kernel() for layer in layers})
-    try:
-        yield
-    finally:
-        _kernels.reset(token)
+    return using_kernels({layer: layer.kernel() for layer in layers})
 
 
 class _WeightNormLayer(BaseLayer):
@@ -85,12 +75,12 @@ class _WeightNormLayer(BaseLayer):
 
     def kernel(self) -> tf.Tensor:
         """The normalised kernel, of v's shape."""
-        if (kernels := _kernels.get()) and id(self) in kernels:
-            return kernels[id(self)]
-        v = tf.convert_to_tensor(self.v)
+        if (kernel := kernel_in_use(self)) is not None:
+            return kernel
+        v = value_of(self.v)
         if self.mask is not None:
             v *= tf.constant(self.mask, v.dtype)
-        g = tf.convert_to_tensor(self.g)
+        g = value_of(self.g)
         g = tf.exp(g) if self.gain == "exponential" else g
         return normalized_kernel(v, g, self._NORM_AXES[self.gain], self._OUT_AXIS)
 
@@ -100,7 +90,7 @@ class _WeightNormLayer(BaseLayer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         y = self.convolve(x, tf.cast(self.kernel(), x.dtype))
-        y += tf.cast(self.b, x.dtype)
+        y += tf.cast(value_of(self.b), x.dtype)
         initializing = initializing_pass()
         if initializing is not None:
             y = self._initialize(y, initializing)

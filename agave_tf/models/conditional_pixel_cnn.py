@@ -4,8 +4,7 @@ Salimans et al. 2017, after openai/pixel-cnn `model.py`; the condition is Lucas 
 Verbeek 2018, section 3: f(z) enters through a stream of ordinary convolutions.
 """
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import tensorflow as tf
@@ -16,14 +15,12 @@ from agave_tf.distributions.discretized_logistic_mixture import (
 )
 from agave_tf.errors import InputError
 from agave_tf.layers.base_layer import BaseLayer
-from agave_tf.layers.causal_streams import ResizePair, ResnetPair, Streams
+from agave_tf.layers.causal_streams import ResizePair, ResnetPair, SideInputs, Streams
 from agave_tf.layers.condition_stream import ConditionStream
 from agave_tf.layers.enlarge import enlarge
 from agave_tf.layers.image_input import ImageInput
 from agave_tf.layers.initializing_pass import data_dependent_initialization
-from agave_tf.layers.recomputation import recomputed
 from agave_tf.layers.weight_norm import WeightNormConv2D
-from agave_tf.models.architecture import traced_once
 from agave_tf.randomness import DropoutSeed
 from agave_tf.settings.config import PixelCNNConfig
 
@@ -69,7 +66,7 @@ class ConditionalPixelCNN(BaseLayer):
         self.stages: list[list[ResnetPair]] = []
         self.resizes: list[ResizePair] = []
         for stage, num_layers in enumerate(layers_at):
-            self._add_stage(stage, num_layers, filters if f_z_channels else 0)
+            self._add_stage(stage, num_layers)
         self.head = WeightNormConv2D(
             filters, num_parameters(image_channels, config.num_mixtures), name="head"
         )
@@ -80,7 +77,7 @@ class ConditionalPixelCNN(BaseLayer):
             )
         self.built = True
 
-    def _add_stage(self, stage: int, num_layers: int, condition_channels: int) -> None:
+    def _add_stage(self, stage: int, num_layers: int) -> None:
         """Makes the layers at one resolution, and the pair that resizes to it."""
         config, is_second_half = self.config, stage >= self.num_resolutions
         if stage not in (0, self.num_resolutions):
@@ -90,15 +87,23 @@ class ConditionalPixelCNN(BaseLayer):
             ResnetPair(
                 config.num_filters,
                 has_skip=is_second_half,
-                condition_channels=condition_channels,
+                condition_channels=config.num_filters if self.f_z_channels else 0,
                 num_classes=config.num_classes,
                 nonlinearity=config.nonlinearity,
                 dropout_rate=config.dropout_rate,
+                number=self.num_layers + i,
+                recompute=self.recompute,
+                num_alike=config.num_resnets,
                 name=f"layer_{stage}_{i}",
             )
             for i in range(num_layers)
         ]
         self.stages.append(layers)
+
+    @property
+    def num_layers(self) -> int:
+        """ResnetPairs of all stages."""
+        return sum(len(layers) for layers in self.stages)
 
     @property
     def architecture(self) -> tuple[PixelCNNConfig, int, int, str, bool]:
@@ -114,13 +119,13 @@ class ConditionalPixelCNN(BaseLayer):
           size: (H,W).
 
         Returns:
-          One [B,h_i,w_i,F] per layer i, to be reused for every pixel drawn.
+          One [B,h_i,w_i,F] per layer i, to be reused for every pixel drawn; none
+          where f(z) has no channels.
         """
-        factor = size[0] // f_z.shape[1]
-        f_z = tf.cast(f_z, self.features_dtype)
         if self.condition_stream is None:
-            raise ValueError("`f_z` must be None for a PixelCNN++ without a condition.")
-        return self.condition_stream(enlarge(f_z, factor))
+            return []
+        f_z = tf.cast(f_z, self.features_dtype)
+        return self.condition_stream(enlarge(f_z, size[0] // f_z.shape[1]))
 
     def call(
         self,
@@ -143,30 +148,34 @@ class ConditionalPixelCNN(BaseLayer):
         Raises:
           InputError: the network is class-conditional and there is no label.
         """
-        num_layers = sum(len(layers) for layers in self.stages)
-        seeds, rows = [], None
-        if dropout_seed is not None and self.config.dropout_rate > 0:
-            seeds = [own.seed for own in dropout_seed.split(2 * num_layers)]
-            rows = dropout_seed.row, dropout_seed.num_rows
-        one_hot_label, num_alike = self.one_hot(label), self.config.num_resnets
+        side = self.side_inputs(condition, label, dropout_seed)
 
-        def apply(
-            index: int, layer: ResnetPair, streams: Streams, skip: Streams | None
-        ) -> Streams:
-            feature = None if condition is None else condition[index]
-            function = functools.partial(_apply, layer, num_alike=num_alike)
-            run = recomputed(function, layer, self.recompute)
-            own = seeds[2 * index : 2 * index + 2]
-            return run(streams, skip, one_hot_label, feature, own, rows)
+        def apply(layer: ResnetPair, x: Streams, skip: Streams | None) -> Streams:
+            return layer(x, skip, side=side)
 
         def at_half(
-            shrink: ResizePair, enlarge: ResizePair, streams: Streams, inner: Callable
+            shrink: ResizePair, enlarge: ResizePair, x: Streams, inner: Callable
         ) -> Streams:
-            return enlarge(inner(shrink(streams)))
+            return enlarge(inner(shrink(x)))
 
-        x = self.image_input(tf.cast(image, self.features_dtype))
-        streams = self.traverse(x, apply, at_half)
+        # The input: each stream sees the pixels before its own.
+        streams = self.image_input(tf.cast(image, self.features_dtype))
+        # The gated resnets, from the image's resolution to the coarsest and back.
+        streams = self.traverse(streams, apply, at_half)
+        # The head: the mixture's parameters, from the stream that sees all before.
         return tf.cast(self.head(tf.nn.elu(streams.down_right)), tf.float32)
+
+    def side_inputs(
+        self,
+        condition: Sequence[tf.Tensor] | None,
+        label: tf.Tensor | None,
+        dropout_seed: DropoutSeed | None = None,
+    ) -> SideInputs:
+        """The inputs of the layers that are not streams; arguments as of `call`."""
+        dropout_seeds = []
+        if dropout_seed is not None and self.config.dropout_rate > 0:
+            dropout_seeds = dropout_seed.split(2 * self.num_layers)
+        return SideInputs(self.one_hot(label), condition or (), dropout_seeds)
 
     def one_hot(self, label: tf.Tensor | None) -> tf.Tensor | None:
         """The label vectors [B,num_classes]; None for a network without classes.
@@ -189,7 +198,7 @@ class ConditionalPixelCNN(BaseLayer):
     def traverse(
         self,
         x: Features,
-        apply: Callable[[int, ResnetPair, Features, Features | None], Features],
+        apply: Callable[[ResnetPair, Features, Features | None], Features],
         at_half: Callable[..., Features],
         resolution: int = 0,
     ) -> Features:
@@ -199,16 +208,17 @@ class ConditionalPixelCNN(BaseLayer):
 
         Args:
           x: the input, at `resolution`.
-          apply: (index, layer, x, skip) -> x, applies one layer; layers are numbered
-            stage by stage, as conditions are.
+          apply: (layer, x, skip) -> x, applies one layer; skip is None on the way down.
           at_half: (shrink, enlarge, x, inner) -> x, halves x, applies `inner` to it,
             and doubles the result.
           resolution: 0 for the image's, 1 for half of it.
         """
+        # Down: every layer's output, and the input, are kept for the way back.
         skips = [x]
-        for index, layer in self._numbered_layers(resolution):
-            x = apply(index, layer, x, None)
+        for layer in self.stages[resolution]:
+            x = apply(layer, x, None)
             skips.append(x)
+        # The coarser resolutions; the coarsest turns round with its last output.
         if resolution == self.num_resolutions - 1:
             x = skips.pop()
         else:
@@ -217,17 +227,14 @@ class ConditionalPixelCNN(BaseLayer):
                 x,
                 lambda half: self.traverse(half, apply, at_half, resolution + 1),
             )
-        for index, layer in self._numbered_layers(-1 - resolution):
-            x = apply(index, layer, x, skips.pop())
+        # Back: each layer takes a skip from the way down, the last one first.
+        for layer in self.stages[-1 - resolution]:
+            x = apply(layer, x, skips.pop())
         return x
 
     def resizes_at(self, resolution: int) -> tuple[ResizePair, ResizePair]:
         """The layer that halves `resolution`, and the layer that doubles it back."""
         return self.resizes[resolution], self.resizes[-1 - resolution]
-
-    def _numbered_layers(self, stage: int) -> Iterator[tuple[int, ResnetPair]]:
-        before = self.stages[: stage % len(self.stages)]
-        return enumerate(self.stages[stage], start=sum(map(len, before)))
 
     def likelihood(self, parameters: tf.Tensor) -> DiscretizedLogisticMixture:
         """p(x|z), batch [B,H,W], event [C], for x in [-1,1]."""
@@ -261,21 +268,3 @@ class ConditionalPixelCNN(BaseLayer):
         """
         with data_dependent_initialization():
             self.condition(f_z, size)
-
-
-@traced_once
-def _apply(
-    layer: ResnetPair,
-    streams: Streams,
-    skip: Streams | None,
-    one_hot_label: tf.Tensor | None,
-    condition: tf.Tensor | None,
-    seeds: list[tf.Tensor],
-    rows: tuple[tf.Tensor, int] | None,
-) -> Streams:
-    """Applies a layer; `seeds` and `rows` are the parts of its two dropout seeds."""
-    dropout_seeds: tuple[DropoutSeed | None, DropoutSeed | None] = (None, None)
-    if rows is not None:
-        down, down_right = (DropoutSeed(seed, *rows) for seed in seeds)
-        dropout_seeds = (down, down_right)
-    return layer(streams, skip, one_hot_label, condition, dropout_seeds=dropout_seeds)

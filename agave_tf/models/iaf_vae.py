@@ -6,8 +6,8 @@ after openai/iaf `tf_train.py`; Lucas & Verbeek 2018, section 3.
 
 import functools
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import keras
 import tensorflow as tf
@@ -15,32 +15,41 @@ import tensorflow as tf
 from agave_tf.distributions.discretized_logistic import DiscretizedLogistic
 from agave_tf.errors import InputError
 from agave_tf.layers.base_layer import BaseLayer
-from agave_tf.layers.iaf_ladder_layer import BottomUp, IAFLadderLayer, LatentSample
+from agave_tf.layers.iaf_ladder_layer import (
+    BottomUp,
+    IAFLadderLayer,
+    LadderLayer,
+    LatentSample,
+    PosteriorSample,
+)
 from agave_tf.layers.initializing_pass import data_dependent_initialization
-from agave_tf.layers.recomputation import recomputed
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
-from agave_tf.models.architecture import traced_once
 from agave_tf.models.auxiliary_likelihood import loc_of, log_scale_of
 from agave_tf.randomness import normal_for_images
 from agave_tf.settings.config import IAFVAEConfig
 from agave_tf.settings.image_size import check_image_sides
+from agave_tf.weights.in_use import value_of
 
 # openai/iaf works on (u + .5) / 256 - .5 for a level u; that is x times this.
 _ORIGINAL_SCALE = 127.5 / 256
 
 
+Sample = TypeVar("Sample", LatentSample, PosteriorSample)
+
+
 class VAEOutput(NamedTuple):
-    """The result of a top-down pass; levels from the top, the order of generation."""
+    """f(z), and the z it is of; levels from the top, the order of generation."""
 
     f_z: tf.Tensor  # [B,h,w,c] in [-1,1]
     zs: list[tf.Tensor]  # one [B,h_l,w_l,z_channels] per level
-    kls: list[tf.Tensor] | None  # as zs, ln q(z|x) - ln p(z), nats; None without q
 
 
-_bottom_up = traced_once(IAFLadderLayer.bottom_up)
-_sample_posterior = traced_once(IAFLadderLayer.sample_posterior)
-_sample_prior = traced_once(IAFLadderLayer.sample_prior)
-_given = traced_once(IAFLadderLayer.given)
+class PosteriorOutput(NamedTuple):
+    """f(z) of a draw z ~ q(z|x), and its cost; levels from the top."""
+
+    f_z: tf.Tensor  # [B,h,w,c] in [-1,1]
+    zs: list[tf.Tensor]  # one [B,h_l,w_l,z_channels] per level
+    kls: list[tf.Tensor]  # as zs, ln q(z|x) - ln p(z), nats
 
 
 class IAFVAE(BaseLayer):
@@ -86,13 +95,15 @@ class IAFVAE(BaseLayer):
         self.encoder_in = WeightNormConv2D(
             image_shape[-1], hidden, (5, 5), 2, "same", "exponential", 0.1, name="enc"
         )
+        level_class = IAFLadderLayer if config.use_iaf else LadderLayer
         # From the bottom up: the first level of each later resolution halves the size.
         self.ladder = [
-            IAFLadderLayer(
+            level_class(
                 hidden,
                 config.z_channels,
                 downsample=resolution > 0 and layer == 0,
-                use_iaf=config.use_iaf,
+                recompute=recompute,
+                num_alike=config.num_resolutions * config.num_layers_per_resolution,
                 name=f"level_{resolution}_{layer}",
             )
             for resolution in range(config.num_resolutions)
@@ -158,37 +169,42 @@ class IAFVAE(BaseLayer):
         h = self.encoder_in(x)
         features = []
         for level in self.ladder:
-            bottom_up, h = recomputed(
-                functools.partial(_bottom_up, level, num_alike=len(self.ladder)),
-                level,
-                self.recompute,
-            )(h)
+            bottom_up, h = level.bottom_up(h)
             features.append(bottom_up)
         return features
 
     def sample_posterior(
-        self, features: list[BottomUp], noise: list[tf.Tensor]
-    ) -> VAEOutput:
+        self, features: Sequence[BottomUp], noise: Sequence[tf.Tensor]
+    ) -> PosteriorOutput:
         """Draws z ~ q(z|x) and computes f(z).
 
         Args:
-          features: of `encode`.
+          features: from `encode`.
           noise: as `draw_noise` gives it.
         """
-        return self._top_down(_sample_posterior, features[::-1], noise)
+        # From the top level down, each given the features of x at its level.
+        f_z, samples = self._top_down(
+            LadderLayer.sample_posterior, features[::-1], noise
+        )
+        zs, kls = [sample.z for sample in samples], [sample.kl for sample in samples]
+        return PosteriorOutput(f_z, zs, kls)
 
     def sample_prior(self, noise: list[tf.Tensor]) -> VAEOutput:
         """Draws z ~ p(z) and computes f(z); `noise` as `draw_noise` gives it."""
-        return self._top_down(_sample_prior, noise)
+        f_z, samples = self._top_down(LadderLayer.sample_prior, noise)
+        return VAEOutput(f_z, [sample.z for sample in samples])
 
     def decode(self, zs: list[tf.Tensor]) -> tf.Tensor:
         """Computes f(z) [B,h,w,c] in [-1,1] from z of every level, from the top."""
-        return self._top_down(_given, zs).f_z
+        return self._top_down(LadderLayer.decode, zs)[0]
 
     def likelihood(self, f_z: tf.Tensor) -> DiscretizedLogistic:
         """p(y|z) of Eq. 10, batch shape [B,h,w,c], for y on 0..255."""
         return DiscretizedLogistic(
-            loc_of(f_z), self.log_scale, self.num_color_levels, self.open_tails
+            loc_of(f_z),
+            value_of(self.log_scale),
+            self.num_color_levels,
+            self.open_tails,
         )
 
     def initialize(
@@ -211,26 +227,19 @@ class IAFVAE(BaseLayer):
           RuntimeError: called inside a tf.function or `strategy.run`.
         """
 
-        def step(
-            level: IAFLadderLayer,
-            x: tf.Tensor,
-            bottom_up: BottomUp,
-            noise: tf.Tensor,
-            num_alike: int,
-        ) -> LatentSample:
-            return level.initialize(x, bottom_up, noise, from_prior=as_openai)
-
+        initialize = functools.partial(LadderLayer.initialize, from_prior=as_openai)
         with data_dependent_initialization(as_openai_iaf=as_openai):
-            output = self._top_down(step, self.encode(image)[::-1], noise)
-        residual = auxiliary_image - loc_of(output.f_z)
+            features = self.encode(image)[::-1]
+            f_z, samples = self._top_down(initialize, features, noise)
+        residual = auxiliary_image - loc_of(f_z)
         log_scale = tf.fill(self.log_scale.shape, math.log(256.0))
         self.log_scale.assign(log_scale if as_openai else log_scale_of(residual))
-        return output
+        return VAEOutput(f_z, [sample.z for sample in samples])
 
     def top_features(self, batch_size: int | tf.Tensor) -> tf.Tensor:
         """What the top level is given, [B,h,w,hidden_channels]."""
         size = [batch_size, *self.latent_shapes[0][:2]]
-        top = tf.cast(self.h_top, self.features_dtype)
+        top = tf.cast(value_of(self.h_top), self.features_dtype)
         return tf.broadcast_to(top, [*size, top.shape[0]])
 
     def output(self, features: tf.Tensor) -> tf.Tensor:
@@ -239,28 +248,25 @@ class IAFVAE(BaseLayer):
         # openai/iaf clips the mean of p(y|z) to the centres of the outer levels.
         return tf.clip_by_value(raw / _ORIGINAL_SCALE, -1.0, 1.0)
 
-    def _top_down(self, step: Callable[..., LatentSample], *inputs: list) -> VAEOutput:
+    def _top_down(
+        self, run: Callable[..., Sample], *inputs: Sequence
+    ) -> tuple[tf.Tensor, list[Sample]]:
         """Runs every level from the top down, then the output head.
 
         Args:
-          step: (level, features from above, *inputs, num_alike=) -> sample, a method of
-            IAFLadderLayer that `traced_once` decorates.
+          run: (level, features from above, *inputs of the level) -> sample.
           *inputs: each a list with one input per level, from the top; the last list
             holds tensors [B,...].
+
+        Returns:
+          f(z), and the samples from the top.
         """
         h = self.top_features(tf.shape(inputs[-1][0])[0])
-        samples: list[LatentSample] = []
+        samples: list[Sample] = []
         for level, *own in zip(self.ladder[::-1], *inputs, strict=True):
-            own_step = functools.partial(step, level, num_alike=len(self.ladder))
-            run = recomputed(own_step, level, self.recompute)
-            samples.append(run(h, *own))
+            samples.append(run(level, h, *own))
             h = samples[-1].features
-        kls = [sample.kl for sample in samples]
-        return VAEOutput(
-            f_z=self.output(h),
-            zs=[sample.z for sample in samples],
-            kls=None if kls[0] is None else kls,
-        )
+        return self.output(h), samples
 
 
 def check_widths(config: IAFVAEConfig, image_shape: tuple[int, int, int]) -> None:

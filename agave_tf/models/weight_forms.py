@@ -9,22 +9,25 @@ import numpy as np
 
 from agave_tf.checked_npz import ArrayForm
 from agave_tf.errors import InputError
-from agave_tf.layers.weights_as_argument import without_weights
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.named_weights import check_forms, named_weights
-from agave_tf.settings.config import Config, IAFVAEConfig, PixelCNNConfig
+from agave_tf.models.image_model import ImageModel
+from agave_tf.settings.config import IAFVAEConfig, ModelConfig, PixelCNNConfig
+from agave_tf.weights.named_weights import check_forms, named_weights
+from agave_tf.weights.skeletons import without_weights
 
 # Ten times the paper's model; 4 GiB.
 _MOST_WEIGHTS = 2**30
 
 
 class Network(NamedTuple):
-    """The arguments of AGAVE."""
+    """A kind of model, and the arguments that make one."""
 
-    config: Config
+    model_class: type[ImageModel]
+    config: ModelConfig
     image_shape: tuple[int, int, int]
-    has_vae: bool
-    has_pixel_cnn: bool
+
+    def make(self) -> ImageModel:
+        """Makes the model, with weights as first drawn."""
+        return self.model_class(self.config, self.image_shape)
 
 
 def check_weights(
@@ -69,9 +72,9 @@ def check_size(network: Network) -> None:
 
 def least_num_weights(network: Network) -> int:
     """A lower bound of the number of weights: those of the large kernels alone."""
-    in_vae = _in_vae(network.config.vae) if network.has_vae else 0
-    in_pixel_cnn = _in_pixel_cnn(network.config.pixel_cnn)
-    return in_vae + (in_pixel_cnn if network.has_pixel_cnn else 0)
+    config, networks = network.config, network.model_class.settings
+    in_vae = _in_vae(config.vae) if "vae" in networks else 0
+    return in_vae + (_in_pixel_cnn(config.pixel_cnn) if "pixel_cnn" in networks else 0)
 
 
 def _in_vae(config: IAFVAEConfig) -> int:
@@ -96,15 +99,15 @@ def _in_pixel_cnn(config: PixelCNNConfig) -> int:
 
 def _architecture(network: Network) -> Network:
     """The network with the settings alone that its weights depend on."""
-    config = network.config
-    own = Config(auxiliary=config.auxiliary, vae=config.vae, pixel_cnn=config.pixel_cnn)
-    return network._replace(config=own)
+    own = ("auxiliary", "vae", "pixel_cnn")
+    config = ModelConfig(**{name: getattr(network.config, name) for name in own})
+    return network._replace(config=config)
 
 
 @functools.lru_cache(maxsize=16)
 def _weight_forms(network: Network) -> dict[str, ArrayForm]:
     """The form of every weight by name; making a skeleton takes up to some seconds."""
-    skeleton = without_weights(lambda: AGAVE(*network))
+    skeleton = without_weights(network.make)
     return {
         name: ArrayForm(tuple(variable.shape), np.dtype(variable.dtype))
         for name, variable in named_weights(skeleton).items()

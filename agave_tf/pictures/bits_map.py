@@ -8,10 +8,11 @@ import tensorflow as tf
 from agave_tf.data.image_set import Images
 from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.iaf_vae import VAEOutput
-from agave_tf.pictures.picture_row import PictureRow
+from agave_tf.models.image_model import ImageModel
+from agave_tf.models.pixel_cnn_model import AutoregressiveModel
+from agave_tf.models.vae_model import LatentVariableModel
 from agave_tf.randomness import Stream, stream
+from agave_tf.sampling.drawn import PictureRow
 
 # The row of f(z), beside those of the maps.
 _F_Z = "f(z)"
@@ -22,7 +23,7 @@ _COLORS = np.array(
 
 
 def bits_map_rows(
-    model: AGAVE, images: Images, seed: int, batch_size: int = 16
+    model: ImageModel, images: Images, seed: int, batch_size: int = 16
 ) -> list[PictureRow]:
     """Rows of images, f(z), bits of p(x|z) per pixel, and of the KL per position of z.
 
@@ -61,35 +62,26 @@ def bits_map_rows(
 
 
 def _maps_of(
-    model: AGAVE, images: Images, seed: int, index: np.ndarray
+    model: ImageModel, images: Images, seed: int, index: np.ndarray
 ) -> dict[str, np.ndarray]:
     """f(z) uint8 [b,h,w,c], and maps of nats float32 [b,h,w], by the names of rows."""
-    image = images.image
+    image, maps = images.image, {}
     z_seed = stream(seed, Stream.BITS_MAP)
-    output = model.sample_posterior(image, z_seed, tf.constant(index))
-    f_z = None if output is None else output.f_z
-    maps = {} if f_z is None else {_F_Z: to_levels(f_z).numpy()}
-    if model.pixel_cnn is not None:
+    f_z, _, kls = model.sample_posterior(image, z_seed, tf.constant(index))
+    if f_z.shape[-1]:
+        maps[_F_Z] = to_levels(f_z).numpy()
+    if isinstance(model, AutoregressiveModel):
         log_prob = model.primary_log_prob(image, f_z, images.label)
         maps["p(x|z)"] = -log_prob.numpy()
-    else:
-        y = model.auxiliary_image(image)
-        log_prob = tf.reduce_sum(
-            model.required_vae().likelihood(f_z).log_prob(y), axis=-1
-        )
+    elif isinstance(model, LatentVariableModel):
+        log_prob = tf.reduce_sum(model.auxiliary_log_prob(image, f_z), axis=-1)
         maps["p(y|z)"] = -log_prob.numpy()
-    return maps if output is None else maps | _kl_maps(output)
-
-
-def _kl_maps(output: VAEOutput) -> dict[str, np.ndarray]:
-    """The KL of every position, a map for each resolution of z."""
-    maps: dict[str, np.ndarray] = {}
-    assert output.kls is not None  # The output is of a draw of q(z|x).
-    for kl in output.kls:
-        of_position = tf.reduce_sum(kl, axis=-1).numpy()
-        height, width = of_position.shape[1:]
+    # The KL of every position, a map for each resolution of z.
+    for kl in kls:
+        by_position = tf.reduce_sum(kl, axis=-1).numpy()
+        height, width = by_position.shape[1:]
         name = f"KL, {height}x{width}"
-        maps[name] = maps.get(name, 0) + of_position
+        maps[name] = maps.get(name, 0) + by_position
     return maps
 
 
@@ -99,8 +91,8 @@ def _heat_map(name: str, unit: str, nats: np.ndarray) -> PictureRow:
     stops = np.arange(len(_COLORS))
     colors = np.empty((*nats.shape, 3), np.uint8)
     # One map at a time: the numbers of its colours are in float64.
-    for place, of_image in enumerate(nats):
-        bits = np.maximum(of_image, 0) / math.log(2)
+    for place, image in enumerate(nats):
+        bits = np.maximum(image, 0) / math.log(2)
         level = bits / max(largest, 1e-9) * (len(_COLORS) - 1)
         channels = [np.interp(level, stops, _COLORS[:, i]) for i in range(3)]
         colors[place] = np.stack(channels, axis=-1).round()

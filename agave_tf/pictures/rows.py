@@ -1,220 +1,112 @@
-"""Rows of pictures that show a model: samples, reconstructions, interpolations, ...
+"""The rows of pictures that the settings ask for, and the grid that shows them."""
 
-Lucas & Verbeek 2018, Figures 2 to 7. A row has one image for each column. The draws of
-a column follow from the seed and the column's number.
-"""
-
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
+from absl import logging
 
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
-from agave_tf.models.agave import AGAVE
-from agave_tf.pictures.completion_mask import with_mean_colour
-from agave_tf.pictures.picture_row import PictureRow
-from agave_tf.sampling.draw_columns import draw_columns
-from agave_tf.sampling.draw_images import SamplingSettings, batches_of
-from agave_tf.sampling.draw_latents import Latents
-from agave_tf.sampling.labels import Label, labels_along, labels_for
+from agave_tf.models.image_model import ImageModel
+from agave_tf.pictures.grid import Grid, image_grid
+from agave_tf.pictures.png import write_strips
+from agave_tf.sampling.completion import completion_mask
+from agave_tf.sampling.drawn import Drawn, PictureRow, SamplingSettings
+from agave_tf.sampling.labels import Label, labels_for
+from agave_tf.sampling.sampler import Sampler
+from agave_tf.settings.pictures import PictureSettings
 
 
-class Sampler:
-    """Draws rows of pictures from a model, `settings.batch_size` columns at a time.
-
-    Labels are read by a class-conditional PixelCNN++ only: one for all columns, or a
-    list that is repeated over them. Where there are images, the default is theirs.
+def draw_rows(
+    model: ImageModel, config: PictureSettings, images: Images | None
+) -> Drawn:
+    """Draws the images that `config` asks for.
 
     Args:
-      model: a model with a VAE, a PixelCNN++, or both; rows that need a part it lacks
-        are left out.
-      settings: how to draw.
+      model: the model to draw from.
+      config: what to draw and how.
+      images: images to start from, or whose labels to draw for; None if neither is
+        needed (`PictureSettings.reads_images`).
 
-    Raises (every method):
-      InputError: the model lacks the part that the pictures are about, the images have
-        another shape than the model's, or labels that it needs are missing or unknown.
+    Raises:
+      InputError: the model cannot draw these rows, takes no labels, or needs labels
+        that the images lack.
     """
+    check_label(model, config)
+    if images is not None and config.labels is None:
+        images.check_labels(model.num_classes)
+    sampler = Sampler(
+        model,
+        SamplingSettings(
+            seed=config.seed,
+            batch_size=config.sampling_batch_size,
+            z_temperature=config.z_temperature,
+            pixel_temperature=config.pixel_temperature,
+            progress=True,
+        ),
+    )
+    if config.shows_images:
+        if images is None:
+            raise ValueError(f"`images` must be given for {config.mode}; got None.")
+        return _draw_from_images(sampler, config, images)
+    label: Label | None = config.labels
+    if label is None and images is not None and model.num_classes:
+        # As many columns as asked for, however few images there are to name classes.
+        assert images.label is not None  # `check_labels` has seen them.
+        label = images.label[: config.num_images]
+        logging.info("Classes of the columns, in turn: %s.", _listed(label))
+    draw = sampler.condition if config.mode == "condition" else sampler.prior
+    return draw(config.num_images, config.samples_each, label)
 
-    def __init__(self, model: AGAVE, settings: SamplingSettings):
-        _check_at_least("batch_size", settings.batch_size, 1)
-        self.model, self.settings = model, settings
-        self._latents = Latents(model, settings.seed, settings.z_temperature)
 
-    def prior(
-        self, num_images: int, num_samples: int = 1, label: Label | None = None
-    ) -> list[PictureRow]:
-        """f(z) of z ~ p(z), and finished images (Figure 2).
+def _draw_from_images(
+    sampler: Sampler, config: PictureSettings, images: Images
+) -> Drawn:
+    """Draws in a mode that starts from images."""
+    samples, label = config.samples_each, config.labels
+    if config.mode == "reconstruct":
+        return sampler.reconstruct(images, samples, label)
+    if config.mode == "interpolate":
+        return sampler.interpolate(images, config.num_steps, samples, label)
+    size = sampler.model.image_shape[:2]
+    is_given = completion_mask(size, config.mask, config.keep_top)
+    from_prior = config.z_from == "prior"
+    return sampler.complete(images, is_given, samples, from_prior, label)
 
-        Args:
-          num_images: number of columns, B.
-          num_samples: number of finished images for each f(z).
-          label: the classes to draw.
-        """
-        _check_at_least("num_images", num_images, 1)
-        index = np.arange(num_images, dtype=np.int32)
-        labels = self._labels(label, num_images)
-        return self._rows(index, self._latents.prior_f_z, num_samples, labels)
 
-    def condition(
-        self, num_images: int, num_samples: int = 10, label: Label | None = None
-    ) -> list[PictureRow]:
-        """f(z) of z ~ p(z), and many images finished from each (Figure 5).
-
-        Arguments as for `prior`.
-        """
-        if self.model.vae is None or self.model.pixel_cnn is None:
-            raise InputError(
-                "`mode` condition must have a run with a VAE and a PixelCNN++; got one "
-                "with one of them."
-            )
-        return self.prior(num_images, num_samples, label)
-
-    def reconstruct(
-        self, images: Images, num_samples: int = 1, label: Label | None = None
-    ) -> list[PictureRow]:
-        """Images, f(z) of z ~ q(z|x), and images finished from it (Figure 3)."""
-        self._check(images, needs_vae="reconstruct")
-        index = np.arange(len(images.image), dtype=np.int32)
-        labels = self._labels(label, len(index), images)
-
-        def f_z_of(columns: np.ndarray) -> tf.Tensor:
-            return self._latents.posterior_f_z(images.image[columns], columns)
-
-        rows = self._rows(index, f_z_of, num_samples, labels)
-        return [PictureRow("image", images.image), *rows]
-
-    def interpolate(
-        self,
-        images: Images,
-        num_steps: int = 8,
-        num_samples: int = 1,
-        label: Label | None = None,
-    ) -> list[PictureRow]:
-        """From image 2i to image 2i+1 in num_steps, along z (Figure 6).
-
-        At every level z moves in a straight line between draws of q(z|x) for the two
-        images, made with the same noise. The same noise finishes every step, so only
-        the images make one step differ from the next. A class-conditional model is
-        given the label of the nearer image; a list of labels is one for each image.
-        """
-        self._check(images, needs_vae="interpolate")
-        _check_at_least("num_steps", num_steps, 2)
-        if len(images.image) % 2:
-            raise InputError(
-                "`num_images` must be even to interpolate between pairs of images; "
-                f"got {len(images.image)}."
-            )
-        num_pairs = len(images.image) // 2
-        index = np.repeat(np.arange(num_pairs, dtype=np.int32), num_steps)
-        labels = self._labels(label, len(images.image), images)
-        labels = labels_along(labels, num_steps)
-
-        def f_z_of(columns: np.ndarray) -> tf.Tensor:
-            return self._latents.f_z_between(images.image, num_steps, columns)
-
-        along = self._rows(index, f_z_of, num_samples, labels)
-        rows = []
-        for i in range(num_pairs):
-            given = np.full((num_steps, *self.model.image_shape), 255, np.uint8)
-            given[0], given[-1] = images.image[2 * i : 2 * i + 2]
-            rows.append(PictureRow("image", given))
-            steps = slice(i * num_steps, (i + 1) * num_steps)
-            rows += [PictureRow(row.caption, row.images[steps]) for row in along]
-        return rows
-
-    def complete(
-        self,
-        images: Images,
-        is_given: np.ndarray,
-        num_samples: int = 1,
-        from_prior: bool = False,
-        label: Label | None = None,
-    ) -> list[PictureRow]:
-        """Keeps some pixels of images and draws the rest, given z.
-
-        z is drawn from q(z|x) of the image whose missing pixels have the mean colour of
-        the given ones, or from p(z). The PixelCNN++ draws in raster order: a pixel
-        depends on the pixels before it, and on later given pixels only through z.
-
-        Args:
-          images: images to complete.
-          is_given: bool [H,W], True for the pixels to keep.
-          num_samples: number of completions of each image.
-          from_prior: whether to draw z from p(z).
-          label: the classes to draw.
-        """
-        self._check(images)
-        if self.model.pixel_cnn is None:
-            raise InputError(
-                "`mode` complete must have a run with a PixelCNN++; got one without."
-            )
-        size = self.model.image_shape[:2]
-        if is_given.shape != size:
-            raise InputError(
-                f"`mask` must be of the images' size {size}; got {is_given.shape}."
-            )
-        partial = np.empty(images.image.shape, np.uint8)
-        for rows, _, _ in batches_of(len(partial), self.settings.batch_size):
-            partial[rows] = with_mean_colour(images.image[rows], is_given)
-        index = np.arange(len(partial), dtype=np.int32)
-        labels = self._labels(label, len(index), images)
-
-        def f_z_of(columns: np.ndarray) -> tf.Tensor | None:
-            if from_prior:
-                return self._latents.prior_f_z(columns)
-            return self._latents.posterior_f_z(partial[columns], columns)
-
-        drawn = self._rows(index, f_z_of, num_samples, labels, (partial, is_given))
-        return [
-            PictureRow("image", images.image),
-            PictureRow("given", partial),
-            *drawn,
-        ]
-
-    def _check(self, images: Images, needs_vae: str = "") -> None:
-        shape = tuple(images.image.shape[1:])
-        if shape != self.model.image_shape:
-            raise InputError(
-                f"Images must have the model's shape {self.model.image_shape}; got "
-                f"{shape}."
-            )
-        _check_at_least("num_images", len(images.image), 1)
-        if needs_vae and self.model.vae is None:
-            raise InputError(
-                "`mode` must be prior or complete for a run without latent variables; "
-                f"got {needs_vae}."
-            )
-
-    def _labels(
-        self, label: Label | None, count: int, images: Images | None = None
-    ) -> np.ndarray | None:
-        """int32 [count], `label` or else that of the images; None if none is read."""
-        if not self.model.num_classes or not self.settings.finish:
-            return None
-        if label is None and images is not None:
-            label = images.label
-        return labels_for(label, count, self.model.num_classes)
-
-    def _rows(
-        self,
-        index: np.ndarray,
-        f_z_of: Callable[[np.ndarray], tf.Tensor | None],
-        num_samples: int,
-        label: np.ndarray | None,
-        given: tuple[np.ndarray, np.ndarray] | None = None,
-    ) -> list[PictureRow]:
-        """The rows of f(z) and of samples; arguments as `draw_columns` takes them."""
-        drawn = draw_columns(
-            self.model, index, self.settings, f_z_of, num_samples, label, given
+def check_label(model: ImageModel, config: PictureSettings) -> None:
+    """Raises InputError if `label` is given and the model does not know it."""
+    if config.labels is None:
+        return
+    if not model.num_classes:
+        raise InputError(
+            "`label` must be empty for a run that is not class-conditional "
+            f"(--num_classes); got {config.label!r}."
         )
-        rows = [] if drawn.f_z is None else [PictureRow("f(z)", drawn.f_z)]
-        for number, images in enumerate(drawn.samples, start=1):
-            caption = "sample" if num_samples == 1 else f"sample {number}"
-            rows.append(PictureRow(caption, images))
-        return rows
+    labels_for(config.labels, config.num_images, model.num_classes)
 
 
-def _check_at_least(name: str, value: int, minimum: int) -> None:
-    if value < minimum:
-        raise InputError(f"`{name}` must be at least {minimum}; got {value}.")
+def _listed(label: np.ndarray, shown: int = 16) -> str:
+    """The first labels in words: "0, 3, 3, ..."."""
+    words = [str(number) for number in label[:shown]]
+    return ", ".join(words + ["..."] * (len(label) > shown))
+
+
+def rows_grid(
+    rows: Sequence[PictureRow], scale: int = 2, has_captions: bool = True
+) -> np.ndarray:
+    """One picture [H,W,3] of all rows, as `image_grid` makes it."""
+    captions = [row.caption for row in rows] if has_captions else ()
+    return image_grid([row.images for row in rows], scale=scale, captions=captions)
+
+
+def write_rows(
+    path: str, rows: Sequence[PictureRow], scale: int = 2, has_captions: bool = True
+) -> None:
+    """Writes the picture of `rows_grid` as a PNG, strip by strip, whole or not at all.
+
+    The picture, which is many times larger than the rows, is never in memory.
+    """
+    captions = [row.caption for row in rows] if has_captions else ()
+    grid = Grid([row.images for row in rows], scale=scale, captions=captions)
+    write_strips(path, grid.shape, grid.strips())

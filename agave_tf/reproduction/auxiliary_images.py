@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from agave_tf.evaluation.estimate import Estimate, estimate
-from agave_tf.pictures.picture_row import PictureRow, rows_grid
+from agave_tf.pictures.rows import rows_grid
 from agave_tf.reproduction.claim import Claim, above, below
 from agave_tf.reproduction.compared_models import (
     COLOR_LEVELS,
@@ -17,6 +17,7 @@ from agave_tf.reproduction.compared_models import (
 from agave_tf.reproduction.picture_comparison import NUM_COLUMNS
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
+from agave_tf.sampling.drawn import PictureRow
 
 # Largest difference in bits/dim that counts as comparable; ours: the paper calls 2.94
 # and 2.93 comparable to 2.92.

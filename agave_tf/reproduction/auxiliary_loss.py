@@ -8,8 +8,7 @@ import numpy as np
 
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.estimate import Estimate, estimate
-from agave_tf.pictures.picture_row import PictureRow, rows_grid
-from agave_tf.pictures.rows import Sampler
+from agave_tf.pictures.rows import rows_grid
 from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.claim import Claim, above, below
 from agave_tf.reproduction.compared_models import (
@@ -31,6 +30,8 @@ from agave_tf.reproduction.picture_comparison import (
 )
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.trained_runs import TrainedRuns
+from agave_tf.sampling.drawn import PictureRow
+from agave_tf.sampling.sampler import Sampler
 
 BEFORE = "before"
 # Samples of each f(z) that Figure 7 shows.

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 
 from agave_tf.data.image_set import Images
-from agave_tf.pictures.picture_row import PictureRow
-from agave_tf.pictures.rows import Sampler
+from agave_tf.sampling.drawn import PictureRow
+from agave_tf.sampling.sampler import Sampler
 
 # Images in every row of a figure.
 NUM_COLUMNS = 8

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from agave_tf.pictures.picture_row import rows_grid
-from agave_tf.pictures.rows import Sampler
+from agave_tf.pictures.rows import rows_grid
 from agave_tf.reproduction.claim import Claim, above
 from agave_tf.reproduction.compared_models import FIGURE2, main_run
 from agave_tf.reproduction.picture_comparison import (
@@ -13,6 +12,7 @@ from agave_tf.reproduction.picture_comparison import (
 )
 from agave_tf.reproduction.report import Report
 from agave_tf.reproduction.trained_runs import TrainedRuns
+from agave_tf.sampling.sampler import Sampler
 
 
 def figure2(trained: TrainedRuns) -> Report:

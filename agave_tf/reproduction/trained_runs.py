@@ -9,7 +9,6 @@ import numpy as np
 
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
-from agave_tf.pictures.rows import Sampler
 from agave_tf.reproduction.compared_models import probed_runs, seeded
 from agave_tf.reproduction.planned_runs import planned_runs
 from agave_tf.reproduction.scales import Scale
@@ -18,7 +17,8 @@ from agave_tf.runs.event_curves import Curve, read_curves
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.runs.score_files import stored_image_scores
-from agave_tf.sampling.draw_images import SamplingSettings
+from agave_tf.sampling.drawn import SamplingSettings
+from agave_tf.sampling.sampler import Sampler
 from agave_tf.settings.evaluation import EvaluationSettings
 
 

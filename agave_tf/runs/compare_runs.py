@@ -9,7 +9,7 @@ from absl import logging
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.evaluation.estimate import Estimate, estimate
-from agave_tf.evaluation.parts import WHOLE
+from agave_tf.models.parts import WHOLE
 from agave_tf.runs.evaluate_run import evaluate_run
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.score_files import stored_image_scores
@@ -18,7 +18,7 @@ from agave_tf.settings.evaluation import EvaluationSettings
 
 def check_comparable(run: RunDirectory, other: RunDirectory) -> None:
     """Raises InputError if the likelihood of one is of x and that of the other of y."""
-    if run.stage.has_pixel_cnn != other.stage.has_pixel_cnn:
+    if run.stage.has("pixel_cnn") != other.stage.has("pixel_cnn"):
         raise InputError(
             "`compare_with` must be a run with a PixelCNN++ if --run_dir is one, and "
             "without if it is not, because the VAE alone has the likelihood of y; got "

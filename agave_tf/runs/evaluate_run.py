@@ -6,7 +6,7 @@ from absl import logging
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.evaluator import Evaluator, bits_of_images, summarize
 from agave_tf.evaluation.linear_probe import ProbeScore, probe
-from agave_tf.models.agave import AGAVE
+from agave_tf.models.image_model import ImageModel
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.score_files import RunScores, write_scores
@@ -18,7 +18,7 @@ _PROBE = "probe of "
 
 def evaluate_run(
     run: RunDirectory,
-    model: AGAVE,
+    model: ImageModel,
     images: Images,
     settings: EvaluationSettings,
     strategy: tf.distribute.Strategy | None = None,
@@ -63,7 +63,7 @@ def evaluate_run(
 
 
 def _probe(
-    run: RunDirectory, model: AGAVE, images: Images, settings: EvaluationSettings
+    run: RunDirectory, model: ImageModel, images: Images, settings: EvaluationSettings
 ) -> list[ProbeScore]:
     """The probe's accuracies on the images that are scored."""
     train = load_run_data(run.as_stored, run.config.data, ["train"]).train

@@ -24,12 +24,7 @@ from agave_tf.checked_npz import npz_comment
 from agave_tf.data.image_set import Images
 from agave_tf.data.read_source import DataRecord
 from agave_tf.errors import InputError
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.named_weights import (
-    assign_weights,
-    fingerprint,
-    read_weights,
-)
+from agave_tf.models.image_model import ImageModel
 from agave_tf.models.weight_forms import Network, check_size, check_weights
 from agave_tf.probability import tfp
 from agave_tf.runs.changes import Change
@@ -38,6 +33,11 @@ from agave_tf.runs.stages import STAGES, Stage
 from agave_tf.runs.tensor_float_32 import use_tensor_float_32
 from agave_tf.settings.config import Config
 from agave_tf.settings.user_path import expand_path
+from agave_tf.weights.named_weights import (
+    assign_weights,
+    fingerprint,
+    read_weights,
+)
 from agave_tf.whole_file import write_npz, write_text
 
 _CONFIG, _WEIGHTS, _PROGRESS = "config.json", "averaged_weights.npz", "progress.json"
@@ -182,7 +182,8 @@ class RunDirectory:
     @property
     def num_classes(self) -> int:
         """Classes that the model is told; 0: none."""
-        return self.config.pixel_cnn.num_classes if self.stage.has_pixel_cnn else 0
+        has_pixel_cnn = self.stage.has("pixel_cnn")
+        return self.config.pixel_cnn.num_classes if has_pixel_cnn else 0
 
     def check_images(self, images: Images) -> None:
         """Raises InputError unless the images have the shape of the run's."""
@@ -193,22 +194,21 @@ class RunDirectory:
                 "convert."
             )
 
-    def make_model(self) -> AGAVE:
+    def make_model(self) -> ImageModel:
         """The model of this stage, with weights as first drawn.
 
         Raises:
           InputError: it would be too large, or its settings do not go together.
         """
         check_size(self.network)
-        return AGAVE(*self.network)
+        return self.network.make()
 
     @property
     def network(self) -> Network:
-        """The arguments of `make_model`'s model."""
-        has_parts = (self.stage.has_vae, self.stage.has_pixel_cnn)
-        return Network(self.config, self.image_shape, *has_parts)
+        """The kind of `make_model`'s model, and its arguments."""
+        return Network(self.stage.model_class, self.config.model, self.image_shape)
 
-    def load_model(self) -> AGAVE:
+    def load_model(self) -> ImageModel:
         """The model with the run's averaged weights.
 
         Where the run does without TensorFloat-32, so does this process from now on.
@@ -288,7 +288,7 @@ def _read_step(path: str) -> int:
         return 0
 
 
-def load_run(path: str) -> AGAVE:
+def load_run(path: str) -> ImageModel:
     """The model of the run at `path`, with its averaged weights.
 
     Raises:

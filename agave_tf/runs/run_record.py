@@ -113,7 +113,7 @@ def _image_shape(
     shape = (*sides, channels.whole_number())
     try:
         check_image_sides(*sides, of=value.name)
-        if stage.has_vae:
+        if stage.has("vae"):
             check_widths(config.vae, shape)
     except InputError as error:
         raise InputError(f"{value.file}: {error}") from error

@@ -5,21 +5,28 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from agave_tf.errors import InputError
+from agave_tf.models.agave import AGAVE
+from agave_tf.models.image_model import ImageModel
+from agave_tf.models.pixel_cnn_model import PixelCNNModel
+from agave_tf.models.vae_model import VAEModel
 from agave_tf.settings.config import Config
 
 
 class Stage(NamedTuple):
-    """The parts that a stage trains, its objective, and where it may start from."""
+    """The model that a stage trains, its objective, and where it may start from."""
 
     name: str
-    has_vae: bool
-    has_pixel_cnn: bool
+    model_class: type[ImageModel]  # the model that the stage trains
     has_auxiliary_loss: bool  # whether ln p(y|z) is in the objective
     # True: --auxiliary_weight and --kl_weight weight the terms; False: 1 does.
     is_weighted: bool = False
     # Flags that may name the runs whose weights the stage starts from.
     sources: tuple[str, ...] = ()
     required_source: str | None = None  # one of `sources` that must be given
+
+    def has(self, network: str) -> bool:
+        """Returns whether the stage's model has "vae" or "pixel_cnn"."""
+        return network in self.model_class.settings
 
     def uses(self, part: str, setting: str) -> bool:
         """Returns whether a setting affects this stage.
@@ -28,13 +35,11 @@ class Stage(NamedTuple):
           part: field of Config, such as "vae".
           setting: field of that part.
         """
-        if part in ("vae", "auxiliary"):
-            return self.has_vae
-        if part == "pixel_cnn":
-            return self.has_pixel_cnn
+        if part in ("vae", "auxiliary", "pixel_cnn"):
+            return part in self.model_class.settings
         if setting in ("kl_weight", "auxiliary_weight"):
             return self.is_weighted
-        return self.has_vae or setting != "kl_annealing_steps"
+        return self.has("vae") or setting != "kl_annealing_steps"
 
     def auxiliary_weight(self, config: Config) -> float:
         """The weight of ln p(y|z) in this stage's objective."""
@@ -89,30 +94,26 @@ STAGES: dict[str, Stage] = {
     for stage in (
         Stage(
             "pretrain_vae",
-            True,
-            False,
+            VAEModel,
             has_auxiliary_loss=True,
             sources=("init_vae_from", "init_from"),
         ),
         Stage(
             "pretrain_pixel_cnn",
-            False,
-            True,
+            PixelCNNModel,
             has_auxiliary_loss=False,
             sources=("init_pixel_cnn_from", "init_from"),
         ),
         Stage(
             "joint",
-            True,
-            True,
+            AGAVE,
             has_auxiliary_loss=True,
             is_weighted=True,
             sources=("init_vae_from", "init_pixel_cnn_from", "init_from"),
         ),
         Stage(
             "ablation",
-            True,
-            True,
+            AGAVE,
             has_auxiliary_loss=False,
             sources=("init_from",),
             required_source="init_from",

@@ -19,12 +19,12 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, with_columns
-from agave_tf.layers.causal_streams import ResizePair, ResnetPair
+from agave_tf.layers.causal_streams import ResizePair, ResnetPair, SideInputs
 from agave_tf.layers.weight_norm import kernels_computed_once
-from agave_tf.models.architecture import function_of_weights
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.sampling.pixel_draws import PixelDraws
 from agave_tf.sampling.pixel_source import PixelSource
+from agave_tf.weights.skeletons import function_of_weights
 
 
 @function_of_weights(jit_compile=True)
@@ -69,9 +69,8 @@ def pixels_in_order(
     height, width = size
     batch, first_state = source.batch_size, source.first_state()
     num_kept = len(first_state)
-    one_hot_label = pixel_cnn.one_hot(label)
-    if condition is not None:
-        condition = [tf.cast(features, tf.float32) for features in condition]
+    condition = [tf.cast(features, tf.float32) for features in condition or ()]
+    side = pixel_cnn.side_inputs(condition, label)
     first_memory = CausalMemory(_first_memory(pixel_cnn, batch, width))
 
     # The pixels of an image lie in one long row, in raster order.
@@ -80,7 +79,7 @@ def pixels_in_order(
         memory = first_memory.with_values(values)
         start = row * width
         row_above = column_of(pixels, tf.maximum(start - width, 0), width)
-        _RowPass(memory, row, condition, one_hot_label).run(pixel_cnn, row_above)
+        _RowPass(memory, row, side).run(pixel_cnn, row_above)
 
         def draw_pixel(
             column: tf.Tensor, pixels: tf.Tensor, *values: tf.Tensor
@@ -134,19 +133,16 @@ class _RowPass:
     Args:
       memory: the layers' memory of the rows before.
       row: int32 scalar, the row's number at the current resolution.
-      condition: features for every layer of the network, or None.
-      one_hot_label: [B,num_classes], or None.
+      side: the layers' condition and label.
     """
 
     def __init__(
         self,
         memory: CausalMemory,
         row: tf.Tensor,
-        condition: list[tf.Tensor] | None,
-        one_hot_label: tf.Tensor | None,
+        side: SideInputs,
     ):
-        self._memory, self._row = memory, row
-        self._condition, self._one_hot_label = condition, one_hot_label
+        self._memory, self._row, self._side = memory, row, side
 
     def run(self, pixel_cnn: ConditionalPixelCNN, row_above: tf.Tensor) -> None:
         """Prepares the row, given the one above [B,1,W,C], which row 0 ignores."""
@@ -155,12 +151,12 @@ class _RowPass:
         pixel_cnn.traverse(down, self._apply, self._at_half)
 
     def _apply(
-        self, index: int, layer: ResnetPair, down: tf.Tensor, skip: tf.Tensor | None
+        self, layer: ResnetPair, down: tf.Tensor, skip: tf.Tensor | None
     ) -> tf.Tensor:
-        condition = None
-        if self._condition is not None:
-            condition = _rows_of(self._condition[index], self._row)
-        return layer.next_row(down, skip, self._one_hot_label, condition, self._memory)
+        one_hot_label, condition, *_ = self._side.of_layer(layer.number)
+        if condition is not None:
+            condition = _rows_of(condition, self._row)
+        return layer.next_row(down, skip, one_hot_label, condition, self._memory)
 
     def _at_half(
         self, shrink: ResizePair, enlarge: ResizePair, down: tf.Tensor, inner: Callable
@@ -201,7 +197,7 @@ class _PixelPass:
         )
 
     def _apply(
-        self, index: int, layer: ResnetPair, x: tf.Tensor, skip: tf.Tensor | None
+        self, layer: ResnetPair, x: tf.Tensor, skip: tf.Tensor | None
     ) -> tf.Tensor:
         return layer.next_pixel(x, skip, self._memory)
 

@@ -8,9 +8,9 @@ import math
 
 import tensorflow as tf
 
-from agave_tf.models.architecture import function_of_weights
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.sampling.pixel_draws import PixelDraws
+from agave_tf.weights.skeletons import function_of_weights
 
 
 @function_of_weights(reduce_retracing=True)

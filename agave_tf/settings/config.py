@@ -23,6 +23,7 @@ __all__ = [
     "Config",
     "DataConfig",
     "IAFVAEConfig",
+    "ModelConfig",
     "PixelCNNConfig",
     "TrainConfig",
     "config_from_json",
@@ -30,6 +31,20 @@ __all__ = [
     "config_from_settings",
     "config_to_json",
 ]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Every setting that a model computes by: the networks, y, and the precision.
+
+    compute_dtype, recompute: as in ComputeConfig.
+    """
+
+    auxiliary: AuxiliaryConfig = dataclasses.field(default_factory=AuxiliaryConfig)
+    vae: IAFVAEConfig = dataclasses.field(default_factory=IAFVAEConfig)
+    pixel_cnn: PixelCNNConfig = dataclasses.field(default_factory=PixelCNNConfig)
+    compute_dtype: str = "float32"
+    recompute: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +68,17 @@ class Config:
             "accumulate_steps",
             "1 with free bits (--kl_min), which look at the whole batch",
             self.compute.accumulate_steps,
+        )
+
+    @property
+    def model(self) -> ModelConfig:
+        """The settings that a model is made from."""
+        return ModelConfig(
+            self.auxiliary,
+            self.vae,
+            self.pixel_cnn,
+            self.compute.compute_dtype,
+            self.compute.recompute,
         )
 
 

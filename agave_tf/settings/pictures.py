@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from typing import ClassVar
 
 from agave_tf.errors import InputError
@@ -158,13 +159,11 @@ class PictureSettings(Settings):
         """True if images are needed to draw: for themselves, or for their labels."""
         return self.shows_images or (num_classes > 0 and not self.label)
 
-    def without_effect(
-        self, has_vae: bool, has_pixel_cnn: bool, num_classes: int
-    ) -> list[str]:
+    def without_effect(self, networks: Sequence[str], num_classes: int) -> list[str]:
         """Names of settings that are not at their defaults, but change no picture.
 
         Args:
-          has_vae, has_pixel_cnn: the parts of the model.
+          networks: those of the model, "vae", "pixel_cnn" or both.
           num_classes: of the model.
         """
         unread = {name for name, mode in _READ_BY.items() if mode != self.mode}
@@ -172,9 +171,9 @@ class PictureSettings(Settings):
             unread |= {"split", "first_image"}
         if self.mask:
             unread.add("keep_top")
-        if not has_vae:
+        if "vae" not in networks:
             unread |= {"z_from", "z_temperature"}
-        if not has_pixel_cnn:
+        if "pixel_cnn" not in networks:
             unread |= {"num_samples", "pixel_temperature"}
         return [
             field.name

@@ -1,87 +1,94 @@
 """The gradient of the loss over a replica's share of a batch."""
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from agave_tf.data.batches import ImageBatch
-from agave_tf.layers.weights_as_argument import using_weights
-from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_draws import ImageDraws
-from agave_tf.models.objective import AGAVETerms, objective
+from agave_tf.models.image_model import ImageModel
 from agave_tf.randomness import training_step_seed
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config
-from agave_tf.training.flat_weights import WeightLayout
+from agave_tf.weights.in_use import using_weights
+from agave_tf.weights.weight_vector import WeightLayout
 
-Gradient = tuple[tf.Tensor, AGAVETerms]
+
+class Gradient(NamedTuple):
+    """Sums over some images of a batch, divided by the number of all images in it."""
+
+    vector: tf.Tensor  # [weights] of the loss, with respect to the vector of weights
+    terms: Any  # of the objective, nats; the model's NamedTuple of scalars
 
 
-def make_gradient(
-    network: AGAVE, stage: Stage, config: Config
-) -> Callable[[tf.Tensor, ImageBatch, tf.Tensor], Gradient]:
-    """Makes (weights, batch, step) -> a replica's part of gradient and mean terms.
+class LossGradient:
+    """Computes a replica's part of the gradient of the loss.
 
-    The sum of the parts over the replicas is the gradient of the loss, the mean over
-    the global batch, with respect to the vector of weights, and the terms' means over
-    the global batch in nats. With `accumulate_steps` the replica's images are processed
-    in that many micro-batches, one after another, to the same result.
+    The loss is minus the objective, averaged over the global batch; the parts of all
+    replicas add up to its gradient. With `accumulate_steps` the replica's images are
+    processed in that many micro-batches, one after another, to the same result.
 
     Args:
       network: the network or its skeleton; its own weights are not read.
       stage: gives the weights of the terms.
       config: the settings of the run.
     """
-    batch_size, seed = config.train.batch_size, config.train.seed
-    auxiliary_weight = stage.auxiliary_weight(config)
-    num_micro_batches = config.compute.accumulate_steps
-    layout = WeightLayout(network)
 
-    def of_micro_batch(
-        vector: tf.Tensor, batch: ImageBatch, step: tf.Tensor
-    ) -> Gradient:
-        step_seed = training_step_seed(seed, step)
-        draws = ImageDraws(step_seed, batch.row, num_rows=batch_size)
-        with tf.GradientTape() as tape:
-            tape.watch(vector)
-            with using_weights(network, layout.split(vector)):
-                terms = network.terms(batch.image, draws, batch.label)
-            gain = objective(terms, auxiliary_weight, stage.kl_weight(config, step))
-            loss = -tf.reduce_sum(gain) / batch_size
-        # Weights that the objective does not depend on (the topmost up_out; in the
-        # ablation log_scale) have gradient zero and keep their values.
-        gradient = tape.gradient(loss, vector)
-        return gradient, AGAVETerms(*(tf.reduce_sum(t, 0) / batch_size for t in terms))
+    def __init__(self, network: ImageModel, stage: Stage, config: Config):
+        self._network, self._stage, self._config = network, stage, config
+        self._layout = WeightLayout(network)
 
-    def of_all_micro_batches(
-        vector: tf.Tensor, batch: ImageBatch, step: tf.Tensor
+    def __call__(
+        self, vector: tf.Tensor, batch: ImageBatch, step: tf.Tensor
     ) -> Gradient:
+        """Computes the gradient of a replica's images at a step, from the weights."""
+        num_micro_batches = self._config.compute.accumulate_steps
+        if num_micro_batches == 1:
+            return self._micro_batch(vector, batch, step)
         micro_batches = tf.nest.map_structure(
             lambda x: tf.reshape(x, [num_micro_batches, -1, *x.shape[1:]]), batch
         )
 
-        def add_micro_batch(
-            i: tf.Tensor, total: Gradient
-        ) -> tuple[tf.Tensor, Gradient]:
+        def add(i: tf.Tensor, total: Gradient) -> tuple[tf.Tensor, Gradient]:
             micro_batch = tf.nest.map_structure(lambda x: x[i], micro_batches)
-            part = of_micro_batch(vector, micro_batch, step)
+            part = self._micro_batch(vector, micro_batch, step)
             return i + 1, tf.nest.map_structure(tf.add, total, part)
 
+        zero = Gradient(tf.zeros([self._layout.size]), self._network.zero_terms())
         _, total = tf.while_loop(
-            lambda i, _: i < num_micro_batches,
-            add_micro_batch,
-            (0, (tf.zeros([layout.size]), no_terms(network))),
-            parallel_iterations=1,
+            lambda i, _: i < num_micro_batches, add, (0, zero), parallel_iterations=1
         )
         return total
 
-    function = of_micro_batch if num_micro_batches == 1 else of_all_micro_batches
+    def _micro_batch(
+        self, vector: tf.Tensor, batch: ImageBatch, step: tf.Tensor
+    ) -> Gradient:
+        train = self._config.train
+        # Every draw follows from the seed, the step and the row in the global batch.
+        step_seed = training_step_seed(train.seed, step)
+        draws = ImageDraws(step_seed, batch.row, num_rows=train.batch_size)
+        with tf.GradientTape() as tape:
+            tape.watch(vector)
+            with using_weights(self._network, self._layout.split(vector)):
+                terms = self._network.terms(batch.image, draws, batch.label)
+            gain = self._network.objective(
+                terms,
+                self._stage.auxiliary_weight(self._config),
+                self._stage.kl_weight(self._config, step),
+            )
+            loss = -tf.reduce_sum(gain) / train.batch_size
+        # Weights that the objective does not depend on (the topmost up_out; in the
+        # ablation log_scale) have gradient zero and keep their values.
+        means = (tf.reduce_sum(term, 0) / train.batch_size for term in terms)
+        return Gradient(tape.gradient(loss, vector), type(terms)(*means))
+
+
+def make_gradient(
+    network: ImageModel, stage: Stage, config: Config
+) -> Callable[[tf.Tensor, ImageBatch, tf.Tensor], Gradient]:
+    """Makes the LossGradient, compiled by XLA if the settings ask for it."""
+    gradient = LossGradient(network, stage, config)
     if not config.compute.jit_compile:
-        return function
-    return tf.function(function, autograph=False, jit_compile=True)
-
-
-def no_terms(model: AGAVE) -> AGAVETerms:
-    """Terms that are zero, the start of a sum of batch means."""
-    zero = tf.zeros([])
-    return AGAVETerms(zero, zero, zero, zero, tf.zeros([model.num_levels]))
+        return gradient
+    return tf.function(gradient.__call__, autograph=False, jit_compile=True)

@@ -11,14 +11,26 @@ from agave_tf.data.pixel_scale import to_unit_range
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_draws import ImageDraws
-from agave_tf.models.named_weights import assign_weights, under
+from agave_tf.models.image_model import ImageModel
+from agave_tf.models.pixel_cnn_model import AutoregressiveModel, PixelCNNModel
+from agave_tf.models.vae_model import LatentVariableModel, VAEModel
 from agave_tf.randomness import Stream, stream
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.settings.config import Config
+from agave_tf.weights.named_weights import assign_weights, under
+
+# The parts of the settings that the networks which a flag's run gives depend on.
+_GIVEN_BY = {
+    "init_vae_from": VAEModel.settings,
+    "init_pixel_cnn_from": PixelCNNModel.settings,
+}
 
 
 def initialize(
-    model: AGAVE, images: Images, config: Config, sources: Mapping[str, RunDirectory]
+    model: ImageModel,
+    images: Images,
+    config: Config,
+    sources: Mapping[str, RunDirectory],
 ) -> None:
     """Sets every weight of a new run; eagerly, once, before the first step.
 
@@ -37,7 +49,7 @@ def initialize(
     Raises:
       InputError: a source has no weights, or its network differs.
     """
-    if model.vae is not None and model.pixel_cnn is not None:
+    if isinstance(model, AGAVE):
         if "init_from" in sources:
             run = sources["init_from"]
             _check_source(run, "init_from", model, config)
@@ -53,18 +65,22 @@ def initialize(
         tf.range(count),
         num_rows=count,
     )
-    if model.vae is not None:
-        _initialize_vae(model, batch, draws, config, sources.get("init_vae_from"))
-    if model.pixel_cnn is not None:
-        source = sources.get("init_pixel_cnn_from")
-        _initialize_pixel_cnn(model, batch, draws, config, source)
+    if isinstance(model, LatentVariableModel):
+        _initialize_vae(model, batch, draws, config, sources)
+    if isinstance(model, AutoregressiveModel):
+        _initialize_pixel_cnn(model, batch, draws, config, sources)
+    if isinstance(model, AGAVE):
+        drawn = model.sample_posterior(
+            tf.constant(batch.image), draws.noise_seed(), draws.index
+        )
+        model.pixel_cnn.initialize_condition(drawn.f_z, model.image_shape[:2])
 
 
 def _take_only_part(
-    model: AGAVE, config: Config, sources: Mapping[str, RunDirectory]
+    model: ImageModel, config: Config, sources: Mapping[str, RunDirectory]
 ) -> bool:
     """Gives a model of one part the weights of that part of a run; False: no source."""
-    part = "vae" if model.vae is not None else "pixel_cnn"
+    part = "vae" if isinstance(model, LatentVariableModel) else "pixel_cnn"
     for flag in (f"init_{part}_from", "init_from"):
         if flag in sources:
             run = sources[flag]
@@ -83,61 +99,57 @@ def _take_only_part(
 
 
 def _initialize_vae(
-    model: AGAVE,
+    model: LatentVariableModel,
     batch: Images,
     draws: ImageDraws,
     config: Config,
-    source: RunDirectory | None,
+    sources: Mapping[str, RunDirectory],
 ) -> None:
-    vae = model.required_vae()
-    if source is not None:
+    if "init_vae_from" in sources:
+        source = sources["init_vae_from"]
         _check_source(source, "init_vae_from", model, config)
-        assign_weights(vae, under(source.read_weights(), "vae"), source=source.path)
+        weights = under(source.read_weights(), "vae")
+        assign_weights(model.vae, weights, source=source.path)
         return
-    noise = vae.draw_noise(draws.noise_seed(), draws.index)
     image = tf.constant(batch.image)
-    vae.initialize(
+    model.vae.initialize(
         to_unit_range(image),
         model.auxiliary_image(image),
-        noise,
+        model.vae.draw_noise(draws.noise_seed(), draws.index),
         as_openai=config.vae.vae_initialization == "openai",
     )
 
 
 def _initialize_pixel_cnn(
-    model: AGAVE,
+    model: AutoregressiveModel,
     batch: Images,
     draws: ImageDraws,
     config: Config,
-    source: RunDirectory | None,
+    sources: Mapping[str, RunDirectory],
 ) -> None:
-    pixel_cnn, image = model.required_pixel_cnn(), tf.constant(batch.image)
-    if source is not None:
+    if "init_pixel_cnn_from" in sources:
+        source = sources["init_pixel_cnn_from"]
         _check_source(source, "init_pixel_cnn_from", model, config)
         weights = under(source.read_weights(), "pixel_cnn")
-        assign_weights(pixel_cnn, weights, source.path, may_miss="condition")
-    else:
-        label = None if batch.label is None else tf.constant(batch.label)
-        x = to_unit_range(image)
-        pixel_cnn.initialize(x, label, draws.dropout_seed())
-    output = model.sample_posterior(image, draws.noise_seed(), draws.index)
-    if output is not None:
-        pixel_cnn.initialize_condition(output.f_z, model.image_shape[:2])
+        assign_weights(model.pixel_cnn, weights, source.path, may_miss="condition")
+        return
+    label = None if batch.label is None else tf.constant(batch.label)
+    x = to_unit_range(tf.constant(batch.image))
+    model.pixel_cnn.initialize(x, label, draws.dropout_seed())
 
 
-def _check_source(run: RunDirectory, flag: str, model: AGAVE, config: Config) -> None:
+def _check_source(
+    run: RunDirectory, flag: str, model: ImageModel, config: Config
+) -> None:
     """Checks that the network of the run that `flag` names is this one's."""
-    needs_vae = model.vae is not None and flag != "init_pixel_cnn_from"
-    needs_pixel_cnn = model.pixel_cnn is not None and flag != "init_vae_from"
-    if (needs_vae and not run.stage.has_vae) or (
-        needs_pixel_cnn and not run.stage.has_pixel_cnn
-    ):
+    gives = _GIVEN_BY.get(flag, model.settings)
+    needed = [part for part in model.settings if part in gives]
+    if not set(needed) <= set(run.stage.model_class.settings):
         raise InputError(
             f"`{flag}` must name a run with the part it gives; {run.path} is of stage "
             f"{run.stage.name}."
         )
-    parts = ["vae", "auxiliary"] * needs_vae + ["pixel_cnn"] * needs_pixel_cnn
-    for part in parts:
+    for part in needed:
         theirs, ours = getattr(run.config, part), getattr(config, part)
         for field in dataclasses.fields(ours):
             their_value = getattr(theirs, field.name)

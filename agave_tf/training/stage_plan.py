@@ -71,7 +71,7 @@ class StagePlan(NamedTuple):
           InputError: the images cannot be used, or are not the existing run's.
         """
         stage, config = self.stage, self.config
-        num_classes = config.pixel_cnn.num_classes if stage.has_pixel_cnn else 0
+        num_classes = config.pixel_cnn.num_classes if stage.has("pixel_cnn") else 0
         data.train.check_labels(num_classes, "the training part")
         data.test.check_labels(num_classes, "the held-out part")
         run = RunDirectory(

@@ -5,6 +5,8 @@ costs (kl_per_level), then how training goes (training). A sweep's runs are comp
 the HParams tab, the parts are drawn over each other in the custom scalars' tab.
 """
 
+from typing import Any
+
 import tensorflow as tf
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalars
@@ -12,26 +14,26 @@ from tensorboard.plugins.hparams import api as hparams
 
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.evaluator import Score
-from agave_tf.evaluation.parts import LEVEL_PREFIX, WHOLE, Part, parts_of
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.objective import AGAVETerms
-from agave_tf.pictures.picture_row import rows_grid
-from agave_tf.pictures.rows import Sampler
+from agave_tf.models.image_model import ImageModel
+from agave_tf.models.parts import LEVEL_PREFIX, WHOLE, Part
+from agave_tf.models.vae_model import LatentVariableModel, VAEModel
+from agave_tf.pictures.rows import rows_grid
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.same_run import fixed_settings
-from agave_tf.sampling.draw_images import SamplingSettings
+from agave_tf.sampling.drawn import SamplingSettings
+from agave_tf.sampling.sampler import Sampler
 from agave_tf.settings.config import config_to_json
 
 _NUM_PICTURES = 8
 
 
-def training_scalars(model: AGAVE, terms: AGAVETerms) -> dict[str, float]:
-    """A step's mean terms in bits/dim, named as `parts_of` names them.
+def training_scalars(model: ImageModel, terms: Any) -> dict[str, float]:
+    """A step's mean terms in bits/dim, named as the model's parts.
 
     Besides them `kl_objective`, the KL with free bits, per dimension of the whole.
     """
-    parts = parts_of(model, terms)
-    if model.vae is not None:
+    parts = model.parts(terms)
+    if model.latent_shapes:
         parts.append(Part("kl_objective", -terms.kl_objective, model.num_dims))
     return {part.name: float(part.bits_per_dim) for part in parts}
 
@@ -70,7 +72,7 @@ class SummaryWriter:
                 tf.summary.scalar(_tag(score.name), score.mean)
 
     def write_pictures(
-        self, model: AGAVE, images: Images, seed: int, step: int, finish: bool
+        self, model: ImageModel, images: Images, seed: int, step: int, finish: bool
     ) -> None:
         """Writes held-out images, f(z) and samples, as far as the model has them.
 
@@ -84,7 +86,7 @@ class SummaryWriter:
         shown = images.take(images.choose(_NUM_PICTURES))
         sampler = Sampler(model, SamplingSettings(seed=seed, finish=finish))
         grids = {"samples": sampler.prior(len(shown.image), label=shown.label)}
-        if model.vae is not None:
+        if isinstance(model, LatentVariableModel):
             grids["reconstructions"] = sampler.reconstruct(shown)
         with self._held_out.as_default(step):
             for name, rows in grids.items():
@@ -120,7 +122,8 @@ def _write_configuration(run: RunDirectory) -> None:
     hparams.hparams_config([hparams.HParam(name) for name in values], metrics)
     hparams.hparams(values, trial_id=run.path)
     # Each curve lies on the one before: the gap between two curves is a part's share.
-    part = "primary" if run.stage.has_pixel_cnn else "auxiliary"
+    is_of_y = run.stage.model_class is VAEModel
+    part = "auxiliary" if is_of_y else "primary"
     curves = [f"bits_per_dim/{part}_reconstruction$", "bits_per_dim$"]
     chart = layout_pb2.Chart(
         title="Reconstruction, and with KL on top the whole (bits/dim)",

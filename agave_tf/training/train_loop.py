@@ -3,9 +3,8 @@
 import dataclasses
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-import keras
 import tensorflow as tf
 import tqdm
 from absl import logging
@@ -14,13 +13,9 @@ from agave_tf.data.batches import ImageBatch, training_batches
 from agave_tf.data.image_set import Images
 from agave_tf.errors import NonFiniteError, Stopped
 from agave_tf.evaluation.evaluator import Evaluator, Score, summarize
-from agave_tf.evaluation.parts import LEVEL_PREFIX
-from agave_tf.layers.library_internals import freeing_graphs
-from agave_tf.layers.weights_as_argument import without_weights
-from agave_tf.models.architecture import skeleton_of
-from agave_tf.runs.checkpoints import Checkpoints, checkpoint_steps
+from agave_tf.models.parts import LEVEL_PREFIX
+from agave_tf.runs.checkpoints import Checkpoints
 from agave_tf.runs.run_directory import RunDirectory
-from agave_tf.training.initialization import initialize
 from agave_tf.training.profiler import Profiler
 from agave_tf.training.stop_request import StopRequest, stop_requests
 from agave_tf.training.strategy import (
@@ -31,19 +26,18 @@ from agave_tf.training.strategy import (
 )
 from agave_tf.training.summaries import SummaryWriter, training_scalars
 from agave_tf.training.train_step import StepReport, TrainState, make_train_steps
+from agave_tf.weights.library_internals import freeing_graphs
 
 
 class Trainer:
-    """One stage of training in one run directory.
+    """One stage of training in one run directory; `open_trainer` makes it.
 
     Args:
-      run: a new run, or one that was stopped and goes on from its checkpoint.
+      run: the run, with the settings that hold from the state's step on.
       images: the training images.
       held_out: the images of the evaluations during training.
-      sources: runs to start from, by flag; a resumed run does not use them.
-
-    Raises:
-      InputError: a source or a stored checkpoint cannot be used.
+      state: the weights and all else that a step changes.
+      checkpoints: where the state is saved.
     """
 
     def __init__(
@@ -51,50 +45,17 @@ class Trainer:
         run: RunDirectory,
         images: Images,
         held_out: Images,
-        sources: Mapping[str, RunDirectory] | None = None,
+        state: TrainState,
+        checkpoints: Checkpoints,
     ):
         self.run, self.images, self.held_out = run, images, held_out
+        self.state, self.checkpoints = state, checkpoints
         self.settings = run.config.train
-        self.num_steps = run.stage.num_steps(run.config)
+        self.num_steps = run.num_steps
         self._saved_step: int | None = None
-        directory = run.file("checkpoints")
-        # Keras draws the first weights from Python's and NumPy's generators.
-        keras.utils.set_random_seed(self.settings.seed)
-        with tf.distribute.get_strategy().scope():
-            if checkpoint_steps(directory):
-                network = skeleton_of(without_weights(run.make_model))
-            else:
-                logging.info("%s: making the first weights", run.stage.name)
-                network = run.make_model()
-                initialize(network, images, run.config, sources or {})
-            self.state = TrainState(
-                network,
-                run.config,
-                self.num_steps,
-                stores_rate=run.first_value("warmup_steps") == 0
-                and run.first_value("cooldown_steps") == 0,
-            )
-        self.checkpoints = Checkpoints(
-            directory, self.state.checkpoint(), self.settings.keep_checkpoints
-        )
-        if self.checkpoints.restore() is not None:
-            logging.info("Going on from step %d in %s", self.step, run.path)
-        self._recover()
         held = images_at_a_time(run.config)
         batch = max(1, min(held, self.settings.evaluate_images))
-        self.evaluator = Evaluator(self.state.network, batch)
-
-    def _recover(self) -> None:
-        """Applies the settings that were changed midway, from this step on."""
-        num_before = sum(change.step is not None for change in self.run.changes)
-        self.run = dataclasses.replace(
-            self.run.with_changes_at(self.step), step=self.step
-        )
-        for change in self.run.changes[num_before:]:
-            logging.info("%s: %s", self.run.path, change)
-            # The next updates are judged anew, and their number in a row too.
-            self.state.skipped_in_a_row.assign(0)
-        self.state.set_constant_rate(self.settings)
+        self.evaluator = Evaluator(state.network, batch)
 
     @property
     def step(self) -> int:

@@ -19,9 +19,9 @@ from agave_tf.runs.tensor_float_32 import use_tensor_float_32
 from agave_tf.settings.config import PARTS, Config
 from agave_tf.settings.user_path import expand_path
 from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu
+from agave_tf.training.open_trainer import open_trainer
 from agave_tf.training.stage_plan import StagePlan
 from agave_tf.training.strategy import check_all_processes_have, is_chief
-from agave_tf.training.train_loop import Trainer
 
 
 def train_stage(
@@ -82,7 +82,7 @@ def train_stage(
         )
         opened = plan.opened_sources(existing)
         run = plan.run(existing, opened, data)
-        trainer = Trainer(run, data.train, data.test, dict(opened))
+        trainer = open_trainer(run, data.train, data.test, dict(opened))
         check_all_processes_have(trainer.step, _one_run_dir(run_dir, trainer.step))
         if is_chief():
             trainer.run.write_config()

@@ -9,18 +9,18 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.batches import ImageBatch
-from agave_tf.layers.weights_as_argument import using_weights
-from agave_tf.models.agave import AGAVE
-from agave_tf.models.architecture import skeleton_of
-from agave_tf.models.named_weights import named_weights
-from agave_tf.models.objective import AGAVETerms
+from agave_tf.models.image_model import ImageModel
+from agave_tf.models.objective import Terms
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config, TrainConfig
-from agave_tf.training.flat_weights import WeightLayout
-from agave_tf.training.gradient import Gradient, make_gradient, no_terms
+from agave_tf.training.gradient import Gradient, make_gradient
 from agave_tf.training.learning_rate import float32_in_keras, learning_rate
 from agave_tf.training.moving_average import MovingAverage
 from agave_tf.training.strategy import num_processes
+from agave_tf.weights.in_use import using_weights
+from agave_tf.weights.named_weights import named_weights
+from agave_tf.weights.skeletons import skeleton_of
+from agave_tf.weights.weight_vector import WeightLayout
 
 # Decay of the running mean of the logarithm of the gradient's norm.
 _NORM_DECAY = 0.99
@@ -29,7 +29,7 @@ _NORM_DECAY = 0.99
 class StepReport(NamedTuple):
     """The report of a call of several steps; `terms` and norm are of its last step."""
 
-    terms: AGAVETerms  # batch means, nats
+    terms: Terms  # batch means, nats
     gradient_norm: tf.Tensor  # [] of the loss, nats per image
     stop_votes: tf.Tensor  # [] float32, replicas whose process wants to stop
 
@@ -54,7 +54,7 @@ class TrainState(tf.Module):
 
     def __init__(
         self,
-        network: AGAVE,
+        network: ImageModel,
         config: Config,
         num_steps: int,
         stores_rate: bool = False,
@@ -170,33 +170,58 @@ def make_train_steps(
     The sum reaches all processes at the same step, so that they can stop together.
     """
     strategy = tf.distribute.get_strategy()
-    max_skipped = config.train.max_skipped
-    gradient_of = make_gradient(state.network, stage, config)
+    steps = _TrainSteps(state, stage, config, strategy)
 
-    # The batches of several processes come without a static shape.
-    own_batch = config.train.batch_size // strategy.num_replicas_in_sync
-    image_shape = [own_batch, *state.network.image_shape]
+    @tf.function(autograph=False)
+    def train_steps(
+        iterator: Iterator, num_steps: tf.Tensor, votes: tf.Tensor
+    ) -> StepReport:
+        terms, norm = steps.run(iterator, num_steps)
+        votes = strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None)
+        return StepReport(terms, norm, votes)
 
-    def replica_gradient(batch: ImageBatch) -> Gradient:
-        batch = ImageBatch(
-            tf.ensure_shape(batch.image, image_shape),
-            tf.ensure_shape(batch.label, [own_batch]),
-            tf.ensure_shape(batch.row, [own_batch]),
-        )
-        return tf.distribute.get_replica_context().all_reduce(
-            tf.distribute.ReduceOp.SUM,
-            gradient_of(tf.convert_to_tensor(state.vector.value), batch, state.step),
-        )
+    return train_steps
 
-    def of_first_replica(value: Any) -> tf.Tensor:
+
+class _TrainSteps:
+    """The steps of a stage, in the order in which they happen.
+
+    Arguments as `make_train_steps` takes them, and the strategy of its scope.
+    """
+
+    def __init__(
+        self,
+        state: TrainState,
+        stage: Stage,
+        config: Config,
+        strategy: tf.distribute.Strategy,
+    ):
+        self._state, self._train, self._strategy = state, config.train, strategy
+        self._gradient = make_gradient(state.network, stage, config)
+
+    def run(self, iterator: Iterator, num_steps: tf.Tensor) -> tuple[Terms, tf.Tensor]:
+        """Makes steps; returns the terms and the gradient's norm of the last one."""
+        state = self._state
+
+        def goes_on(i: tf.Tensor, *_: Any) -> tf.Tensor:
+            is_healthy = state.skipped_in_a_row < self._train.max_skipped
+            return (i < num_steps) & is_healthy
+
+        def one_more(i: tf.Tensor, *_: Any) -> tuple[tf.Tensor, Terms, tf.Tensor]:
+            return i + 1, *self._step(next(iterator))
+
+        first = (0, state.network.zero_terms(), tf.zeros([]))
+        _, terms, norm = tf.while_loop(goes_on, one_more, first)
+        return terms, norm
+
+    def _step(self, batch: Any) -> tuple[Terms, tf.Tensor]:
+        """One step: the gradient of all replicas, a judgement, perhaps an update."""
+        state = self._state
+        gradient, terms = self._strategy.run(self._summed_gradient, args=(batch,))
         # All replicas hold the same sums.
-        return strategy.experimental_local_results(value)[0]
-
-    def train_step(batch: Any) -> tuple[AGAVETerms, tf.Tensor]:
-        gradient, terms = strategy.run(replica_gradient, args=(batch,))
-        terms = AGAVETerms(*(of_first_replica(term) for term in terms))
-        norm = tf.norm(of_first_replica(gradient))
-        is_good = _judge(state, norm, terms, config.train.explosion_factor)
+        terms = tf.nest.map_structure(self._first_replica, terms)
+        norm = tf.norm(self._first_replica(gradient))
+        is_good = _judge(state, norm, terms, self._train.explosion_factor)
 
         def update() -> bool:
             state.update(gradient)
@@ -206,19 +231,23 @@ def make_train_steps(
         state.step.assign_add(1)
         return terms, norm
 
-    @tf.function(autograph=False)
-    def train_steps(
-        iterator: Iterator, num_steps: tf.Tensor, votes: tf.Tensor
-    ) -> StepReport:
-        _, terms, norm = tf.while_loop(
-            lambda i, *_: (i < num_steps) & (state.skipped_in_a_row < max_skipped),
-            lambda i, *_: (i + 1, *train_step(next(iterator))),
-            (0, no_terms(state.network), tf.zeros([])),
+    def _summed_gradient(self, batch: ImageBatch) -> Gradient:
+        """The gradient and the terms of the global batch, computed by a replica."""
+        state, strategy = self._state, self._strategy
+        # The batches of several processes come without a static shape.
+        own_batch = self._train.batch_size // strategy.num_replicas_in_sync
+        batch = ImageBatch(
+            tf.ensure_shape(batch.image, [own_batch, *state.network.image_shape]),
+            tf.ensure_shape(batch.label, [own_batch]),
+            tf.ensure_shape(batch.row, [own_batch]),
         )
-        votes = strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None)
-        return StepReport(terms, norm, votes)
+        vector = tf.convert_to_tensor(state.vector.value)
+        return tf.distribute.get_replica_context().all_reduce(
+            tf.distribute.ReduceOp.SUM, self._gradient(vector, batch, state.step)
+        )
 
-    return train_steps
+    def _first_replica(self, value: Any) -> tf.Tensor:
+        return self._strategy.experimental_local_results(value)[0]
 
 
 def all_agree(is_good: tf.Tensor) -> tf.Tensor:
@@ -236,11 +265,12 @@ def all_agree(is_good: tf.Tensor) -> tf.Tensor:
 
 
 def _judge(
-    state: TrainState, norm: tf.Tensor, terms: AGAVETerms, explosion_factor: float
+    state: TrainState, norm: tf.Tensor, terms: Terms, explosion_factor: float
 ) -> tf.Tensor:
     """Decides whether to make an update with a gradient of this norm; keeps count."""
-    loss = terms.primary_reconstruction + terms.auxiliary_reconstruction
-    is_good = tf.math.is_finite(norm) & tf.math.is_finite(loss + terms.kl_objective)
+    is_good = tf.math.is_finite(norm)
+    for term in terms:
+        is_good &= tf.reduce_all(tf.math.is_finite(term))
     log_norm = tf.math.log(tf.maximum(norm, 1e-30))
     # Before the first update any norm is usual.
     has_mean = tf.convert_to_tensor(state.optimizer.iterations) > 0

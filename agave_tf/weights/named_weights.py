@@ -9,7 +9,7 @@ import numpy as np
 
 from agave_tf.checked_npz import ArrayForm, read_npz
 from agave_tf.errors import InputError, cut
-from agave_tf.layers.library_internals import child_layers
+from agave_tf.weights.library_internals import child_layers
 
 
 def named_weights(layer: keras.layers.Layer) -> dict[str, keras.Variable]:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from agave_tf.models.named_weights import named_weights
+from agave_tf.weights.named_weights import named_weights
 
 
 class WeightLayout:

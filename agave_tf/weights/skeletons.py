@@ -1,4 +1,7 @@
-"""One compiled function for all networks of an architecture, whatever their weights.
+"""Skeletons, and compiled functions that all networks of an architecture share.
+
+A skeleton is a network whose variables have a name and a shape but no value. It takes
+no memory, and computes within `using_weights` alone.
 
     @function_of_weights()
     def log_likelihood(network: AGAVE, image: tf.Tensor) -> tf.Tensor: ...
@@ -18,16 +21,8 @@ import keras
 import tensorflow as tf
 
 from agave_tf.errors import InputError
-from agave_tf.layers.base_layer import check_eager
-from agave_tf.layers.library_internals import without_tracing_warning
-from agave_tf.layers.weights_as_argument import (
-    using_weights,
-    weights_of,
-    without_weights,
-)
-
-# Layers of a kind from which on they share a trace.
-_SHARED_FROM = 5
+from agave_tf.weights.in_use import using_weights, weights_of
+from agave_tf.weights.library_internals import without_tracing_warning
 
 R = TypeVar("R")
 
@@ -43,6 +38,13 @@ class HasArchitecture(Protocol):
 
 
 N = TypeVar("N", bound=HasArchitecture)
+Layer = TypeVar("Layer", bound=keras.layers.Layer)
+
+
+def without_weights(make: Callable[[], Layer]) -> Layer:
+    """Calls `make`, which makes a layer: a skeleton, whose variables get no values."""
+    with keras.StatelessScope(initialize_variables=False):
+        return make()
 
 
 def skeleton_of(network: N) -> N:
@@ -101,25 +103,20 @@ def function_of_weights(
     return decorate
 
 
-def traced_once(function: Callable[..., R]) -> Callable[..., R]:
-    """Decorates a function of a layer that has many others of its kind in a network.
-
-    In a graph, layers of one architecture that are called with one shape share one
-    trace: the graph of a deep network is made sooner. The function takes `num_alike`
-    besides its own arguments, how many layers of the kind there are about. With few of
-    them there is little to save, and a step takes up to 4 % longer (BUILD_NOTES,
-    Training speed), so the function is then called as it is. So it is outside a graph.
-    """
-    compiled = function_of_weights()(function)
-
-    @functools.wraps(function)
-    def run(layer: HasArchitecture, *args: Any, num_alike: int) -> R:
-        is_shared = num_alike >= _SHARED_FROM and tf.inside_function()
-        return (compiled if is_shared else function)(layer, *args)
-
-    return run
-
-
 @functools.cache
 def _skeleton(kind: type[N], architecture: tuple[Hashable, ...]) -> N:
     return without_weights(lambda: kind(*architecture))
+
+
+def check_eager() -> None:
+    """Checks that TensorFlow computes at once or in a `tf.function`.
+
+    Raises:
+      InputError: it makes a graph of TensorFlow 1, in which variables have no values.
+    """
+    if not tf.executing_eagerly() and not tf.inside_function():
+        raise InputError(
+            "`agave_tf.load_run` and its models must be used with eager execution, "
+            "TensorFlow 2's default; got tf.compat.v1.disable_eager_execution() or a "
+            "tf.Graph as the default graph."
+        )

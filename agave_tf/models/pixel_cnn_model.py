@@ -1,0 +1,114 @@
+"""A model with an autoregressive decoder: the PixelCNN++, alone a model of x.
+
+Salimans et al. 2017; Lucas & Verbeek 2018, section 3.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from agave_tf.data.pixel_scale import to_unit_range
+from agave_tf.layers.iaf_ladder_layer import BottomUp
+from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
+from agave_tf.models.image_draws import ImageDraws
+from agave_tf.models.image_model import ImageModel
+from agave_tf.models.objective import PixelCNNTerms
+from agave_tf.models.parts import WHOLE, Part
+from agave_tf.randomness import DropoutSeed
+from agave_tf.settings.config import ModelConfig
+
+
+class AutoregressiveModel(ImageModel):
+    """A model with a PixelCNN++: p(x|z), or p(x) where there is no z.
+
+    Arguments as ImageModel.
+    """
+
+    def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
+        super().__init__(config, image_shape)
+        self.pixel_cnn = ConditionalPixelCNN(
+            config.pixel_cnn,
+            self.image_shape[-1],
+            self.f_z_shape[-1],
+            config.compute_dtype,
+            config.recompute,
+        )
+
+    @property
+    def num_classes(self) -> int:
+        return self.config.pixel_cnn.num_classes
+
+    def condition(self, f_z: tf.Tensor) -> list[tf.Tensor]:
+        """The PixelCNN++'s condition from f(z) [B,h,w,c]; empty without channels."""
+        return self.pixel_cnn.condition(f_z, self.image_shape[:2])
+
+    def primary_log_prob(
+        self,
+        image: tf.Tensor,
+        f_z: tf.Tensor,
+        label: tf.Tensor | None = None,
+        dropout_seed: DropoutSeed | None = None,
+    ) -> tf.Tensor:
+        """ln p of every pixel [B,H,W] nats, given f(z) and the pixels before it.
+
+        Args:
+          image: x.
+          f_z: [B,h,w,c], of the shape `f_z_shape`.
+          label: int32 [B], for a class-conditional model.
+          dropout_seed: None switches dropout off.
+        """
+        x, condition = to_unit_range(image), self.condition(f_z)
+        parameters = self.pixel_cnn(x, condition, label, dropout_seed=dropout_seed)
+        return self.pixel_cnn.likelihood(parameters).log_prob(x)
+
+    def primary_reconstruction(
+        self,
+        image: tf.Tensor,
+        f_z: tf.Tensor,
+        label: tf.Tensor | None = None,
+        dropout_seed: DropoutSeed | None = None,
+    ) -> tf.Tensor:
+        """ln p(x|z) [B] nats, given f(z); arguments as for `primary_log_prob`."""
+        log_prob = self.primary_log_prob(image, f_z, label, dropout_seed)
+        return tf.reduce_sum(log_prob, axis=[1, 2])
+
+
+class PixelCNNModel(AutoregressiveModel):
+    """The PixelCNN++ alone, whose ln p(x) is exact; arguments as ImageModel."""
+
+    settings: ClassVar[tuple[str, ...]] = ("pixel_cnn",)
+
+    def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
+        super().__init__(config, image_shape)
+        self.built = True
+
+    def terms_given_features(
+        self,
+        image: tf.Tensor,
+        features: Sequence[BottomUp],
+        draws: ImageDraws,
+        label: tf.Tensor | None = None,
+    ) -> PixelCNNTerms:
+        del features  # There is no z.
+        f_z = tf.zeros([tf.shape(image)[0], *self.f_z_shape])
+        seed = draws.dropout_seed()
+        return PixelCNNTerms(self.primary_reconstruction(image, f_z, label, seed))
+
+    def zero_terms(self) -> PixelCNNTerms:
+        return PixelCNNTerms(tf.zeros([]))
+
+    def objective(
+        self, terms: Any, auxiliary_weight: float, kl_weight: float | tf.Tensor
+    ) -> tf.Tensor:
+        del auxiliary_weight, kl_weight
+        return terms.primary_reconstruction
+
+    def bound(self, terms: Any) -> tf.Tensor:
+        """ln p(x), which is exact."""
+        return terms.primary_reconstruction
+
+    def parts(self, terms: Any) -> list[Part]:
+        """Lists bits_per_dim = primary_reconstruction, per dimension of x."""
+        nats, dims = terms.primary_reconstruction, self.num_dims
+        return [Part(WHOLE, nats, dims), Part("primary_reconstruction", nats, dims)]

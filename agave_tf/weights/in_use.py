@@ -1,0 +1,135 @@
+"""The weights and the mode with which a layer computes: the only ambient state here.
+
+`layer(x)` computes with the layer's own variables. Three contexts change that, each for
+the layers of one network and for the code within it in the same thread:
+
+  - `using_weights`: tensors stand in for the variables. They are averages, parts of a
+    vector, or arguments of a compiled function. A skeleton (skeletons.py) has no
+    values of its own and computes only so.
+  - `using_kernels`: the kernels of weight-normalised layers are given, not computed
+    from v and g at every call.
+  - `initializing`: a layer sets its weights from what it is given.
+
+A replica of a strategy runs in a thread of its own, and must enter the context itself.
+"""
+
+import contextlib
+import contextvars
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import keras
+import tensorflow as tf
+
+from agave_tf.weights.library_internals import has_value
+
+
+@dataclasses.dataclass
+class InitializingPass:
+    """A pass through a network in which every layer that is called initialises itself.
+
+    as_openai_iaf: as `data_dependent_initialization` takes it.
+    num_layers: layers initialised so far; each adds itself.
+    """
+
+    as_openai_iaf: bool
+    num_layers: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class _InUse:
+    """The state within the contexts above; the mappings are by `id`."""
+
+    weights: Mapping[int, tf.Tensor] = dataclasses.field(default_factory=dict)
+    kernels: Mapping[int, tf.Tensor] = dataclasses.field(default_factory=dict)
+    initializing: InitializingPass | None = None
+
+
+_in_use: contextvars.ContextVar[_InUse] = contextvars.ContextVar(
+    "in_use",
+    default=_InUse(),  # noqa: B039, it is frozen and never changed
+)
+
+
+@contextlib.contextmanager
+def _using(state: _InUse) -> Iterator[None]:
+    token = _in_use.set(state)
+    try:
+        yield
+    finally:
+        _in_use.reset(token)
+
+
+def value_of(variable: keras.Variable) -> tf.Tensor:
+    """The value of a weight: the tensor that stands in for it here, or its own.
+
+    Raises:
+      RuntimeError: the variable is a skeleton's, and no weights are given. Keras would
+        return random numbers.
+    """
+    given = _in_use.get().weights.get(id(variable))
+    if given is not None:
+        return given
+    if not has_value(variable):
+        raise RuntimeError(
+            f"A skeleton must be used within `using_weights`; its {variable.name} has "
+            "no value."
+        )
+    return tf.convert_to_tensor(variable)
+
+
+def weights_of(network: keras.layers.Layer) -> list[tf.Tensor]:
+    """The values of the network's weights, in the order of its `weights`.
+
+    Raises:
+      RuntimeError: as `value_of`.
+    """
+    return [value_of(weight) for weight in network.weights]
+
+
+@contextlib.contextmanager
+def using_weights(
+    network: keras.layers.Layer, weights: Sequence[tf.Tensor]
+) -> Iterator[None]:
+    """Within this context the network computes with `weights`, not with its own.
+
+    Args:
+      network: a network or skeleton.
+      weights: tensors in the order of its `weights`.
+    """
+    before = _in_use.get()
+    own = zip(map(id, network.weights), weights, strict=True)
+    with _using(dataclasses.replace(before, weights={**before.weights, **dict(own)})):
+        yield
+
+
+def weights_are_given() -> bool:
+    """Returns whether some network computes with other weights than its own here."""
+    return bool(_in_use.get().weights)
+
+
+@contextlib.contextmanager
+def using_kernels(
+    kernels: Mapping[keras.layers.Layer, tf.Tensor],
+) -> Iterator[None]:
+    """Within this context these layers convolve with these kernels."""
+    by_id = {id(layer): kernel for layer, kernel in kernels.items()}
+    with _using(dataclasses.replace(_in_use.get(), kernels=by_id)):
+        yield
+
+
+def kernel_in_use(layer: keras.layers.Layer) -> tf.Tensor | None:
+    """The kernel that `using_kernels` gives the layer, or None."""
+    return _in_use.get().kernels.get(id(layer))
+
+
+@contextlib.contextmanager
+def initializing(current: InitializingPass) -> Iterator[None]:
+    """Within this context every layer that is called initialises itself."""
+    with _using(dataclasses.replace(_in_use.get(), initializing=current)):
+        yield
+
+
+def pass_in_use() -> InitializingPass | None:
+    """The pass that `initializing` began, or None."""
+    return _in_use.get().initializing

@@ -480,9 +480,13 @@ LINES = b"# a line\n"
         (b"P6\n" + LINES * 7000 + b"2 1\n4095\n", 4095),
         (b"P6\n" + LINES * 8000 + b"2 1\n4095\n", None),
         (b"P6\n" + LINES * 8000 + b"2 1\n255\n", None),
+        # 64 KiB end within the number, after 25.
+        (b"P6\n" + b"#" * (2**16 - 10) + b"\n2 1 2565 ", None),
+        (b"P6 2 1 256# to the end of the file, ", 256),
         (b"P6\n" + LINES * 7000 + b"2 1\n255\n", 255),
         (b"P6 2 1 200 ", 200),
     ],
+    ids=lambda value: str(value)[-20:],
 )
 def test_the_largest_value_of_a_ppm_is_that_of_its_header(tmp_path, start, largest):
     path = tmp_path / "a.ppm"

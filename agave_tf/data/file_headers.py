@@ -10,7 +10,7 @@ _PNG = struct.Struct(">8s 4x 4s 8x 2B")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # A PPM begins with its kind, width, height and largest value, and has comments between.
 _MOST_PPM_HEADER_BYTES = 2**16
-_PPM_COMMENT = re.compile(rb"#[^\r\n]*[\r\n]")
+_PPM_COMMENT = re.compile(rb"#[^\r\n]*(?:[\r\n]|\Z)")
 
 
 class PNGForm(NamedTuple):
@@ -40,8 +40,10 @@ def read_largest_of_ppm(file: BinaryIO) -> int:
     Raises:
       ValueError: its header has none within 64 KiB.
     """
-    head = _PPM_COMMENT.sub(b"", file.read(_MOST_PPM_HEADER_BYTES))
-    words = head.split(maxsplit=4)
-    if len(words) < 4 or not words[3].isdigit():
+    head = file.read(_MOST_PPM_HEADER_BYTES)
+    words = _PPM_COMMENT.sub(b"", head).split(maxsplit=4)
+    # Where the bytes end in the number, a part of it may be missing.
+    is_cut = len(head) == _MOST_PPM_HEADER_BYTES and len(words) < 5
+    if is_cut or len(words) < 4 or not words[3].isdigit():
         raise ValueError("its header has no largest value")
     return int(words[3])

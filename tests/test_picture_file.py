@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from agave_tf.data.picture_decoding import _Budget
-from agave_tf.data.picture_file import read_picture, read_pictures
+from agave_tf.data.picture_file import read_pictures
 from agave_tf.data.source import Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.config import DataConfig
@@ -35,7 +35,8 @@ since_pillow_13 = pytest.mark.skipif(
 def read(path, **settings):
     """The image, and what was noted."""
     notes = Notes()
-    return read_picture(str(path), DataConfig(**settings), notes), notes.sentences()
+    (image,) = read_pictures([str(path)], DataConfig(**settings), notes)
+    return image, notes.sentences()
 
 
 def saved(tmp_path, image, name="a.png", **options):
@@ -466,6 +467,58 @@ def test_16_bits_that_pillow_cannot_keep_are_refused(tmp_path):
     refused("colour values of 0 to 4095", path)
 
 
+LINES = b"# a line\n"
+
+
+@pytest.mark.parametrize(
+    "start,largest",
+    [
+        (b"P6 2 1 256 ", 256),
+        (b"P6\n# of two lines, 2 1 255\n2 # and\r1\n65535\n", 65535),
+        (b"P6\n2 1\n6#in a number\n5535\n", 65535),
+        (b"P3\n2 1 1000\n", 1000),
+        (b"P6\n" + LINES * 7000 + b"2 1\n4095\n", 4095),
+        (b"P6\n" + LINES * 8000 + b"2 1\n4095\n", None),
+        (b"P6\n" + LINES * 8000 + b"2 1\n255\n", None),
+        # 64 KiB end within the number, after 25.
+        (b"P6\n" + b"#" * (2**16 - 10) + b"\n2 1 2565 ", None),
+        (b"P6 2 1 256# to the end of the file, ", 256),
+        (b"P6\n" + LINES * 7000 + b"2 1\n255\n", 255),
+        (b"P6 2 1 200 ", 200),
+    ],
+    ids=lambda value: str(value)[-20:],
+)
+def test_the_largest_value_of_a_ppm_is_that_of_its_header(tmp_path, start, largest):
+    path = tmp_path / "a.ppm"
+    path.write_bytes(start + b"1 2 3 4 5 6 7 8 9 ")
+    if largest is None:  # No file has 64 KiB of comments.
+        refused("is not: its header has no largest value", path)
+    elif largest > 255:
+        refused(f"16-bit.*colour values of 0 to {largest}", path)
+    else:
+        assert read(path)[0].shape == (1, 2, 3)
+
+
+@pytest.mark.parametrize("color,channels", [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_16_bits_of_a_png_are_kept_whatever_its_colours(tmp_path, color, channels):
+    levels = np.full((3, 4, channels), 0x0180, np.uint16)
+    if channels in (2, 4):
+        levels[..., -1] = 65535
+    path = tmp_path / "a.png"
+    path.write_bytes(png(levels, color))
+    # 384 of 511 levels; of the upper 8 bits alone it would be 1 of 511.
+    assert (read(path, white_level=511)[0] == round(384 * 255 / 511)).all()
+
+
+def test_a_png_that_does_not_begin_with_its_header_is_refused(tmp_path):
+    content = bytes_of("png")
+    chunk = b"tEXta\0b"
+    stored = struct.pack(">I", 3) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path = tmp_path / "a.png"
+    path.write_bytes(content[:8] + stored + content[8:])
+    refused("its first chunk is not IHDR", path)
+
+
 def test_a_bitmap_in_plain_text_is_read(tmp_path):
     path = tmp_path / "a.pbm"
     path.write_text("P1\n2 1\n1 0\n")
@@ -634,12 +687,38 @@ def test_threads_share_the_memory_for_large_pictures():
     assert 5 < most[0] <= 10 and now[0] == 0
 
 
-def test_warnings_of_pillow_are_not_shown(tmp_path, monkeypatch):
+def warn_of_large_pictures(monkeypatch):
+    """RGB has 192 pixels; from 300 on it would be an error."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 150)
+
+
+def test_warnings_of_pillow_are_not_shown(tmp_path, monkeypatch):
+    warn_of_large_pictures(monkeypatch)
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")
-        image, _ = read(saved(tmp_path, RGB))  # 192 pixels; from 300 on it is an error
+        (image,) = read_pictures([str(saved(tmp_path, RGB))], DataConfig(), Notes())
     assert image is not None and not shown
+
+
+def test_warnings_of_pillow_are_no_errors_with_another_filter_each_pass(
+    tmp_path, monkeypatch
+):
+    warn_of_large_pictures(monkeypatch)
+    path = str(saved(tmp_path, RGB))
+    with warnings.catch_warnings():
+        for _ in range(3):
+            warnings.simplefilter("error")
+            assert len(list(read_pictures([path] * 3, DataConfig(), Notes()))) == 3
+
+
+def test_a_pass_over_pictures_lets_python_forget_its_warnings_once(
+    tmp_path, monkeypatch
+):
+    """A filter for each picture would show a warning of the program for each."""
+    path, calls = str(saved(tmp_path, RGB)), []
+    monkeypatch.setattr(warnings, "filterwarnings", lambda *_, **__: calls.append(1))
+    assert len(list(read_pictures([path] * 20, DataConfig(), Notes()))) == 20
+    assert calls == [1]
 
 
 def test_pictures_are_read_in_their_order(tmp_path):

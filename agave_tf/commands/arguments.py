@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import flags
 
+from agave_tf.commands.flags import choices_of_flag
 from agave_tf.errors import InputError
 from agave_tf.settings.suggestion import did_you_mean
 
@@ -102,7 +103,7 @@ def _check_value(flag: flags.Flag, text: str) -> None:
     except InputError:
         raise
     except (ValueError, TypeError) as error:
-        choices = getattr(flag.parser, "enum_values", None)
+        choices = choices_of_flag(flag)
         requirement = flag.parser.syntactic_help or str(error)
         hint = ""
         if flag.boolean:

@@ -44,6 +44,12 @@ def about(flag: flags.Flag) -> About | None:
     return _ABOUT.get(flag)
 
 
+def choices_of_flag(flag: flags.Flag) -> list[str]:
+    """Returns the values that a flag may have; none for a flag without a choice."""
+    parser = flag.parser
+    return parser.enum_values if isinstance(parser, flags.EnumParser) else []
+
+
 @contextlib.contextmanager
 def flag_group(
     title: str,

@@ -9,7 +9,7 @@ import textwrap
 
 from absl import flags
 
-from agave_tf.commands.flags import About, about
+from agave_tf.commands.flags import About, about, choices_of_flag
 from agave_tf.settings.flag_files import packaged_flag_files
 
 _FOOTER = (
@@ -89,7 +89,7 @@ def _flag_help(
 ) -> str:
     """A flag's name, with its help beside it."""
     text = first_sentence(shown.help) if is_short else shown.help
-    choices = getattr(flag.parser, "enum_values", [])
+    choices = choices_of_flag(flag)
     if not all(choice in text for choice in choices):
         text += f" One of {', '.join(choice for choice in choices if choice)}."
     default = _default(flag, shown)

@@ -110,17 +110,15 @@ def _pixels(picture: Image.Image, config: DataConfig, notes: Notes) -> Any:
             # same, and a decoded picture has forgotten how it was stored.
             kinds = [picture.format] if picture.format else None
             with Image.open(io.BytesIO(content), formats=kinds) as copy:
-                read = functools.partial(bytes, content)
-                return decoded(copy, name, config, notes, PROGRAM, read)
-        return decoded(picture, name, config, notes, PROGRAM, bytes)
+                open_file = functools.partial(io.BytesIO, content)
+                return decoded(copy, name, config, notes, PROGRAM, open_file)
+        return decoded(picture, name, config, notes, PROGRAM, io.BytesIO)
     return None
 
 
 def _content(picture: Image.Image) -> bytes:
     """The bytes of the file of a picture that is not decoded yet; otherwise none."""
-    if not isinstance(picture, ImageFile) or not picture.tile:
-        return b""
-    if picture.fp is None or picture.tell():
+    if not isinstance(picture, ImageFile) or picture.fp is None or picture.tell():
         return b""
     place = picture.fp.tell()
     picture.fp.seek(0)

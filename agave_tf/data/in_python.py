@@ -17,6 +17,7 @@ import numpy as np
 from agave_tf.data.elements import as_chunk
 from agave_tf.data.hold_out import is_held_out
 from agave_tf.data.origin import PROGRAM
+from agave_tf.data.picture_file import ignore_warnings_of_pillow
 from agave_tf.data.prepare import prepare
 from agave_tf.data.python_iterables import passes_over
 from agave_tf.data.python_passes import PartOfPasses, Passes
@@ -66,6 +67,7 @@ def read_images(
 def _open(
     train: Iterable[Any], test: Iterable[Any] | None, config: DataConfig
 ) -> Source:
+    ignore_warnings_of_pillow()
     iterables = {"train": train} if test is None else {"train": train, "test": test}
     read = functools.partial(as_chunk, config=config)
     passes = {

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -11,11 +11,11 @@ from PIL.ImageFile import ImageFile
 
 from agave_tf.data.origin import Origin
 from agave_tf.data.picture_pixels import (
-    TRUNCATED,
+    OpenFile,
     check_depth,
     over_black,
     pixels_of,
-    raw_mode_of,
+    stored_form,
     turned,
 )
 from agave_tf.data.source import Notes
@@ -77,7 +77,7 @@ def decoded(
     config: DataConfig,
     notes: Notes,
     origin: Origin,
-    content: Callable[[], bytes],
+    open_file: OpenFile,
 ) -> np.ndarray:
     """Returns the first frame, upright and opaque, uint8 or uint16 [h,w] or [h,w,c].
 
@@ -87,25 +87,27 @@ def decoded(
       config: as for `pixels_of`.
       notes: what is converted is counted there.
       origin: of the picture, for errors.
-      content: returns the bytes of its file.
+      open_file: opens its file; without one, an empty file.
 
     Raises:
       InputError: it has pixels of a kind that is not used.
       Exception: whatever the decoders of Pillow raise.
     """
-    raw_mode = ""
+    form = None
     if isinstance(picture, ImageFile):
-        raw_mode = raw_mode_of(picture)
-        check_depth(picture, path, origin)
+        form = stored_form(picture, open_file)
+        check_depth(picture, path, open_file, origin)
     # While it loads a TIFF file, Pillow turns it and forgets that it did.
     was_turned = picture.format == "TIFF" and orientation_of(picture) != 1
     picture.load()
     orientation = orientation_of(picture)
-    if picture.format == "PNG" and raw_mode in TRUNCATED:
-        image = tf.io.decode_png(content(), dtype=tf.uint16).numpy()
+    if form is not None and form.bits == 16 and form.color != 0:
+        # Pillow would drop the lower 8 of 16 bits.
+        with open_file() as file:
+            image = tf.io.decode_png(file.read(), dtype=tf.uint16).numpy()
     else:
         image = pixels_of(picture, path, config, notes, origin)
-    image, is_transparent = over_black(image, picture, raw_mode)
+    image, is_transparent = over_black(image, picture, form)
     if is_transparent:
         notes.add("pictures with transparency, laid over black")
     if was_turned or orientation != 1:

@@ -3,11 +3,11 @@
 import contextlib
 import functools
 import os
-import re
 import warnings
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import BinaryIO
 
 import numpy as np
 from absl import logging
@@ -23,7 +23,6 @@ from agave_tf.settings.data import DataConfig
 # Pillow knows more; some of those start other programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _LOOK_AHEAD = 2  # files for each thread
-_PILLOW = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
 def read_pictures(
@@ -45,6 +44,7 @@ def read_pictures(
     Raises:
       InputError: as `read_picture`, when it is the turn of that file.
     """
+    ignore_warnings_of_pillow()
     num_threads = _num_cpus()
     pool = ThreadPoolExecutor(num_threads)
     pending: deque[Future] = deque()
@@ -93,8 +93,8 @@ def read_picture(
         if size is not None:
             check_size(picture, size, path, origin)
         with room_for(picture):
-            content = functools.partial(_content, path)
-            image = decoded(picture, path, config, notes, origin, content)
+            open_file = functools.partial(_opened, path)
+            image = decoded(picture, path, config, notes, origin, open_file)
             return prepare(image[None], config, path, notes, origin)[0]
     return None
 
@@ -114,7 +114,6 @@ def leaving_out(
     Raises:
       InputError: the picture is unreadable, and not to be left out.
     """
-    _ignore_warnings_of_pillow()
     try:
         yield
     except (InputError, MemoryError):
@@ -130,9 +129,18 @@ def leaving_out(
         notes.add("unreadable files left out")
 
 
-def _content(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+def _opened(path: str) -> BinaryIO:
+    return open(path, "rb")
+
+
+def ignore_warnings_of_pillow() -> None:
+    """Keeps its warnings, such as of large pictures, from the terminal.
+
+    Call it before a pass over pictures, not for each: a new filter makes Python forget
+    which warnings it has shown once. It is for the whole process: before Python 3.14
+    threads cannot have filters of their own.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _reason(error: Exception) -> str:
@@ -142,15 +150,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return first_line(error).rstrip(".")
-
-
-def _ignore_warnings_of_pillow() -> None:
-    """Keeps its warnings, such as of large pictures, from the terminal.
-
-    For the whole process: before Python 3.14 threads cannot have filters of their own.
-    """
-    if _PILLOW not in warnings.filters:
-        warnings.filterwarnings("ignore", module=_PILLOW[3].pattern)
 
 
 def _num_cpus() -> int:

@@ -1,10 +1,15 @@
 """The pixels of an opened picture, in any mode of Pillow, as arrays of gray or RGB."""
 
+import os
+from collections.abc import Callable
+from typing import BinaryIO
+
 import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from agave_tf.data.file_headers import PNGForm, read_largest_of_ppm, read_png_form
 from agave_tf.data.origin import DATASET, Origin
 from agave_tf.data.source import Notes
 from agave_tf.errors import InputError
@@ -16,26 +21,35 @@ _PREMULTIPLIED = ("La", "RGBa")  # Their colours have been multiplied by alpha.
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
 _WHITE_IS_ZERO = 0
 _PIXELS_AT_ONCE = 2**18
-# PNG files of which Pillow would drop the lower 8 of 16 bits.
-TRUNCATED = ("RGB;16B", "LA;16B", "RGBA;16B")
+
+OpenFile = Callable[[], BinaryIO]
 
 
-def raw_mode_of(picture: ImageFile) -> str:
-    """Returns how the file stores pixels, as Pillow calls it, such as "RGB;16B".
+def stored_form(picture: ImageFile, open_file: OpenFile) -> PNGForm | None:
+    """Returns how a PNG file stores pixels; None for other kinds and without a file.
 
     Args:
-      picture: opened, but not loaded: then Pillow forgets it.
+      picture: of the file.
+      open_file: opens the file; it is empty if the picture has none any more.
     """
-    arguments = picture.tile[0][3] if picture.tile else ""
-    return str(arguments[0]) if isinstance(arguments, tuple) else arguments or ""
+    if picture.format != "PNG":
+        return None
+    with open_file() as file:
+        if not file.seek(0, os.SEEK_END):
+            return None
+        file.seek(0)
+        return read_png_form(file)
 
 
-def check_depth(picture: ImageFile, path: str, origin: Origin = DATASET) -> None:
+def check_depth(
+    picture: ImageFile, path: str, open_file: OpenFile, origin: Origin = DATASET
+) -> None:
     """Refuses files of which Pillow, without a word, keeps the upper 8 bits alone.
 
     Args:
-      picture: opened, but not loaded.
+      picture: of the file.
       path: of its file, for errors.
+      open_file: as for `stored_form`.
       origin: of the picture, for errors.
 
     Raises:
@@ -47,10 +61,11 @@ def check_depth(picture: ImageFile, path: str, origin: Origin = DATASET) -> None
     if isinstance(picture, TiffImageFile):
         largest = 2 ** max(picture.tag_v2.get(_BITS_PER_SAMPLE, (1,))) - 1
         is_negative = picture.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
-    elif picture.tile and picture.tile[0][0] in ("ppm", "ppm_plain"):
-        arguments = picture.tile[0][3]
-        # A bitmap, which has no largest value, has the name of its pixels alone.
-        largest = int(arguments[-1]) if isinstance(arguments, tuple) else 1
+    elif picture.format == "PPM" and picture.mode not in ("1", "L") and not is_gray:
+        with open_file() as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(0)
+                largest = read_largest_of_ppm(file)
     if largest > 255 and (is_negative or not is_gray):
         what = "gray values whose white is 0" if is_negative else "colour values"
         raise InputError(
@@ -101,14 +116,14 @@ def pixels_of(
 
 
 def over_black(
-    image: np.ndarray, picture: Image.Image, raw_mode: str
+    image: np.ndarray, picture: Image.Image, form: PNGForm | None
 ) -> tuple[np.ndarray, bool]:
     """Returns the image without its alpha, and whether any pixel was transparent.
 
     Args:
       image: uint8 or uint16 [h,w] or [h,w,c], as decoded; c is 2 or 4 with alpha.
       picture: its file, which may name one colour that is transparent.
-      raw_mode: of the file, by `raw_mode_of`.
+      form: of the file, by `stored_form`.
     """
     if image.ndim == 3 and image.shape[-1] in (2, 4):
         color, alpha = image[..., :-1], image[..., -1:]
@@ -122,7 +137,7 @@ def over_black(
     if transparent_color is None or picture.mode in ("P", "PA"):
         return image, False
     # Pillow scales gray of 2 and 4 bits to 8, but not this colour.
-    scale = {"L;2": 85, "L;4": 17}.get(raw_mode, 1)
+    scale = {(2, 0): 85, (4, 0): 17}.get(form, 1) if form else 1
     is_transparent = image == np.multiply(transparent_color, scale)
     if image.ndim == 3:
         is_transparent = is_transparent.all(-1, keepdims=True)

@@ -1,9 +1,12 @@
 """Curves read from the event files that training writes for TensorBoard."""
 
+import contextlib
+import os
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import tensorflow as tf
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
 class Curve(NamedTuple):
@@ -16,27 +19,36 @@ class Curve(NamedTuple):
 def read_curves(directory: str) -> dict[str, Curve]:
     """Reads every scalar, at every step at which it was written, by its tag.
 
-    TensorBoard itself reads event files with `EventAccumulator`, which is importable
-    but not documented. It joins the files of a resumed run, and passes over a record
-    that was cut off when a run was killed.
+    A step that a resumed run repeated counts as it was written last. A record that was
+    cut off when a run was killed is passed over.
 
     Args:
       directory: holds the event files of one run.
     """
-    # 0 keeps all events; the default keeps a random choice of ten.
-    events = EventAccumulator(directory, size_guidance={"tensors": 0})
-    events.Reload()
+    found: dict[str, dict[int, float]] = defaultdict(dict)
+    # Their names begin with the time at which they were begun.
+    for name in sorted(os.listdir(directory)):
+        if "tfevents" in name:
+            for event in _events(os.path.join(directory, name)):
+                for value in event.summary.value:
+                    if _is_scalar(value):
+                        number = float(tf.make_ndarray(value.tensor))
+                        found[value.tag][event.step] = number
     curves = {}
-    for tag in events.Tags()["tensors"]:
-        # A step that a resumed run repeated counts as it was written last. Texts and
-        # pictures are tensors too, but no numbers.
-        values = {
-            event.step: float(tf.make_ndarray(event.tensor_proto))
-            for event in events.Tensors(tag)
-            if event.tensor_proto.dtype == tf.float32.as_datatype_enum
-            and not event.tensor_proto.tensor_shape.dim
-        }
-        if values:
-            steps = sorted(values)
-            curves[tag] = Curve(steps, [values[step] for step in steps])
+    for tag, values in found.items():
+        steps = sorted(values)
+        curves[tag] = Curve(steps, [values[step] for step in steps])
     return curves
+
+
+def _events(path: str) -> Iterator[tf.compat.v1.Event]:
+    """The events of a file, up to its end or to a record that is cut off."""
+    with contextlib.suppress(tf.errors.DataLossError):
+        yield from tf.compat.v1.train.summary_iterator(path)
+
+
+def _is_scalar(value: tf.compat.v1.Summary.Value) -> bool:
+    """Tells a number from texts and pictures, which are tensors too."""
+    tensor = value.tensor
+    is_float = tensor.dtype == tf.float32.as_datatype_enum
+    return is_float and not tensor.tensor_shape.dim

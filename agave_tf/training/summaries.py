@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 from tensorboard.plugins.custom_scalar import layout_pb2
-from tensorboard.plugins.custom_scalar import summary as custom_scalars
 from tensorboard.plugins.hparams import api as hparams
+from tensorboard.summary import v1 as custom_scalars
 
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.evaluator import Score
@@ -130,5 +130,5 @@ def _write_configuration(run: RunDirectory) -> None:
         multiline=layout_pb2.MultilineChartContent(tag=curves),
     )
     category = layout_pb2.Category(title="Where the bits go", chart=[chart])
-    layout = custom_scalars.pb(layout_pb2.Layout(category=[category]))
+    layout = custom_scalars.custom_scalar_pb(layout_pb2.Layout(category=[category]))
     tf.summary.experimental.write_raw_pb(layout.SerializeToString())

@@ -13,8 +13,9 @@ from agave_tf.models.image_model import ImageModel
 from agave_tf.models.objective import Terms
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config, TrainConfig
+from agave_tf.training.adamax import Adamax
 from agave_tf.training.gradient import Gradient, make_gradient
-from agave_tf.training.learning_rate import float32_in_keras, learning_rate
+from agave_tf.training.learning_rate import learning_rate
 from agave_tf.training.moving_average import MovingAverage
 from agave_tf.training.strategy import num_processes
 from agave_tf.weights.in_use import using_weights
@@ -72,9 +73,7 @@ class TrainState(tf.Module):
         # skipped ones a cool-down would not reach its end.
         self._schedule = rate if callable(rate) else None
         constant = config.train.learning_rate if callable(rate) else rate
-        with float32_in_keras():
-            self.optimizer = keras.optimizers.Adamax(constant)
-        self.optimizer.build([self.vector])
+        self.optimizer = Adamax(self.vector.value, constant)
         self._stored_rate = _counter("stored_rate", tf.float32) if stores_rate else None
         self.average = MovingAverage(self.vector.value, config.train.average_decay)
         self.step = _counter("step")  # Also those whose update was skipped.
@@ -85,7 +84,7 @@ class TrainState(tf.Module):
     def set_constant_rate(self, settings: TrainConfig) -> None:
         """Sets the learning rate, if it is constant, to that of the settings."""
         if settings.warmup_steps == settings.cooldown_steps == 0:
-            self.optimizer.learning_rate = settings.learning_rate
+            self.optimizer.learning_rate.assign(settings.learning_rate)
 
     def learning_rate(self) -> float:
         """The learning rate of the next step."""
@@ -98,11 +97,10 @@ class TrainState(tf.Module):
 
     def checkpoint(self) -> tf.train.Checkpoint:
         """Everything that a resumed run needs."""
-        # The number of updates, then perhaps the rate, then the two moments.
-        iterations, *_, first, second = self.optimizer.variables
-        slots = [iterations.value, first.value, second.value]
-        if self._stored_rate is not None:
-            slots.insert(1, self._stored_rate)
+        # Their names in a checkpoint are their places in this list, as of version 0.1.
+        rate = [] if self._stored_rate is None else [self._stored_rate]
+        of_adamax = self.optimizer
+        slots = [of_adamax.iterations, *rate, of_adamax.momentum, of_adamax.norm]
         return tf.train.Checkpoint(
             weights=self.vector.value,
             optimizer={f"{i}": slot for i, slot in enumerate(slots)},
@@ -120,15 +118,7 @@ class TrainState(tf.Module):
           gradient: one vector, already summed over the replicas; a tensor, or one
             tensor for each replica of this process.
         """
-        tf.distribute.get_strategy().extended.update(
-            self.vector.value,
-            lambda weights, gradient, rate: self.optimizer.update_step(
-                gradient, weights, rate
-            ),
-            args=(gradient, self._rate()),
-            group=False,
-        )
-        self.optimizer.iterations.assign_add(1)
+        self.optimizer.update(gradient, self._rate())
         self.average.update(tf.convert_to_tensor(self.optimizer.iterations))
 
     def weights(self) -> dict[str, np.ndarray]:

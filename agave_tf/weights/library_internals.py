@@ -1,7 +1,9 @@
-"""The private functions of Keras and TensorFlow that we call, and why.
+"""The private names of Keras and TensorFlow that we use, and why.
 
-No other module calls a private function of another package. setup.cfg pins the versions
-of both packages, so an upgrade is tried against our tests first.
+No other module uses a private name of another package, but for `probability`, which
+names the module in which TensorFlow Probability looks for Keras. setup.cfg pins the
+versions, so an upgrade is tried against our tests first. Each name has one in
+tests/test_library_internals.py, which also finds private names elsewhere.
 """
 
 import contextlib

@@ -13,19 +13,21 @@ import tqdm
 from absl import flags, logging
 
 from agave_tf.codec.codec import Codec, Progress
+from agave_tf.commands.devices import use_threads
 from agave_tf.commands.flags import (
-    define_path,
-    define_run_dir,
     define_settings_of,
     define_settings_of_run,
     flag_group,
     settings_from_flags,
     with_flags,
 )
-from agave_tf.commands.list_of_paths import define_paths
-from agave_tf.commands.output_file import check_output_file
+from agave_tf.commands.paths import (
+    check_output_file,
+    define_path,
+    define_paths,
+    define_run_dir,
+)
 from agave_tf.commands.running import run_command
-from agave_tf.commands.threads import use_threads
 from agave_tf.data.exact_pictures import NamedImages, read_exact_pictures
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError

@@ -15,10 +15,10 @@ from absl import flags, logging
 
 from agave_tf.codec.archive import num_threads_of
 from agave_tf.codec.codec import Codec
-from agave_tf.commands.flags import define_path, define_run_dir, flag_group
-from agave_tf.commands.output_file import check_optional_file
+from agave_tf.commands.devices import use_threads
+from agave_tf.commands.flags import flag_group
+from agave_tf.commands.paths import check_optional_file, define_path, define_run_dir
 from agave_tf.commands.running import run_command
-from agave_tf.commands.threads import use_threads
 from agave_tf.errors import InputError
 from agave_tf.pictures.grid import write_png
 from agave_tf.runs.run_directory import open_run

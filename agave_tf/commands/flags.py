@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from absl import flags
 
+from agave_tf.commands.paths import define_path
 from agave_tf.settings.config import PARTS, Config, config_from_settings
 from agave_tf.settings.setting import Settings, choices_of, help_of, type_of
-from agave_tf.settings.user_path import expand_path, refuse_both
+from agave_tf.settings.user_path import expand_path
 
 _Settings = TypeVar("_Settings", bound=Settings)
 
@@ -109,39 +110,6 @@ def _define(
         _DEFINE[type_of(field)](field.name, default, help_text, flag_values=values)
 
 
-class _PathParser(flags.ArgumentParser[str]):
-    """Parses a path, in which ~ and ~user are expanded."""
-
-    syntactic_help = "a path"
-
-    def __init__(self, name: str):
-        self._name = name
-
-    def parse(self, argument: str) -> str:
-        refuse_both(argument, self._name)
-        return expand_path(argument, self._name)
-
-    def flag_type(self) -> str:
-        return "string"
-
-
-def define_path(
-    name: str,
-    default: str | None,
-    help_text: str,
-    values: flags.FlagValues,
-    *,
-    required: bool = False,
-) -> None:
-    """Defines a flag that is a path, in which ~ and ~user are expanded."""
-    flags.DEFINE(_PathParser(name), name, default, help_text, values, required=required)
-
-
-def define_run_dir(help_text: str, values: flags.FlagValues) -> None:
-    """Defines --run_dir, which must be given."""
-    define_path("run_dir", None, help_text, values, required=True)
-
-
 def settings_from_flags(
     settings: type[_Settings], values: flags.FlagValues
 ) -> _Settings:
@@ -185,15 +153,4 @@ def with_flags(config: Config, part_name: str, values: flags.FlagValues) -> Conf
     }
     return dataclasses.replace(
         config, **{part_name: dataclasses.replace(part, **given)}
-    )
-
-
-def define_num_logical_cpus(values: flags.FlagValues) -> None:
-    """Defines --num_logical_cpus, which goes with --strategy."""
-    flags.DEFINE_integer(
-        "num_logical_cpus",
-        0,
-        "Split the CPU into this number of devices, to try --strategy=mirrored without "
-        "GPUs; 0: do not split it.",
-        flag_values=values,
     )

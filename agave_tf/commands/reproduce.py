@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 from absl import flags, logging
 
-from agave_tf.commands.flags import define_path, flag_group
+from agave_tf.commands.flags import flag_group
+from agave_tf.commands.paths import define_path
 from agave_tf.commands.running import run_command
 from agave_tf.reproduction.artifacts import ARTIFACTS
 from agave_tf.reproduction.scales import SCALES

@@ -17,7 +17,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from agave_tf.commands.arguments import check_arguments, required_flag_error
-from agave_tf.commands.gpus import take_gpu_memory_as_needed
+from agave_tf.commands.devices import take_gpu_memory_as_needed
 from agave_tf.commands.help import full_help, short_help
 from agave_tf.commands.log_lines import log_lines_for_people
 from agave_tf.commands.streams import (

@@ -6,15 +6,18 @@ bin/sample.py --run_dir=runs/cifar10/joint --mode=prior --output=samples.png
 from absl import flags, logging
 
 from agave_tf.commands.flags import (
-    define_path,
-    define_run_dir,
     define_settings_of,
     define_settings_of_run,
     flag_group,
     settings_from_flags,
     with_flags,
 )
-from agave_tf.commands.output_file import check_optional_file, check_output_file
+from agave_tf.commands.paths import (
+    check_optional_file,
+    check_output_file,
+    define_path,
+    define_run_dir,
+)
 from agave_tf.commands.running import run_command
 from agave_tf.data.image_set import Images
 from agave_tf.models.agave import AGAVE

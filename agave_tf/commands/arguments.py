@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import flags
 
-from agave_tf.errors import InputError
-from agave_tf.settings.suggestion import did_you_mean
+from agave_tf.errors import InputError, did_you_mean
 
 
 def check_arguments(arguments: Sequence[str], values: flags.FlagValues) -> None:

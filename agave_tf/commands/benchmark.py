@@ -19,8 +19,7 @@ from agave_tf.benchmarks.networks import COMPUTES, MODELS, PIXEL_CNNS
 from agave_tf.benchmarks.table import print_table
 from agave_tf.commands.flags import flag_group
 from agave_tf.commands.running import run_command
-from agave_tf.errors import InputError
-from agave_tf.settings.suggestion import did_you_mean
+from agave_tf.errors import InputError, did_you_mean
 
 
 def define_flags(values: flags.FlagValues) -> None:

@@ -1,9 +1,12 @@
 """The standard streams of a command, whatever its caller has made of them."""
 
+import contextlib
 import io
 import os
 import select
 import sys
+from collections.abc import Iterator
+from typing import TextIO
 
 
 def open_closed_streams() -> None:
@@ -21,6 +24,34 @@ def open_closed_streams() -> None:
             mode = "w" if descriptor else "r"
             stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115
             setattr(sys, name, stream)
+
+
+@contextlib.contextmanager
+def without_messages() -> Iterator[None]:
+    """Discards everything written to standard error, also by compiled code."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
+def shown_on(stream: TextIO, text: str) -> Iterator[None]:
+    """Shows a text while something lasts, if somebody looks."""
+    is_looked_at = stream.isatty()
+    if is_looked_at:
+        stream.write(text)
+        stream.flush()
+    yield
+    if is_looked_at:
+        # Blanks, because a simple terminal (TERM=dumb) erases nothing by itself.
+        stream.write(f"\r{' ' * len(text)}\r")
+        stream.flush()
 
 
 def escape_what_cannot_be_shown() -> None:

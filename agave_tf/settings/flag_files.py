@@ -7,8 +7,7 @@ agave_tf/flags is a link to flags/ in the checkout.
 import os
 from collections.abc import Iterable
 
-from agave_tf.errors import InputError, first_line
-from agave_tf.settings.suggestion import did_you_mean
+from agave_tf.errors import InputError, did_you_mean, first_line
 
 _PACKAGED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "flags")
 _ENDING = ".flags"

@@ -16,8 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
-from agave_tf.errors import InputError, quoted
-from agave_tf.settings.suggestion import did_you_mean
+from agave_tf.errors import InputError, did_you_mean, quoted
 
 
 class Constraint(NamedTuple):

@@ -34,19 +34,16 @@ PIXEL_CNNS = {"preset": PRESET, "small": SMALL, "full": FULL}
 class Model(NamedTuple):
     """A model to measure.
 
+    stage: the stage that trains it.
     pixel_cnn: settings of the PixelCNN++.
-    vae: settings of the VAE; None: the PixelCNN++ alone.
     batch: batch size that suits two CPU cores.
+    vae: settings of the VAE, in stages that have one.
     """
 
+    stage: Stage
     pixel_cnn: PixelCNNConfig
-    vae: IAFVAEConfig | None
     batch: int
-
-    @property
-    def stage(self) -> Stage:
-        """The stage that trains the model."""
-        return STAGES["pretrain_pixel_cnn" if self.vae is None else "joint"]
+    vae: IAFVAEConfig = IAFVAEConfig()
 
     def config(self, **compute: Any) -> Config:
         """Returns the whole configuration.
@@ -55,7 +52,7 @@ class Model(NamedTuple):
           **compute: settings of `ComputeConfig`.
         """
         return Config(
-            vae=self.vae or IAFVAEConfig(),
+            vae=self.vae,
             pixel_cnn=self.pixel_cnn,
             train=TrainConfig(batch_size=self.batch, warmup_steps=0),
             compute=ComputeConfig(**compute),
@@ -63,17 +60,18 @@ class Model(NamedTuple):
 
     def make(self, config: Config, size: int) -> AGAVE:
         """Makes the model, with random weights, for RGB images of `size` x `size`."""
-        stage = self.stage
         shape = (size, size, 3)
-        return AGAVE(config, shape, stage.has_vae, stage.has_pixel_cnn)
+        return AGAVE(config, shape, self.stage.has_vae, self.stage.has_pixel_cnn)
 
+
+_ALONE, _JOINT = STAGES["pretrain_pixel_cnn"], STAGES["joint"]
 
 MODELS = {
-    "preset": Model(PRESET, IAFVAEConfig(32, 8, 1, 4), batch=32),
-    "small": Model(SMALL, None, batch=16),
-    "full": Model(FULL, None, batch=4),
-    "small_agave": Model(SMALL, IAFVAEConfig(64, 16, 1, 6), batch=16),
-    "full_agave": Model(FULL, IAFVAEConfig(), batch=4),
+    "preset": Model(_JOINT, PRESET, batch=32, vae=IAFVAEConfig(32, 8, 1, 4)),
+    "small": Model(_ALONE, SMALL, batch=16),
+    "full": Model(_ALONE, FULL, batch=4),
+    "small_agave": Model(_JOINT, SMALL, batch=16, vae=IAFVAEConfig(64, 16, 1, 6)),
+    "full_agave": Model(_JOINT, FULL, batch=4),
 }
 
 # Settings of `ComputeConfig` to compare, by name.

@@ -13,10 +13,9 @@ from collections.abc import Iterable
 
 from absl import flags, logging
 
-from agave_tf.benchmarks import coding_cost, input_cost, sampling_cost, training_cost
+from agave_tf.benchmarks import coding_cost, sampling_cost, training_cost
 from agave_tf.benchmarks import evaluation_cost as evaluation
 from agave_tf.benchmarks.networks import COMPUTES, MODELS, PIXEL_CNNS
-from agave_tf.benchmarks.table import print_table
 from agave_tf.commands.flags import flag_group
 from agave_tf.commands.running import run_command
 from agave_tf.errors import InputError, did_you_mean
@@ -89,11 +88,11 @@ def run(values: flags.FlagValues) -> None:
             evaluation.evaluation_costs(models, sizes[0], computes, samples, repeats),
         ),
         "input": lambda: (
-            input_cost.INPUT_COLUMNS,
+            training_cost.INPUT_COLUMNS,
             [
                 cost
                 for size in sizes
-                for cost in input_cost.input_costs(size, batches, repeats)
+                for cost in training_cost.input_costs(size, batches, repeats)
             ],
         ),
         "sample": lambda: (
@@ -110,7 +109,24 @@ def run(values: flags.FlagValues) -> None:
         values.what,
         repeats,
     )
-    print_table(*measure[values.what]())
+    _print_table(*measure[values.what]())
+
+
+def _print_table(columns: dict[str, str], measurements: Iterable[object]) -> None:
+    """Prints a row for each measurement as soon as it is made.
+
+    Args:
+      columns: format strings by heading; {0} is the measurement.
+      measurements: one for each row, in order.
+    """
+    _print_row(columns)
+    _print_row(["---"] * len(columns))
+    for measurement in measurements:
+        _print_row(form.format(measurement) for form in columns.values())
+
+
+def _print_row(cells: Iterable[str]) -> None:
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def _words(choices: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from agave_tf.evaluation.estimate import estimate
 from agave_tf.pictures.picture_row import PictureRow
 from agave_tf.reproduction import trained_runs
 from agave_tf.reproduction import workspace as workspaces
-from agave_tf.reproduction.artifacts import ARTIFACTS
+from agave_tf.reproduction.artifacts import ARTIFACTS, claims_table
 from agave_tf.reproduction.claim import Claim, below
 from agave_tf.reproduction.compared_models import CURVES
 from agave_tf.reproduction.learning_curves import ORIGINALS
@@ -30,7 +30,6 @@ from agave_tf.reproduction.likelihoods import PUBLISHED
 from agave_tf.reproduction.planned_runs import planned_runs
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.scales import SCALES
-from agave_tf.reproduction.stored_claims import claims_table
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 from agave_tf.reproduction.workspace import Workspace
 from agave_tf.runs.event_curves import Curve

@@ -14,9 +14,8 @@ from absl import flags, logging
 from agave_tf.commands.flags import flag_group
 from agave_tf.commands.paths import define_path
 from agave_tf.commands.running import run_command
-from agave_tf.reproduction.artifacts import ARTIFACTS
+from agave_tf.reproduction.artifacts import ARTIFACTS, claims_table
 from agave_tf.reproduction.scales import SCALES
-from agave_tf.reproduction.stored_claims import claims_table
 from agave_tf.reproduction.workspace import Workspace
 from agave_tf.whole_file import write_text
 

@@ -10,7 +10,6 @@ from agave_tf.data.image_set import Images
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.pictures.picture_row import PictureRow, rows_grid
 from agave_tf.pictures.rows import Sampler
-from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.claim import Claim, above, below
 from agave_tf.reproduction.compared_models import (
     ABLATION,
@@ -27,9 +26,8 @@ from agave_tf.reproduction.picture_comparison import (
     NUM_FINISHED,
     alike_for_one_f_z,
     error_of_f_z,
-    stacked,
 )
-from agave_tf.reproduction.report import Report, column
+from agave_tf.reproduction.report import Chart, Report, column, draw_charts, stacked
 from agave_tf.reproduction.trained_runs import TrainedRuns
 
 BEFORE = "before"

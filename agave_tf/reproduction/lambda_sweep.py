@@ -4,10 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 
 from agave_tf.evaluation.estimate import Estimate, estimate
-from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.claim import Claim, above
 from agave_tf.reproduction.compared_models import LAMBDAS, lambda_run
-from agave_tf.reproduction.report import Report, column, headings_of
+from agave_tf.reproduction.report import Chart, Report, column, draw_charts, headings_of
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 
 _STEPS = list(zip(LAMBDAS, LAMBDAS[1:]))

@@ -74,7 +74,7 @@ def run(values: flags.FlagValues) -> None:
     for name in names:
         workspace.train(ARTIFACTS[name].runs(scale), values.runs_at_once)
         logging.info("%s: its runs are trained; evaluating and drawing", name)
-        report = ARTIFACTS[name].make(workspace)
+        report = ARTIFACTS[name].make(workspace.trained)
         report.write(results, name)
         print(report.markdown())
         # Of all artifacts whose results are there, also from earlier commands.

@@ -3,77 +3,38 @@
 One table has the claims of all of them, from the files of their reports.
 """
 
-import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from agave_tf.checked_json import read_json
 from agave_tf.reproduction.auxiliary_images import figure8, figure9
 from agave_tf.reproduction.auxiliary_loss import baselines, figure7
 from agave_tf.reproduction.claim import ERROR, RULE, shown_comparison
-from agave_tf.reproduction.compared_models import (
-    ABLATION,
-    BASELINES,
-    CONTROL,
-    CURVES,
-    FIGURE2,
-    LAMBDAS,
-    LONG_RUNS,
-    TABLE1,
-    auxiliaries,
-    full_size,
-    lambda_run,
-    main_run,
-    probed_runs,
-)
 from agave_tf.reproduction.lambda_reconstructions import figure3
 from agave_tf.reproduction.lambda_sweep import figure4
 from agave_tf.reproduction.learning_curves import learning_curves, training_length
 from agave_tf.reproduction.likelihoods import table1
 from agave_tf.reproduction.probe_accuracy import probe
-from agave_tf.reproduction.report import Report
+from agave_tf.reproduction.report import Artifact
 from agave_tf.reproduction.samples import figure2, figure5, figure6
-from agave_tf.reproduction.scales import Scale
-from agave_tf.reproduction.trained_runs import TrainedRuns
-from agave_tf.reproduction.workspace import Workspace
 
-
-class Artifact(NamedTuple):
-    """A table or figure.
-
-    runs: gives the names of `planned_runs`, which it shows with every seed.
-    report: makes it from the trained runs.
-    """
-
-    runs: Callable[[Scale], list[str]]
-    report: Callable[[TrainedRuns], Report]
-
-    def make(self, workspace: Workspace) -> Report:
-        """Makes the report from a workspace in which the runs are trained."""
-        runs = self.runs(workspace.scale)
-        made_from = workspace.trained.provenance(runs)
-        return dataclasses.replace(self.report(workspace.trained), made_from=made_from)
-
-
+# Every artifact by its name, which --artifact takes.
 ARTIFACTS: dict[str, Artifact] = {
-    "table1": Artifact(lambda _: [*TABLE1.values()], table1),
-    "figure2": Artifact(lambda _: [*FIGURE2.values()], figure2),
-    "figure3": Artifact(lambda _: [*map(lambda_run, LAMBDAS)], figure3),
-    "figure4": Artifact(lambda _: [*map(lambda_run, LAMBDAS)], figure4),
-    "figure5": Artifact(lambda scale: [main_run(scale)], figure5),
-    "figure6": Artifact(lambda scale: [main_run(scale)], figure6),
-    "figure7": Artifact(lambda scale: [main_run(scale), ABLATION, CONTROL], figure7),
-    "figure8": Artifact(lambda scale: [*full_size(scale).values()], figure8),
-    "figure9": Artifact(
-        lambda scale: [*full_size(scale).values(), *auxiliaries(scale).values()],
-        figure9,
-    ),
-    "baselines": Artifact(lambda _: [b.run for b in BASELINES], baselines),
-    "probe": Artifact(lambda scale: [p.run for p in probed_runs(scale)], probe),
-    "training_length": Artifact(lambda _: [r.run for r in LONG_RUNS], training_length),
-    "learning_curves": Artifact(lambda _: [*CURVES.values()], learning_curves),
+    "table1": table1,
+    "figure2": figure2,
+    "figure3": figure3,
+    "figure4": figure4,
+    "figure5": figure5,
+    "figure6": figure6,
+    "figure7": figure7,
+    "figure8": figure8,
+    "figure9": figure9,
+    "baselines": baselines,
+    "probe": probe,
+    "training_length": training_length,
+    "learning_curves": learning_curves,
 }
 
 

@@ -15,7 +15,7 @@ from agave_tf.reproduction.compared_models import (
     main_run,
 )
 from agave_tf.reproduction.picture_comparison import NUM_COLUMNS
-from agave_tf.reproduction.report import Report, column
+from agave_tf.reproduction.report import Report, artifact, column
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 
 # Largest difference in bits/dim that counts as comparable; ours: the paper calls 2.94
@@ -38,6 +38,7 @@ class _AuxiliaryRow:
     kl: Estimate = column("KL")
 
 
+@artifact(lambda scale: [*full_size(scale).values()])
 def figure8(trained: TrainedRuns) -> Report:
     """Makes Figure 8: f(z) and bits/dim for each number of colour levels."""
     images = trained.held_out(main_run(trained.scale)).first(NUM_COLUMNS)
@@ -78,6 +79,7 @@ def figure8_claims(scores: Mapping[int, Scores]) -> list[Claim]:
     return claims
 
 
+@artifact(lambda scale: [*full_size(scale).values(), *auxiliaries(scale).values()])
 def figure9(trained: TrainedRuns) -> Report:
     """Makes Figure 9: f(z), samples and bits/dim for gray and for smaller y."""
     pictures, names = [], auxiliaries(trained.scale)

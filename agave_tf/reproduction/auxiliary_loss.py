@@ -27,7 +27,14 @@ from agave_tf.reproduction.picture_comparison import (
     alike_for_one_f_z,
     error_of_f_z,
 )
-from agave_tf.reproduction.report import Chart, Report, column, draw_charts, stacked
+from agave_tf.reproduction.report import (
+    Chart,
+    Report,
+    artifact,
+    column,
+    draw_charts,
+    stacked,
+)
 from agave_tf.reproduction.trained_runs import TrainedRuns
 
 BEFORE = "before"
@@ -64,6 +71,7 @@ class _BaselineRow:
     bound: Estimate = column("bits/dim")
 
 
+@artifact(lambda scale: [main_run(scale), ABLATION, CONTROL])
 def figure7(trained: TrainedRuns) -> Report:
     """Makes Figure 7: the joint model before and after more steps without the loss.
 
@@ -167,6 +175,7 @@ def _independence(before: np.ndarray, after: np.ndarray) -> Claim:
     )
 
 
+@artifact(lambda _: [baseline.run for baseline in BASELINES])
 def baselines(trained: TrainedRuns) -> Report:
     """Compares models from scratch, all with as many steps and lambda 1."""
     images = trained.held_out(WITH_LOSS.run).first(NUM_COLUMNS)

@@ -20,7 +20,7 @@ from agave_tf.reproduction.picture_comparison import (
     rms_difference,
     roughness,
 )
-from agave_tf.reproduction.report import Report, column
+from agave_tf.reproduction.report import Report, artifact, column
 from agave_tf.reproduction.trained_runs import TrainedRuns
 
 _FIRST, _LAST = LAMBDAS[0], LAMBDAS[-1]
@@ -55,6 +55,7 @@ class _Row:
     detail: Estimate = column("roughness that the PixelCNN++ adds to VR")
 
 
+@artifact(lambda _: [*map(lambda_run, LAMBDAS)])
 def figure3(trained: TrainedRuns) -> Report:
     """Makes Figure 3: reconstructions and samples for each lambda."""
     held_out = trained.held_out(lambda_run(_FIRST))

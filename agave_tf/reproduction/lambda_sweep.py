@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.reproduction.claim import Claim, above
 from agave_tf.reproduction.compared_models import LAMBDAS, lambda_run
-from agave_tf.reproduction.report import Chart, Report, column, draw_charts, headings_of
+from agave_tf.reproduction.report import (
+    Chart,
+    Report,
+    artifact,
+    column,
+    draw_charts,
+    headings_of,
+)
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 
 _STEPS = list(zip(LAMBDAS, LAMBDAS[1:]))
@@ -30,6 +37,7 @@ class _Figure4Row:
     primary_reconstruction: Estimate = column("reconstruction of the PixelCNN++")
 
 
+@artifact(lambda _: [*map(lambda_run, LAMBDAS)])
 def figure4(trained: TrainedRuns) -> Report:
     """Makes Figure 4: bits/dim and their parts for each lambda."""
     scores = {weight: trained.scores(lambda_run(weight)) for weight in LAMBDAS}

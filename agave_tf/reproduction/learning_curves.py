@@ -22,7 +22,7 @@ from agave_tf.reproduction.compared_models import (
     LONG_RUNS,
     LONG_WITHOUT_LOSS,
 )
-from agave_tf.reproduction.report import Chart, Report, column, draw_charts
+from agave_tf.reproduction.report import Chart, Report, artifact, column, draw_charts
 from agave_tf.reproduction.trained_runs import TrainedRuns
 from agave_tf.runs.event_curves import Curve
 
@@ -74,6 +74,7 @@ class _CurveRow:
     difference: float = column("ours - original")
 
 
+@artifact(lambda _: [*CURVES.values()])
 def learning_curves(trained: TrainedRuns) -> Report:
     """Makes a table and a chart of our curves beside the originals', bits/dim."""
     rows, charts = [], []
@@ -117,6 +118,7 @@ class _LengthRow:
     behind: str = column("ELBO - PixelCNN++ alone, on the way")
 
 
+@artifact(lambda _: [long_run.run for long_run in LONG_RUNS])
 def training_length(trained: TrainedRuns) -> Report:
     """Shows bits/dim and KL over many more steps, and both at their end."""
     alone = trained.curve(LONG_PIXEL_CNN.run, "")

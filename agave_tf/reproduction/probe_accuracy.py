@@ -9,7 +9,7 @@ from agave_tf.errors import InputError
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.reproduction.claim import Claim, above
 from agave_tf.reproduction.compared_models import ProbedRun, probed_runs
-from agave_tf.reproduction.report import Report, column, headings_of
+from agave_tf.reproduction.report import Report, artifact, column, headings_of
 from agave_tf.reproduction.trained_runs import TrainedRuns
 
 
@@ -35,6 +35,7 @@ class _Row(_Accuracies, _Model):
     """The columns of `_Model`, followed by those of `_Accuracies`."""
 
 
+@artifact(lambda scale: [probed.run for probed in probed_runs(scale)])
 def probe(trained: TrainedRuns) -> Report:
     """Makes a table of how well a linear classifier tells classes from the latents.
 

@@ -5,7 +5,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,8 @@ from agave_tf.errors import InputError
 from agave_tf.evaluation.estimate import Estimate
 from agave_tf.pictures.grid import write_png
 from agave_tf.reproduction.claim import Claim
+from agave_tf.reproduction.scales import Scale
+from agave_tf.reproduction.trained_runs import TrainedRuns
 from agave_tf.whole_file import write_text
 
 
@@ -119,6 +121,33 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Artifact(NamedTuple):
+    """A table or figure: the runs that it shows, and the function that makes it.
+
+    runs: gives the names of planned runs, which it shows with every seed.
+    report: makes the report from the trained runs.
+    """
+
+    runs: Callable[[Scale], list[str]]
+    report: Callable[[TrainedRuns], Report]
+
+    def make(self, trained: TrainedRuns) -> Report:
+        """Makes the report, once all its runs are trained."""
+        made_from = trained.provenance(self.runs(trained.scale))
+        return dataclasses.replace(self.report(trained), made_from=made_from)
+
+
+def artifact(
+    runs: Callable[[Scale], list[str]],
+) -> Callable[[Callable[[TrainedRuns], Report]], Artifact]:
+    """Decorates a function that makes a report: the result is an `Artifact`.
+
+    Args:
+      runs: gives the names of the planned runs that the function looks at.
+    """
+    return lambda report: Artifact(runs, report)
 
 
 class Chart(NamedTuple):

@@ -11,10 +11,11 @@ from agave_tf.reproduction.picture_comparison import (
     NUM_FINISHED,
     nearer_to_own,
 )
-from agave_tf.reproduction.report import Report
+from agave_tf.reproduction.report import Report, artifact
 from agave_tf.reproduction.trained_runs import TrainedRuns
 
 
+@artifact(lambda _: [*FIGURE2.values()])
 def figure2(trained: TrainedRuns) -> Report:
     """Makes Figure 2: samples of the VAE, of the PixelCNN++, and of AGAVE."""
     pictures = []
@@ -27,6 +28,7 @@ def figure2(trained: TrainedRuns) -> Report:
     return Report(title, figure=rows_grid(pictures))
 
 
+@artifact(lambda scale: [main_run(scale)])
 def figure5(trained: TrainedRuns) -> Report:
     """Makes Figure 5: ten samples of the PixelCNN++ for each f(z)."""
     name = main_run(trained.scale)
@@ -56,6 +58,7 @@ def figure5_claims(nearer: np.ndarray) -> list[Claim]:
     ]
 
 
+@artifact(lambda scale: [main_run(scale)])
 def figure6(trained: TrainedRuns) -> Report:
     """Makes Figure 6: interpolations between pairs of held-out images along z."""
     name = main_run(trained.scale)

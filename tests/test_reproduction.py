@@ -24,10 +24,9 @@ from agave_tf.reproduction import trained_runs
 from agave_tf.reproduction import workspace as workspaces
 from agave_tf.reproduction.artifacts import ARTIFACTS, claims_table
 from agave_tf.reproduction.claim import Claim, below
-from agave_tf.reproduction.compared_models import CURVES
+from agave_tf.reproduction.compared_models import CURVES, planned_runs
 from agave_tf.reproduction.learning_curves import ORIGINALS
 from agave_tf.reproduction.likelihoods import PUBLISHED
-from agave_tf.reproduction.planned_runs import planned_runs
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.scales import SCALES
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns

@@ -181,12 +181,12 @@ def baselines(trained: TrainedRuns) -> Report:
     images = trained.held_out(WITH_LOSS.run).first(NUM_COLUMNS)
     pictures, rows = [PictureRow("image", images.image)], []
     kls, curves = {}, {}
-    for title, name, *_ in BASELINES:
-        scores = trained.scores(name)
+    for baseline in BASELINES:
+        title, scores = baseline.title, trained.scores(baseline.run)
         kls[title] = scores.kl
         rows.append(_BaselineRow(title, estimate(scores.kl), estimate(scores.bound)))
-        curves[title] = trained.curve(name)
-        finished = trained.sampler(name).reconstruct(images)[-1]
+        curves[title] = trained.curve(baseline.run)
+        finished = trained.sampler(baseline.run).reconstruct(images)[-1]
         pictures.append(finished._replace(caption=title))
     figure = stacked(
         draw_charts([Chart("KL from scratch", "step", "bits/dim", curves)]),

@@ -10,8 +10,8 @@ import numpy as np
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.pictures.rows import Sampler
-from agave_tf.reproduction.compared_models import probed_runs, seeded
-from agave_tf.reproduction.planned_runs import planned_runs
+from agave_tf.reproduction.compared_models import planned_runs, probed_runs
+from agave_tf.reproduction.planned_run import seeded
 from agave_tf.reproduction.scales import Scale
 from agave_tf.runs.evaluate_run import evaluate_run
 from agave_tf.runs.event_curves import Curve, read_curves

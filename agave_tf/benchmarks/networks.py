@@ -123,7 +123,7 @@ def peak_gigaflops(dtype: str, size: int = 2048, repeats: int = 5) -> float:
     """Measures the speed of a product of square matrices on this machine.
 
     Args:
-      dtype: of the matrices.
+      dtype: the type of the matrices, such as float32.
       size: rows and columns of the matrices.
       repeats: products to take the median of.
 

@@ -33,9 +33,9 @@ from agave_tf.settings.config import Config
 from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu
 from agave_tf.training.train_step import TrainState, make_train_steps
 
-# More than a measurement makes, so that the batches do not run out.
+# More steps than a measurement makes, so that the batches do not run out.
 _MANY_STEPS = 10**6
-# Of a measurement of the input pipeline alone.
+# The size of a measurement of the input pipeline alone.
 _INPUT_IMAGES, _INPUT_STEPS = 10_000, 200
 
 
@@ -121,7 +121,7 @@ def _cost(
 def _prepare(
     model: Model, config: Config, size: int
 ) -> tuple[AGAVE, dict[str, Callable], Callable[[], tf.Graph]]:
-    """Makes the network, what is measured of it, and what traces a training step."""
+    """Makes the network, the functions to time, and one that traces a training step."""
     keras.utils.set_random_seed(0)
     network = model.make(config, size)
     state = TrainState(network, config, num_steps=0)

@@ -38,7 +38,7 @@ with (
     without_messages(),
     warnings.catch_warnings(),
 ):
-    # Libraries warn of each other, which PYTHONWARNINGS=error would make the end.
+    # Libraries warn of each other; PYTHONWARNINGS=error would make that an error.
     warnings.simplefilter("ignore")
     # It imports everything else that prints.
     import agave_tf.training.train_loop  # noqa: F401

@@ -17,7 +17,7 @@ def check_arguments(arguments: Sequence[str], values: flags.FlagValues) -> None:
     Args:
       arguments: without the name of the program; those from a flag file are
         `FlagLine`s.
-      values: with the command's flags, which are only looked at.
+      values: has the command's flags; it is not changed.
 
     Raises:
       InputError: an argument is no flag, or a flag has no value or one it cannot have.
@@ -33,7 +33,7 @@ def check_arguments(arguments: Sequence[str], values: flags.FlagValues) -> None:
 
 
 def required_flag_error(error: flags.Error) -> InputError:
-    """The error for a required flag that is not there, from absl's."""
+    """Returns our error for absl's error about a required flag that is missing."""
     message = str(error)
     name, equals, _ = message.removeprefix("flag --").partition("=None")
     if not equals:
@@ -44,7 +44,7 @@ def required_flag_error(error: flags.Error) -> InputError:
 
 
 def _ignored(arguments: Sequence[str]) -> set[str]:
-    """Names of flags that need not exist, by absl's --undefok=NAME,NAME."""
+    """Returns the flags that need not exist, by absl's --undefok=NAME,NAME."""
     lists = [a.partition("=")[2] for a in arguments if a.startswith("--undefok=")]
     return {name for names in lists for name in names.split(",")}
 
@@ -116,7 +116,7 @@ def _check_value(flag: flags.Flag, text: str) -> None:
 
 
 def _as_flag(argument: str, values: flags.FlagValues) -> str:
-    """A hint for an argument that looks like a flag without its dashes."""
+    """Returns a hint for an argument that looks like a flag without its dashes."""
     # Word processors make one long dash of two short ones.
     name, equals, value = argument.lstrip("-\N{EN DASH}\N{EM DASH}").partition("=")
     if name in values and (equals or values[name].boolean):

@@ -134,7 +134,7 @@ def _words(choices: Iterable[str]) -> str:
 
 
 def _numbers(name: str, values: flags.FlagValues, multiple: int = 1) -> list[int]:
-    """The positive numbers of a list flag; InputError if it has others."""
+    """Returns the numbers of a list flag; raises InputError for other words."""
     words: list[str] = getattr(values, name)
     for word in words:
         if not word.isdecimal() or int(word) < 1 or int(word) % multiple:
@@ -144,7 +144,7 @@ def _numbers(name: str, values: flags.FlagValues, multiple: int = 1) -> list[int
 
 
 def _choices(name: str, choices: Iterable[str], values: flags.FlagValues) -> list[str]:
-    """The words of a list flag; InputError if one is not among the choices."""
+    """Returns the words of a list flag; raises InputError for one that is no choice."""
     words: list[str] = getattr(values, name)
     for word in words:
         if word not in choices:

@@ -153,7 +153,7 @@ def _check_image_flags(values: flags.FlagValues) -> None:
 def _images(
     source: RunDirectory, values: flags.FlagValues
 ) -> tuple[Images, list[str] | None]:
-    """The images to code, and their names if they have some."""
+    """Returns the images to code, and the names of those that come from files."""
     if values.files:
         named: NamedImages = read_exact_pictures(values.files, source.image_shape)
         for sentence in named.notes:
@@ -169,14 +169,14 @@ def _images(
 
 
 def _bound(model: AGAVE, images: Images, settings: CodecSettings) -> float:
-    """The mean bits/dim of the ELBO, with one draw of z."""
+    """Returns the mean bits/dim of the ELBO, with one draw of z."""
     batch_size = min(settings.lanes, len(images.image))
     scores = Evaluator(model, batch_size).scores(images, 1, progress="Bound")
     return float(np.mean(bits_per_dim(scores.log_likelihood, model.num_dims)))
 
 
 class _Bar:
-    """A progress bar with the bits/dim so far."""
+    """A progress bar with the bits/dim so far, and a note after them."""
 
     def __init__(
         self, caption: str, images: Images, num_dims: int, bound: float | None

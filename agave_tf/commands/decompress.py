@@ -24,7 +24,7 @@ from agave_tf.pictures.grid import write_png
 from agave_tf.runs.run_directory import open_run
 from agave_tf.whole_file import check_new_directory, new_directory, write_npz
 
-# Bytes of a file's name, on Linux. A JPEG's may leave no room for the .png.
+# The longest name of a file on Linux, in bytes. A JPEG's may leave no room for .png.
 _LONGEST_NAME = 255
 
 
@@ -100,7 +100,7 @@ def run(values: flags.FlagValues) -> None:
 
 
 def _file_names(names: Sequence[str] | None, count: int) -> list[str]:
-    """A path below the directory for every image, ending in .png.
+    """Returns a path below the directory for every image, ending in .png.
 
     Raises:
       InputError: a name leads out of the directory.
@@ -132,7 +132,7 @@ def _file_names(names: Sequence[str] | None, count: int) -> list[str]:
 
 
 def _cut(path: str) -> str:
-    """The path, each of whose names is cut to what a file system takes."""
+    """Cuts each name in a path to the length that a file system takes."""
     *directories, name = path.split("/")
     stem, ending = os.path.splitext(name)
     stem = _first_bytes(stem, _LONGEST_NAME - len(ending)).rstrip(".")
@@ -143,7 +143,7 @@ def _cut(path: str) -> str:
 
 
 def _first_bytes(name: str, count: int) -> str:
-    """The characters of a name that fit in `count` bytes."""
+    """Returns the first characters of a name, as many as fit in `count` bytes."""
     name = name[:count]
     while len(name.encode("utf-8", "replace")) > count:
         name = name[:-1]

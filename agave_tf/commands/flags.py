@@ -29,7 +29,7 @@ _DEFINE: dict[type, Callable] = {
 
 
 class About(NamedTuple):
-    """What the help of a command says of a flag, besides its name."""
+    """The parts of a flag's help, besides its name."""
 
     group: str  # the heading above it
     is_main: bool  # --help shows it, not only --helpfull
@@ -41,7 +41,7 @@ _ABOUT: weakref.WeakKeyDictionary[flags.Flag, About] = weakref.WeakKeyDictionary
 
 
 def about(flag: flags.Flag) -> About | None:
-    """Returns what the help says of a flag; None for one of absl's own."""
+    """Returns the parts of a flag's help; None for one of absl's own flags."""
     return _ABOUT.get(flag)
 
 
@@ -55,11 +55,11 @@ def flag_group(
 ) -> Iterator[None]:
     """Puts the flags that are defined inside under a heading of the help.
 
-    Flags that another group inside has are left to it.
+    Flags of a group inside this one stay under the heading of that group.
 
     Args:
       title: the heading.
-      values: where the flags are defined.
+      values: has the flags that are defined inside.
       main: --help shows the flags; --helpfull shows all flags.
       no_default: stands for the default of flags that have none.
     """

@@ -65,7 +65,7 @@ class _PathsParser(flags.ListParser):
         return paths
 
     def _count_of_first(self, pieces: list[str]) -> int:
-        """The number of pieces that make the first path, the longest that exists."""
+        """Returns the number of pieces of the first path, the longest that exists."""
         for count in range(min(len(pieces), _MOST_PIECES), 1, -1):
             if self._exists(",".join(pieces[:count])):
                 if all(map(self._exists, pieces[:count])):
@@ -92,9 +92,9 @@ def define_paths(name: str, help_text: str, values: flags.FlagValues) -> None:
     """Defines a flag that is a list of paths, empty by default.
 
     Args:
-      name: of the flag.
+      name: the name of the flag.
       help_text: its help.
-      values: where it is defined.
+      values: the flags to which it is added.
     """
     serializer: flags.CsvListSerializer = flags.CsvListSerializer(",")
     flags.DEFINE(_PathsParser(name), name, [], help_text, values, serializer)
@@ -123,6 +123,6 @@ def check_output_file(flag: str, path: str, suffix: str) -> None:
 
 
 def check_optional_file(flag: str, path: str, suffix: str) -> None:
-    """As `check_output_file`, for a flag that is empty if no file is wanted."""
+    """Checks a path as `check_output_file` does; empty if no file is wanted."""
     if path:
         check_output_file(flag, path, suffix)

@@ -77,7 +77,7 @@ def run(values: flags.FlagValues) -> None:
         report = ARTIFACTS[name].make(workspace.trained)
         report.write(results, name)
         print(report.markdown())
-        # Of all artifacts whose results are there, also from earlier commands.
+        # The table has all artifacts with results, also those of earlier commands.
         table = claims_table(results, ARTIFACTS)
         write_text(os.path.join(results, "claims.md"), table)
 

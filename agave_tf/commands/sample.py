@@ -87,7 +87,7 @@ def run(values: flags.FlagValues) -> None:
 def _images(
     source: RunDirectory, settings: PictureSettings, values: flags.FlagValues
 ) -> Images:
-    """The images to start from, or whose labels to draw for."""
+    """Returns the images to start from, or those whose labels are drawn."""
     data = with_flags(source.config, "data", values).data
     loaded = load_run_data(source, data, [settings.split])
     images = loaded.parts[settings.split]

@@ -1,4 +1,4 @@
-"""The standard streams of a command, whatever its caller has made of them."""
+"""Opens, silences and closes the standard streams of a command."""
 
 import contextlib
 import io
@@ -12,8 +12,8 @@ from typing import TextIO
 def open_closed_streams() -> None:
     """Opens the standard streams that are closed, as those of a daemon may be.
 
-    What is written to them is lost. But a file that is opened later does not get the
-    number of one, to which compiled code would write its messages.
+    Text that is written to them is lost. Otherwise a file that is opened later could
+    get the descriptor of standard error, and compiled code would write messages to it.
     """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -62,9 +62,12 @@ def escape_what_cannot_be_shown() -> None:
 
 
 def stop_writing_if_nobody_reads() -> bool:
-    """Returns whether standard output is a pipe without a reader, as after `| head`.
+    """Discards standard output if it is a pipe without a reader, as after `| head`.
 
-    What is written to it from then on is lost; Python would complain at its end.
+    Otherwise Python would report a broken pipe at its end.
+
+    Returns:
+      True if it is such a pipe.
     """
     try:
         descriptor = sys.stdout.fileno()

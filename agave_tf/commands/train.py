@@ -88,7 +88,7 @@ def run(values: flags.FlagValues) -> None:
 
 
 def _directories(run_dir: str) -> dict[str, str]:
-    """The run directory of each stage of --stage=all, in order."""
+    """Returns the run directory of each stage of --stage=all, in order."""
     return {name: os.path.join(run_dir, name) for name in TRAINING_STAGES}
 
 

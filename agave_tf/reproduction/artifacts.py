@@ -39,7 +39,7 @@ ARTIFACTS: dict[str, Artifact] = {
 
 
 class _Stored(NamedTuple):
-    """What the table shows of an artifact."""
+    """The lines of an artifact in the table, and the runs that it was made from."""
 
     lines: list[str]  # of the table
     made_from: str
@@ -48,8 +48,8 @@ class _Stored(NamedTuple):
 def claims_table(directory: str, names: Iterable[str]) -> str:
     """Returns every claim with its intervals and its verdict, in Markdown.
 
-    Below the table stands what each artifact was made from, so that one whose runs or
-    settings have changed since can be told, and which files could not be read.
+    Below the table stand the runs and settings that each artifact was made from, to
+    show which have changed since, and the files that could not be read.
 
     Args:
       directory: where `Report.write` has written NAME.json.
@@ -64,7 +64,7 @@ def claims_table(directory: str, names: Iterable[str]) -> str:
             stored = _read(directory, name)
         except FileNotFoundError:
             continue
-        # Whatever another program has left in the file.
+        # Another program may have left anything in the file.
         except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
             reason = f"{type(error).__name__}: {error}"
             unread.append(

@@ -58,7 +58,7 @@ def figure8_claims(scores: Mapping[int, Scores]) -> list[Claim]:
     """Returns the claims of Figure 8, by each of the two bounds.
 
     Args:
-      scores: of the models, by `COLOR_LEVELS`.
+      scores: the scores of each model, by `COLOR_LEVELS`.
     """
     claims = []
     for name in ("single-sample bound", "importance-weighted bound"):
@@ -104,13 +104,13 @@ def figure9_claims(
 ) -> list[Claim]:
     """Returns the claim of Figure 9.
 
-    Which full-size model is the best is not known but for noise, so each is compared:
-    the claim is true of the best one if and only if it is true of all.
+    Noise hides which full-size model is the best, so each is compared: the claim is
+    true of the best one if and only if it is true of all.
 
     Args:
-      auxiliary: [S,N] bits/dim of the models of Figure 9, by title.
-      of_full_size: those of the models with a y of full size and with colour, by title.
-        A model that is among both is not compared with itself.
+      bounds: [S,N] bits/dim of the models of Figure 9, by title.
+      full_size_bounds: [S,N] bits/dim of the models whose y has full size and colour,
+        by title. A model that is among both is not compared with itself.
     """
     return [
         Claim(

@@ -42,8 +42,8 @@ BEFORE = "before"
 _NUM_SAMPLES = 4
 # Share of the KL below which it counts as about zero; ours.
 _ABOUT_ZERO = 0.05
-# Share of the likeness of one f(z)'s samples below which they count as independent of
-# it; ours: a twentieth would be less than what these many samples can show.
+# Samples count as independent of f(z) if their likeness falls to less than this share;
+# ours: this number of samples could not show a twentieth.
 _INDEPENDENT = 0.1
 
 
@@ -126,7 +126,7 @@ def figure7_claims(measures: Mapping[str, LossMeasures]) -> list[Claim]:
     """Returns the claims of Figure 7.
 
     Args:
-      measures: of `BEFORE`, `ABLATION` and `CONTROL`.
+      measures: the measures of each model, by `BEFORE`, `ABLATION` and `CONTROL`.
     """
     before, ablation = measures[BEFORE], measures[ABLATION]
     return [

@@ -101,7 +101,7 @@ def figure3_claims(measures: Mapping[int, PictureMeasures]) -> list[Claim]:
     """Returns the claims of Figure 3.
 
     Args:
-      measures: by `LAMBDAS`.
+      measures: the measures of each model, by `LAMBDAS`.
     """
     near_perfect = measures[_NEAR_PERFECT]
     return [
@@ -146,12 +146,12 @@ def _added_detail(measures: Mapping[int, PictureMeasures]) -> Claim:
 
 
 def _similarity(first: PictureMeasures, last: PictureMeasures) -> Claim:
-    """The claim about the gap between samples and reconstructions.
+    """Returns the claim about the gap between samples and reconstructions.
 
-    The sign of the gap with the smallest lambda is the paper's, "unrealistic
-    high-frequency detail in the VAE samples", and not that of our numbers. So the gap
-    with the largest lambda, whatever its sign, is the smaller one if both the
-    difference and the sum of the two are above 0.
+    The claim takes the sign of the gap at the smallest lambda from the paper,
+    "unrealistic high-frequency detail in the VAE samples", and not from our numbers. So
+    the gap at the largest lambda, whatever its sign, is the smaller one if both the
+    difference and the sum of the two gaps are above 0.
     """
     before, after = (
         m.sample_roughness - m.reconstruction_roughness for m in (first, last)

@@ -21,10 +21,10 @@ _STEPS = list(zip(LAMBDAS, LAMBDAS[1:]))
 
 @dataclasses.dataclass(frozen=True)
 class _Figure4Row:
-    """In bits/dim; y has as many dimensions as x.
+    """A model's scores in bits/dim; y has as many dimensions as x.
 
-    The VAE's bits are C_VAE, the code length of y (Eq. 8), and with those of x given z
-    they are C_AGAVE, the code length of both (Eq. 9).
+    C_VAE is the code length of y (Eq. 8). C_AGAVE adds that of x given z, and is the
+    code length of both (Eq. 9).
     """
 
     weight: int = column("lambda")
@@ -67,7 +67,7 @@ def figure4_claims(scores: Mapping[int, Scores]) -> list[Claim]:
     """Returns the claims of Figure 4.
 
     Args:
-      scores: of models with a y of full size, by `LAMBDAS`.
+      scores: the scores of each model, whose y has the size of x, by `LAMBDAS`.
     """
     falls = [
         above(f"KL, lambda {a} - {b}", scores[a].kl - scores[b].kl) for a, b in _STEPS
@@ -111,7 +111,7 @@ def _vae_worsens(scores: Mapping[int, Scores]) -> Claim:
 
 
 def _gains(scores: Mapping[int, Scores], bound: str) -> Claim:
-    """The claim about the bits/dim that each larger lambda gains, by one bound."""
+    """Returns the claim about the bits/dim that larger lambdas gain, by one bound."""
     bounds = {weight: scores[weight].bounds[bound] for weight in LAMBDAS}
     gains = {after: bounds[before] - bounds[after] for before, after in _STEPS}
     first, *later = gains

@@ -28,7 +28,7 @@ from agave_tf.runs.event_curves import Curve
 
 # As in Table 1.
 _ON_PAR = 0.02
-# Its distance to the PixelCNN++ alone would hide the others'.
+# A run so far behind the PixelCNN++ alone that its curve would flatten the others.
 _FAR_BEHIND = LONG_LAMBDAS[min(LONG_LAMBDAS)]
 
 
@@ -101,14 +101,14 @@ def learning_curves(trained: TrainedRuns) -> Report:
 
 
 def _from_step(first: int, curve: dict[int, float]) -> Curve:
-    """The part of a curve, values by step, that begins with a step."""
+    """Returns the points of a curve, values by step, from the step `first` on."""
     steps = [step for step in curve if step >= first]
     return Curve(steps, [curve[step] for step in steps])
 
 
 @dataclasses.dataclass(frozen=True)
 class _LengthRow:
-    """Scores at the end, and what the model loses against the PixelCNN++ alone."""
+    """A model's scores at the end, and how far it is behind the PixelCNN++ alone."""
 
     title: str = column("model")
     bits: Estimate = column("ELBO (± images)")
@@ -179,5 +179,5 @@ def training_length_claims(bounds: Mapping[str, np.ndarray]) -> list[Claim]:
 
 
 def _after_start(curves: dict) -> dict:
-    """Curves without their first point, which hides the others."""
+    """Leaves out each curve's first point, whose value would flatten the others."""
     return {name: (c.steps[1:], c.values[1:]) for name, c in curves.items()}

@@ -40,8 +40,8 @@ def error_of_f_z(sampler: Sampler, images: Images) -> np.ndarray:
 def nearer_to_own(f_z: np.ndarray, sample: np.ndarray) -> np.ndarray:
     """Returns how much nearer samples are to their own f(z) than to another, levels.
 
-    Columns 2i and 2i+1 are each other's other, so the values of different pairs have no
-    picture in common and are independent.
+    Columns 2i and 2i+1 make a pair, in which each is the other of the other. Different
+    pairs have no picture in common, so their values are independent.
 
     Args:
       f_z: uint8 [2P,H,W,C].

@@ -1,4 +1,4 @@
-"""A table of how much a linear classifier can tell from the latents of each model."""
+"""A table of how well a linear classifier tells classes from each model's latents."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -65,7 +65,8 @@ def probe_claims(drawn: Mapping[ProbedRun, np.ndarray]) -> list[Claim]:
     """Returns the claim about every pair of models with and without auxiliary loss.
 
     Args:
-      drawn: [S,N], 1 where the classifier of drawn latents is right, else 0.
+      drawn: [S,N] for each model, 1 where the classifier of drawn latents is right,
+        else 0.
     """
     with_loss = [probed for probed in drawn if probed.has_auxiliary_loss]
     without = [probed for probed in drawn if not probed.has_auxiliary_loss]

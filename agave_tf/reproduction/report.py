@@ -1,4 +1,4 @@
-"""A reproduced table or figure, written as JSON, Markdown and PNG."""
+"""A reproduced table or figure: the function that makes it, its files and charts."""
 
 import dataclasses
 import io
@@ -41,7 +41,7 @@ class Report:
     rows: the table's rows, instances of one dataclass whose fields are made with
       `column`; the first field names the row. An `Estimate` is shown as its mean and
       its standard errors, of the images and of the seeds.
-    figure: uint8 [H,W,3]; None if there is no picture.
+    figure: pictures uint8 [H,W,3], which are put below each other; empty: none.
     made_from: the runs and settings that the numbers depend on.
     """
 
@@ -113,7 +113,7 @@ def _shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value in a form that JSON can hold: estimates by name, no NaN, no infinity."""
+    """Converts a value to JSON's types: NaN and infinity, which it lacks, to null."""
     if isinstance(value, Estimate):
         return _plain(value._asdict())
     if isinstance(value, dict):

@@ -97,7 +97,12 @@ def _named_file(flag: str) -> str | None:
 
 
 def _read(path: str, readers: tuple[str, ...]) -> list[str]:
-    """The flags of a file that was named by the files `readers`."""
+    """Returns the flags of the file at `path`.
+
+    Args:
+      path: the file.
+      readers: the files that are being read, each of which names the next one.
+    """
     shown, path = path, os.path.realpath(path)
     if path in readers:
         raise InputError(f"`flagfile` must not name itself; {path} does.")
@@ -115,7 +120,7 @@ def _read(path: str, readers: tuple[str, ...]) -> list[str]:
 
 
 def _nested(name: str, path: str, place: str) -> str:
-    """The path of the flag file that the file at `path` names."""
+    """Returns the path of the flag file that the file at `path` names."""
     try:
         return find_flag_file(name, os.path.dirname(path))
     except InputError as error:

@@ -138,8 +138,10 @@ def _numbers(name: str, values: flags.FlagValues, multiple: int = 1) -> list[int
     words: list[str] = getattr(values, name)
     for word in words:
         if not word.isdecimal() or int(word) < 1 or int(word) % multiple:
-            of = f"multiples of {multiple}" if multiple > 1 else "positive numbers"
-            raise InputError(f"`{name}` must be {of}, separated by commas; got {word}.")
+            allowed = f"multiples of {multiple}" if multiple > 1 else "positive numbers"
+            raise InputError(
+                f"`{name}` must be {allowed}, separated by commas; got {word}."
+            )
     return [int(word) for word in words]
 
 

@@ -95,8 +95,8 @@ def run(values: flags.FlagValues) -> None:
         if decoded.names is not None:
             arrays["names"] = np.array(list(decoded.names))
         write_npz(values.save_npz, arrays)
-    what = "previews, f(z)" if values.preview else "images"
-    print(f"{values.output_dir or values.save_npz}: {len(decoded.images)} {what}")
+    kind = "previews, f(z)" if values.preview else "images"
+    print(f"{values.output_dir or values.save_npz}: {len(decoded.images)} {kind}")
 
 
 def _file_names(names: Sequence[str] | None, count: int) -> list[str]:

@@ -161,8 +161,8 @@ def _parse(
     # of the process; a program around the command may have flags of our names.
     for name in values:
         values.register_key_flag_for_module(sys.argv[0], values[name])
-    for module, of_module in flags.FLAGS.flags_by_module_dict().items():
-        for flag in of_module if module.startswith("absl.") else []:
+    for module, module_flags in flags.FLAGS.flags_by_module_dict().items():
+        for flag in module_flags if module.startswith("absl.") else []:
             if flag.name not in values:
                 values[flag.name] = flag
     try:

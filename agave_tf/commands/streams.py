@@ -42,13 +42,13 @@ def without_messages() -> Iterator[None]:
 
 @contextlib.contextmanager
 def shown_on(stream: TextIO, text: str) -> Iterator[None]:
-    """Shows a text while something lasts, if somebody looks."""
-    is_looked_at = stream.isatty()
-    if is_looked_at:
+    """Shows a text while the context lasts, if the stream is a terminal."""
+    is_terminal = stream.isatty()
+    if is_terminal:
         stream.write(text)
         stream.flush()
     yield
-    if is_looked_at:
+    if is_terminal:
         # Blanks, because a simple terminal (TERM=dumb) erases nothing by itself.
         stream.write(f"\r{' ' * len(text)}\r")
         stream.flush()

@@ -100,7 +100,7 @@ def figure9(trained: TrainedRuns) -> Report:
 
 
 def figure9_claims(
-    auxiliary: Mapping[str, np.ndarray], of_full_size: Mapping[str, np.ndarray]
+    bounds: Mapping[str, np.ndarray], full_size_bounds: Mapping[str, np.ndarray]
 ) -> list[Claim]:
     """Returns the claim of Figure 9.
 
@@ -117,9 +117,11 @@ def figure9_claims(
             f"All are comparable (within {_COMPARABLE} bits/dim) to the best full-size "
             "model, whichever that is: to each of them",
             [
-                below(f"{title} - {other}", bound - of_full_size[other], _COMPARABLE)
-                for title, bound in auxiliary.items()
-                for other in of_full_size
+                below(
+                    f"{title} - {other}", bound - full_size_bounds[other], _COMPARABLE
+                )
+                for title, bound in bounds.items()
+                for other in full_size_bounds
                 if other != title
             ],
         )

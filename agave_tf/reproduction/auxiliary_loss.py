@@ -101,8 +101,8 @@ def figure7(trained: TrainedRuns) -> Report:
 def _measures(trained: TrainedRuns, name: str, compared: Images) -> LossMeasures:
     return LossMeasures(
         trained.scores(name).kl,
-        trained.of_samplers(name, lambda sampler: error_of_f_z(sampler, compared)),
-        trained.of_samplers(name, _alike, finish=True),
+        trained.measure_pictures(name, lambda sampler: error_of_f_z(sampler, compared)),
+        trained.measure_pictures(name, _alike, finish=True),
     )
 
 

@@ -1,6 +1,7 @@
 """Figure 3: reconstructions and samples for each lambda."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -74,7 +75,7 @@ def figure3(trained: TrainedRuns) -> Report:
             for kind, row in drawn.items()
         ]
         measures[weight] = _measures(trained, name, compared, finished)
-    rows = [_Row(w, *map(estimate, of_weight)) for w, of_weight in measures.items()]
+    rows = [_Row(w, *map(estimate, measured)) for w, measured in measures.items()]
     title = "Figure 3: reconstructions VR, VAE samples VS, PixelCNN++ samples PS"
     return Report(title, rows, figure3_claims(measures), rows_grid(pictures))
 
@@ -82,16 +83,17 @@ def figure3(trained: TrainedRuns) -> Report:
 def _measures(
     trained: TrainedRuns, name: str, compared: Images, finished: Images
 ) -> PictureMeasures:
-    def of_finished(sampler: Sampler) -> np.ndarray:
+    def change_and_detail(sampler: Sampler) -> np.ndarray:
         _, f_z, sample = sampler.reconstruct(finished)
         added = roughness(sample) - roughness(f_z)
         return np.stack([rms_difference(f_z, sample), added])
 
-    both = trained.of_samplers(name, of_finished, finish=True)
+    measure = functools.partial(trained.measure_pictures, name)
+    both = measure(change_and_detail, finish=True)
     return PictureMeasures(
-        trained.of_samplers(name, lambda s: error_of_f_z(s, compared)),
-        trained.of_samplers(name, lambda s: roughness(s.reconstruct(compared)[1])),
-        trained.of_samplers(name, lambda s: roughness(s.prior(len(compared.image))[0])),
+        measure(lambda sampler: error_of_f_z(sampler, compared)),
+        measure(lambda sampler: roughness(sampler.reconstruct(compared)[1])),
+        measure(lambda sampler: roughness(sampler.prior(len(compared.image))[0])),
         change=both[:, 0],
         detail=both[:, 1],
     )

@@ -44,15 +44,15 @@ def figure4(trained: TrainedRuns) -> Report:
     rows = [
         _Figure4Row(
             weight,
-            vae=estimate(of_weight.vae),
-            code_length=estimate(of_weight.vae + of_weight.primary_reconstruction),
-            pixel_cnn=estimate(of_weight.bits_per_dim),
-            bound=estimate(of_weight.bound),
-            kl=estimate(of_weight.kl),
-            auxiliary_reconstruction=estimate(of_weight.auxiliary_reconstruction),
-            primary_reconstruction=estimate(of_weight.primary_reconstruction),
+            vae=estimate(score.vae),
+            code_length=estimate(score.vae + score.primary_reconstruction),
+            pixel_cnn=estimate(score.bits_per_dim),
+            bound=estimate(score.bound),
+            kl=estimate(score.kl),
+            auxiliary_reconstruction=estimate(score.auxiliary_reconstruction),
+            primary_reconstruction=estimate(score.primary_reconstruction),
         )
-        for weight, of_weight in scores.items()
+        for weight, score in scores.items()
     ]
     parts = ("kl", "auxiliary_reconstruction", "primary_reconstruction")
     charts = [

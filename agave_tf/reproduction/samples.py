@@ -33,7 +33,7 @@ def figure5(trained: TrainedRuns) -> Report:
     """Makes Figure 5: ten samples of the PixelCNN++ for each f(z)."""
     name = main_run(trained.scale)
     pictures = trained.sampler(name).prior(NUM_COLUMNS, num_samples=10)
-    nearer = trained.of_samplers(name, _nearer_to_own, finish=True)
+    nearer = trained.measure_pictures(name, _nearer_to_own, finish=True)
     title = f"Figure 5: f(z), and ten samples from each, {_lambda(trained)}"
     return Report(title, claims=figure5_claims(nearer), figure=rows_grid(pictures))
 

@@ -131,7 +131,7 @@ class TrainedRuns:
             self._scores[key] = self._read_scores(name, seeds)
         return self._scores[key]
 
-    def of_samplers(
+    def measure_pictures(
         self, name: str, measure: Callable[[Sampler], np.ndarray], finish: bool = False
     ) -> np.ndarray:
         """Measures pictures that every training of a run draws, [S,N].
@@ -145,10 +145,10 @@ class TrainedRuns:
         return np.stack([measure(sampler) for sampler in samplers])
 
     def _read_scores(self, name: str, seeds: range) -> Scores:
-        of_seeds = [self._image_scores(name, seed) for seed in seeds]
-        parts = {key: np.stack([s[key] for s in of_seeds]) for key in of_seeds[0]}
+        per_seed = [self._image_scores(name, seed) for seed in seeds]
+        parts = {key: np.stack([s[key] for s in per_seed]) for key in per_seed[0]}
         probe = {
-            key.removeprefix("probe of "): _of_labelled(parts.pop(key))
+            key.removeprefix("probe of "): _labelled(parts.pop(key))
             for key in [*parts]
             if key.startswith("probe of ")
         }
@@ -204,7 +204,7 @@ class TrainedRuns:
         }
 
 
-def _of_labelled(is_right: np.ndarray) -> np.ndarray:
-    """What the probe got right, [S,M], of [S,N] with NaN for images without a label."""
+def _labelled(is_right: np.ndarray) -> np.ndarray:
+    """Leaves out the images without a label, whose values are NaN: [S,N] to [S,M]."""
     values = is_right.astype(float)
     return values[:, ~np.isnan(values).any(axis=0)]

@@ -115,8 +115,8 @@ class Workspace:
 
     def _own_settings(self, run: PlannedRun) -> list[str]:
         """Returns the flags in which a run differs from the preset."""
-        of_scale = {} if run.preset else self.scale.settings
-        settings = {"stage": run.stage, **of_scale, **run.settings}
+        scale_settings = {} if run.preset else self.scale.settings
+        settings = {"stage": run.stage, **scale_settings, **run.settings}
         if run.steps_of or run.steps_factor > 1:
             settings[f"{run.stage}_steps"] = self._num_steps(run)
         if run.num_evaluations:

@@ -368,13 +368,13 @@ def test_an_artifact_shows_no_other_runs_than_it_names(name, tmp_path):
     assert all(len(row) == len(content["columns"]) for row in content["rows"])
     assert set(content["made_from"]["steps"]) == set(runs)
     assert content["made_from"]["evaluation"]["num_importance_samples"] == 2
-    assert (tmp_path / f"{name}.png").exists() == (report.figure is not None)
+    assert (tmp_path / f"{name}.png").exists() == bool(report.figure)
 
 
 def test_a_report_says_what_was_not_held(tmp_path):
     claim = Claim("It falls", [below("after - before", np.array([[1.0, 1.5, 2.0]]))])
     picture = np.zeros((4, 6, 3), np.uint8)
-    Report("A table", [Row("a", 0.5)], [claim], picture).write(tmp_path, "t")
+    Report("A table", [Row("a", 0.5)], [claim], [picture]).write(tmp_path, "t")
     text = (tmp_path / "t.md").read_text()
     assert "| x | y |" in text and "| a | 0.5000 |" in text
     assert "- It falls: **not held** (3 images, 1 seeds)\n" in text

@@ -122,11 +122,12 @@ def run(values: flags.FlagValues) -> None:
         )
     images, names = _images(source, values)
     bound = _bound(model, images, settings) if values.bound else None
-    with _Bar("Encoding", images, model.num_dims, bound) as bar:
+    note = f", bound {bound:.4f}" if bound else ""
+    with _Bar("Encoding", images, model.num_dims, note) as bar:
         codec = Codec(model, settings, bar.show)
         data = codec.encode(images.image, images.label, names)
     if values.verify:
-        with _Bar("Verifying", images, model.num_dims, None) as bar:
+        with _Bar("Verifying", images, model.num_dims) as bar:
             decoded = Codec(model, settings, bar.show).decode(data)
         if not (
             np.array_equal(decoded.images, images.image)
@@ -178,10 +179,8 @@ def _bound(model: AGAVE, images: Images, settings: CodecSettings) -> float:
 class _Bar:
     """A progress bar with the bits/dim so far, and a note after them."""
 
-    def __init__(
-        self, caption: str, images: Images, num_dims: int, bound: float | None
-    ):
-        self._num_dims, self._bound = num_dims, bound
+    def __init__(self, caption: str, images: Images, num_dims: int, note: str = ""):
+        self._num_dims, self._note = num_dims, note
         self._num_images, self._bits = 0, 0.0
         self._bar = tqdm.tqdm(
             total=len(images.image), desc=caption, unit="image", disable=None
@@ -199,10 +198,8 @@ class _Bar:
         self._bits += progress.bits
         self._bar.update(progress.num_images)
         if self._bits:
-            shown = f"{self._bits / self._num_images / self._num_dims:.4f} bits/dim"
-            if self._bound is not None:
-                shown += f", bound {self._bound:.4f}"
-            self._bar.set_postfix_str(shown)
+            bits_per_dim_so_far = self._bits / self._num_images / self._num_dims
+            self._bar.set_postfix_str(f"{bits_per_dim_so_far:.4f} bits/dim{self._note}")
 
 
 def _print(

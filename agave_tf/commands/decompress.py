@@ -51,7 +51,7 @@ def define_flags(values: flags.FlagValues) -> None:
         flags.DEFINE_boolean(
             "preview",
             False,
-            "Write f(z) of every image instead, what its latents say.",
+            "Write f(z) instead of every image, decoded from its latents alone.",
             flag_values=values,
         )
 

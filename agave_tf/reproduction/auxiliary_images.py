@@ -51,7 +51,7 @@ def figure8(trained: TrainedRuns) -> Report:
         rows.append(_LevelsRow(levels, *map(estimate, shown)))
     weight = trained.scale.main_lambda
     title = f"Figure 8: fewer colour levels of y, lambda {weight}"
-    return Report(title, rows, figure8_claims(scores), rows_grid(pictures))
+    return Report(title, rows, figure8_claims(scores), [rows_grid(pictures)])
 
 
 def figure8_claims(scores: Mapping[int, Scores]) -> list[Claim]:
@@ -96,7 +96,7 @@ def figure9(trained: TrainedRuns) -> Report:
         {title: trained.scores(name).bound for title, name in others.items()},
     )
     title = f"Figure 9: other auxiliary images, lambda {trained.scale.main_lambda}"
-    return Report(title, rows, claims, rows_grid(pictures))
+    return Report(title, rows, claims, [rows_grid(pictures)])
 
 
 def figure9_claims(

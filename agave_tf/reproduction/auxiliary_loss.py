@@ -33,7 +33,6 @@ from agave_tf.reproduction.report import (
     artifact,
     column,
     draw_charts,
-    stacked,
 )
 from agave_tf.reproduction.trained_runs import TrainedRuns
 
@@ -93,7 +92,7 @@ def figure7(trained: TrainedRuns) -> Report:
         sampler = trained.sampler(name)
         pictures += _pictures(kind, sampler, sampler.reconstruct(images)[1:])
     chart = Chart("KL after joint training", "step", "bits/dim", curves)
-    figure = stacked(draw_charts([chart]), rows_grid(pictures))
+    figure = [draw_charts([chart]), rows_grid(pictures)]
     title = "Figure 7: the auxiliary loss dropped after joint training"
     return Report(title, rows, figure7_claims(measures), figure)
 
@@ -188,10 +187,8 @@ def baselines(trained: TrainedRuns) -> Report:
         curves[title] = trained.curve(baseline.run)
         finished = trained.sampler(baseline.run).reconstruct(images)[-1]
         pictures.append(finished._replace(caption=title))
-    figure = stacked(
-        draw_charts([Chart("KL from scratch", "step", "bits/dim", curves)]),
-        rows_grid(pictures),
-    )
+    chart = Chart("KL from scratch", "step", "bits/dim", curves)
+    figure = [draw_charts([chart]), rows_grid(pictures)]
     title = "Baselines: other remedies instead of the auxiliary loss"
     return Report(title, rows, baselines_claims(kls), figure)
 

@@ -111,8 +111,7 @@ def shown_comparison(stored: Mapping[str, Any]) -> str:
         shown = f"not finite in {not_finite} of {num_values} values"
     else:
         ends = _ends(stored["low"], stored["high"])
-        mean = math.nan if stored["mean"] is None else stored["mean"]
-        shown = f"{mean:.4f} {ends}"
+        shown = f"{_number(stored['mean'], math.nan):.4f} {ends}"
         if "corrected_low" in stored:  # Rule 1 had none.
             corrected = _ends(stored["corrected_low"], stored["corrected_high"])
             shown += f", corrected {corrected}" if corrected != ends else ""
@@ -120,9 +119,12 @@ def shown_comparison(stored: Mapping[str, Any]) -> str:
 
 
 def _ends(low: float | None, high: float | None) -> str:
-    # JSON holds no infinity.
-    low, high = -math.inf if low is None else low, math.inf if high is None else high
-    return f"[{low:.4f}, {high:.4f}]"
+    return f"[{_number(low, -math.inf):.4f}, {_number(high, math.inf):.4f}]"
+
+
+def _number(stored: float | None, not_finite: float) -> float:
+    """Returns a number from JSON, which has null where a number is not finite."""
+    return not_finite if stored is None else stored
 
 
 def above(quantity: str, values: np.ndarray, limit: float = 0.0) -> Comparison:

@@ -77,7 +77,7 @@ def figure3(trained: TrainedRuns) -> Report:
         measures[weight] = _measures(trained, name, compared, finished)
     rows = [_Row(w, *map(estimate, measured)) for w, measured in measures.items()]
     title = "Figure 3: reconstructions VR, VAE samples VS, PixelCNN++ samples PS"
-    return Report(title, rows, figure3_claims(measures), rows_grid(pictures))
+    return Report(title, rows, figure3_claims(measures), [rows_grid(pictures)])
 
 
 def _measures(

@@ -60,7 +60,7 @@ def figure4(trained: TrainedRuns) -> Report:
         _chart("Its parts", rows, parts),
     ]
     title = "Figure 4: bits/dim and their parts over lambda"
-    return Report(title, rows, figure4_claims(scores), draw_charts(charts))
+    return Report(title, rows, figure4_claims(scores), [draw_charts(charts)])
 
 
 def figure4_claims(scores: Mapping[int, Scores]) -> list[Claim]:

@@ -97,7 +97,7 @@ def learning_curves(trained: TrainedRuns) -> Report:
         title = original.title
         charts.append(Chart(title, "step", "bits/dim", curves, points=("original",)))
     title = "Learning curves of our code beside the originals', CIFAR-10 at 16x16"
-    return Report(title, rows, figure=draw_charts(charts))
+    return Report(title, rows, figure=[draw_charts(charts)])
 
 
 def _from_step(first: int, curve: dict[int, float]) -> Curve:
@@ -157,7 +157,7 @@ def training_length(trained: TrainedRuns) -> Report:
     ]
     title = "Training length: bits/dim and KL over many more steps"
     claims = training_length_claims(bounds)
-    return Report(title, rows, claims, draw_charts(charts))
+    return Report(title, rows, claims, [draw_charts(charts)])
 
 
 def training_length_claims(bounds: Mapping[str, np.ndarray]) -> list[Claim]:

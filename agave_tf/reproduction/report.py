@@ -48,7 +48,7 @@ class Report:
     title: str
     rows: Sequence[Any] = ()
     claims: Sequence[Claim] = ()
-    figure: np.ndarray | None = None
+    figure: Sequence[np.ndarray] = ()
     made_from: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -65,8 +65,10 @@ class Report:
         """Writes NAME.json, NAME.md and, if there is a figure, NAME.png."""
         os.makedirs(directory, exist_ok=True)
         path = os.path.join(directory, name)
-        if self.figure is not None:
-            write_png(f"{path}.png", self.figure)
+        picture = ""
+        if self.figure:
+            write_png(f"{path}.png", stacked(self.figure))
+            picture = f"\n![{self.title}]({name}.png)\n"
         content = {
             "title": self.title,
             "columns": self.columns,
@@ -75,7 +77,6 @@ class Report:
             "made_from": dict(self.made_from),
         }
         write_text(f"{path}.json", json.dumps(_plain(content), indent=2) + "\n")
-        picture = f"\n![{self.title}]({name}.png)\n" if self.figure is not None else ""
         write_text(f"{path}.md", self.markdown() + picture)
 
     def markdown(self) -> str:
@@ -193,7 +194,7 @@ def draw_charts(charts: Sequence[Chart]) -> np.ndarray:
     return np.array(PIL.Image.open(stream).convert("RGB"))
 
 
-def stacked(*pictures: np.ndarray) -> np.ndarray:
+def stacked(pictures: Sequence[np.ndarray]) -> np.ndarray:
     """Puts pictures [H,W,3] below each other, on white."""
     width = max(picture.shape[1] for picture in pictures)
     padded = [

@@ -25,7 +25,7 @@ def figure2(trained: TrainedRuns) -> Report:
     title = (
         "Figure 2: samples of the VAE, of the PixelCNN++, and of AGAVE with its f(z)"
     )
-    return Report(title, figure=rows_grid(pictures))
+    return Report(title, figure=[rows_grid(pictures)])
 
 
 @artifact(lambda scale: [main_run(scale)])
@@ -35,7 +35,7 @@ def figure5(trained: TrainedRuns) -> Report:
     pictures = trained.sampler(name).prior(NUM_COLUMNS, num_samples=10)
     nearer = trained.measure_pictures(name, _nearer_to_own, finish=True)
     title = f"Figure 5: f(z), and ten samples from each, {_lambda(trained)}"
-    return Report(title, claims=figure5_claims(nearer), figure=rows_grid(pictures))
+    return Report(title, claims=figure5_claims(nearer), figure=[rows_grid(pictures)])
 
 
 def _nearer_to_own(sampler: Sampler) -> np.ndarray:
@@ -65,7 +65,7 @@ def figure6(trained: TrainedRuns) -> Report:
     pairs = trained.held_out(name).first(NUM_COLUMNS, multiple_of=2)
     pictures = trained.sampler(name).interpolate(pairs)
     title = f"Figure 6: from one image to another, along z, {_lambda(trained)}"
-    return Report(title, figure=rows_grid(pictures))
+    return Report(title, figure=[rows_grid(pictures)])
 
 
 def _lambda(trained: TrainedRuns) -> str:

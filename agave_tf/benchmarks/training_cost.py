@@ -135,7 +135,7 @@ def _prepare(
         autograph=False,
         jit_compile=config.compute.jit_compile or None,
     )
-    one_step = (batches, tf.constant(1), tf.constant(0.0))  # 0: nobody wants to stop.
+    one_step = (batches, tf.constant(1), tf.constant(0.0))  # 0: no request to stop.
     functions = {
         "step": lambda: train_steps(*one_step).gradient_norm.numpy(),
         "forward": lambda: forward(image).numpy(),

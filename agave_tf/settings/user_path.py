@@ -8,7 +8,7 @@ import os
 
 from agave_tf.errors import InputError
 
-# What Linux allows, in bytes. A path has room for the files of a run directory.
+# The limits of Linux, in bytes. A path has room for the files of a run directory.
 _LONGEST_NAME = 255
 _LONGEST_PATH = 4095 - 256
 # Characters of a path that an error shows.

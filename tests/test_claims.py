@@ -28,13 +28,13 @@ from agave_tf.reproduction.lambda_reconstructions import (
     figure3_claims,
 )
 from agave_tf.reproduction.lambda_sweep import figure4_claims
+from agave_tf.reproduction.learning_curves import training_length_claims
 from agave_tf.reproduction.likelihoods import table1_claims
 from agave_tf.reproduction.picture_comparison import alike_for_one_f_z, nearer_to_own
 from agave_tf.reproduction.probe_accuracy import probe_claims
 from agave_tf.reproduction.samples import figure5_claims
 from agave_tf.reproduction.scales import SCALES
 from agave_tf.reproduction.trained_runs import Scores
-from agave_tf.reproduction.training_length import training_length_claims
 
 HELD, NOT_HELD, UNDECIDED = "held", "not held", "undecided"
 _seeds = itertools.count()

@@ -6,7 +6,7 @@ import pytest
 from absl import flags
 
 from agave_tf.commands.arguments import check_arguments
-from agave_tf.commands.list_of_paths import define_paths
+from agave_tf.commands.paths import define_paths
 from agave_tf.errors import InputError
 
 

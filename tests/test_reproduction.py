@@ -21,15 +21,13 @@ from agave_tf.errors import InputError
 from agave_tf.evaluation.estimate import estimate
 from agave_tf.reproduction import trained_runs
 from agave_tf.reproduction import workspace as workspaces
-from agave_tf.reproduction.artifacts import ARTIFACTS
+from agave_tf.reproduction.artifacts import ARTIFACTS, claims_table
 from agave_tf.reproduction.claim import Claim, below
-from agave_tf.reproduction.compared_models import CURVES
+from agave_tf.reproduction.compared_models import CURVES, planned_runs
 from agave_tf.reproduction.learning_curves import ORIGINALS
 from agave_tf.reproduction.likelihoods import PUBLISHED
-from agave_tf.reproduction.planned_runs import planned_runs
 from agave_tf.reproduction.report import Report, column
 from agave_tf.reproduction.scales import SCALES
-from agave_tf.reproduction.stored_claims import claims_table
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 from agave_tf.reproduction.workspace import Workspace
 from agave_tf.runs.event_curves import Curve
@@ -364,19 +362,19 @@ def test_an_artifact_shows_no_other_runs_than_it_names(name, tmp_path):
     runs = ARTIFACTS[name].runs(workspace.scale)
     needed = [run.name for run in workspace.needed(runs)]
     workspace.trained = FakeTrainedRuns(needed)
-    report = ARTIFACTS[name].make(workspace)
+    report = ARTIFACTS[name].make(workspace.trained)
     report.write(str(tmp_path), name)
     content = json.loads((tmp_path / f"{name}.json").read_text())
     assert all(len(row) == len(content["columns"]) for row in content["rows"])
     assert set(content["made_from"]["steps"]) == set(runs)
     assert content["made_from"]["evaluation"]["num_importance_samples"] == 2
-    assert (tmp_path / f"{name}.png").exists() == (report.figure is not None)
+    assert (tmp_path / f"{name}.png").exists() == bool(report.figure)
 
 
 def test_a_report_says_what_was_not_held(tmp_path):
     claim = Claim("It falls", [below("after - before", np.array([[1.0, 1.5, 2.0]]))])
     picture = np.zeros((4, 6, 3), np.uint8)
-    Report("A table", [Row("a", 0.5)], [claim], picture).write(tmp_path, "t")
+    Report("A table", [Row("a", 0.5)], [claim], [picture]).write(tmp_path, "t")
     text = (tmp_path / "t.md").read_text()
     assert "| x | y |" in text and "| a | 0.5000 |" in text
     assert "- It falls: **not held** (3 images, 1 seeds)\n" in text

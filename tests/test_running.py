@@ -9,7 +9,6 @@ from absl import flags
 
 from agave_tf import errors
 from agave_tf.commands import (
-    _shown_on,
     benchmark,
     compress,
     decompress,
@@ -21,6 +20,7 @@ from agave_tf.commands import (
     train,
 )
 from agave_tf.commands.running import Failure, failure_of
+from agave_tf.commands.streams import shown_on
 
 COMMANDS = [
     *(train, evaluate, sample, compress, decompress),
@@ -97,7 +97,7 @@ def test_a_command_runs_in_process_with_flags_of_its_own(tmp_path):
 def test_only_a_terminal_shows_what_is_waited_for_and_then_erases_it(is_terminal):
     stream = io.StringIO()
     stream.isatty = lambda: is_terminal
-    with _shown_on(stream, "Loading"):
+    with shown_on(stream, "Loading"):
         assert stream.getvalue() == ("Loading" if is_terminal else "")
     # No escape sequence, which a simple terminal (TERM=dumb) would show.
     assert stream.getvalue() == ("Loading\r       \r" if is_terminal else "")

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from agave_tf import whole_file
-from agave_tf.commands.output_file import check_output_file
+from agave_tf.commands.paths import check_output_file
 from agave_tf.errors import InputError
 from agave_tf.whole_file import (
     check_new_directory,

@@ -24,9 +24,9 @@ class EvaluationCost(NamedTuple):
     model: str
     compute: str  # name of the settings in COMPUTES
     batch: int
-    num_samples: int  # of z, for each image
-    seconds: float  # of the bound
-    forward_seconds: float  # of one forward pass with one sample
+    num_samples: int  # samples of z for each image
+    seconds: float  # time of the bound
+    forward_seconds: float  # time of one forward pass with one sample
     megabytes: float  # peak memory above the level before
 
     @property

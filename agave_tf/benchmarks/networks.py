@@ -34,19 +34,16 @@ PIXEL_CNNS = {"preset": PRESET, "small": SMALL, "full": FULL}
 class Model(NamedTuple):
     """A model to measure.
 
+    stage: the stage that trains it.
     pixel_cnn: settings of the PixelCNN++.
-    vae: settings of the VAE; None: the PixelCNN++ alone.
     batch: batch size that suits two CPU cores.
+    vae: settings of the VAE, in stages that have one.
     """
 
+    stage: Stage
     pixel_cnn: PixelCNNConfig
-    vae: IAFVAEConfig | None
     batch: int
-
-    @property
-    def stage(self) -> Stage:
-        """The stage that trains the model."""
-        return STAGES["pretrain_pixel_cnn" if self.vae is None else "joint"]
+    vae: IAFVAEConfig = IAFVAEConfig()
 
     def config(self, **compute: Any) -> Config:
         """Returns the whole configuration.
@@ -55,7 +52,7 @@ class Model(NamedTuple):
           **compute: settings of `ComputeConfig`.
         """
         return Config(
-            vae=self.vae or IAFVAEConfig(),
+            vae=self.vae,
             pixel_cnn=self.pixel_cnn,
             train=TrainConfig(batch_size=self.batch, warmup_steps=0),
             compute=ComputeConfig(**compute),
@@ -66,12 +63,14 @@ class Model(NamedTuple):
         return self.stage.model_class(config.model, (size, size, 3))
 
 
+_ALONE, _JOINT = STAGES["pretrain_pixel_cnn"], STAGES["joint"]
+
 MODELS = {
-    "preset": Model(PRESET, IAFVAEConfig(32, 8, 1, 4), batch=32),
-    "small": Model(SMALL, None, batch=16),
-    "full": Model(FULL, None, batch=4),
-    "small_agave": Model(SMALL, IAFVAEConfig(64, 16, 1, 6), batch=16),
-    "full_agave": Model(FULL, IAFVAEConfig(), batch=4),
+    "preset": Model(_JOINT, PRESET, batch=32, vae=IAFVAEConfig(32, 8, 1, 4)),
+    "small": Model(_ALONE, SMALL, batch=16),
+    "full": Model(_ALONE, FULL, batch=4),
+    "small_agave": Model(_JOINT, SMALL, batch=16, vae=IAFVAEConfig(64, 16, 1, 6)),
+    "full_agave": Model(_JOINT, FULL, batch=4),
 }
 
 # Settings of `ComputeConfig` to compare, by name.
@@ -123,7 +122,7 @@ def peak_gigaflops(dtype: str, size: int = 2048, repeats: int = 5) -> float:
     """Measures the speed of a product of square matrices on this machine.
 
     Args:
-      dtype: of the matrices.
+      dtype: the type of the matrices, such as float32.
       size: rows and columns of the matrices.
       repeats: products to take the median of.
 

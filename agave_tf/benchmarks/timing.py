@@ -35,7 +35,10 @@ def first_call_seconds(
 
 
 def seconds_since_process_start() -> float:
-    """Returns the age of this process; called first, the time of its imports. Linux."""
+    """Returns the age of this process. Needs Linux.
+
+    Called before anything else, it is the time that the imports took.
+    """
     with open("/proc/self/stat", encoding="ascii") as file:
         # After the name in parentheses comes field 3; the start is field 22.
         start_ticks = int(file.read().rpartition(")")[2].split()[22 - 3])
@@ -45,8 +48,8 @@ def seconds_since_process_start() -> float:
 
 
 def peak_extra_megabytes(function: Callable[[], object]) -> float:
-    """Returns how far resident memory rises during a call. Needs Linux and glibc."""
-    # Returns freed memory to the system; reused by this call, it would not be counted.
+    """Returns the rise of resident memory during a call. Needs Linux and glibc."""
+    # Returns freed memory to the system: what a call reuses of it is not counted.
     ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
         file.write("5")  # Resets the peak (VmHWM) to the present level.

@@ -1,5 +1,7 @@
-"""Measures the speed of a training step and of a forward pass."""
+"""Measures the speed of a training step, a forward pass and the input pipeline."""
 
+import functools
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -22,6 +24,8 @@ from agave_tf.benchmarks.timing import (
     seconds_since_process_start,
 )
 from agave_tf.data.batches import training_batches
+from agave_tf.data.image_set import Images
+from agave_tf.data.in_python import read_images
 from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.image_model import ImageModel
 from agave_tf.randomness import seed_tensor
@@ -29,8 +33,10 @@ from agave_tf.settings.config import Config
 from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu
 from agave_tf.training.train_step import TrainState, make_train_steps
 
-# More than a measurement makes, so that the batches do not run out.
+# More steps than a measurement makes, so that the batches do not run out.
 _MANY_STEPS = 10**6
+# The size of a measurement of the input pipeline alone.
+_INPUT_IMAGES, _INPUT_STEPS = 10_000, 200
 
 
 class TrainingCost(NamedTuple):
@@ -115,7 +121,7 @@ def _cost(
 def _prepare(
     model: Model, config: Config, size: int
 ) -> tuple[ImageModel, dict[str, Callable], Callable[[], tf.Graph]]:
-    """Makes the network, what is measured of it, and what traces a training step."""
+    """Makes the network, the functions to time, and one that traces a training step."""
     keras.utils.set_random_seed(0)
     network = model.make(config, size)
     state = TrainState(network, config, num_steps=0)
@@ -129,7 +135,7 @@ def _prepare(
         autograph=False,
         jit_compile=config.compute.jit_compile or None,
     )
-    one_step = (batches, tf.constant(1), tf.constant(0.0))  # 0: nobody wants to stop.
+    one_step = (batches, tf.constant(1), tf.constant(0.0))  # 0: no request to stop.
     functions = {
         "step": lambda: train_steps(*one_step).gradient_norm.numpy(),
         "forward": lambda: forward(image).numpy(),
@@ -157,4 +163,49 @@ TRAINING_COLUMNS = {
     "nodes": "{0.num_nodes}",
     "first step, s": "{0.first_step_seconds:.1f}",
     "MB": "{0.step_megabytes:.0f}",
+}
+
+
+class InputCost(NamedTuple):
+    """The speed of the input pipeline for one batch size."""
+
+    source: str  # "memory" or "cache"
+    size: int  # side of the square images
+    batch: int
+    images_per_second: float
+
+
+def input_costs(size: int, batches: list[int], repeats: int) -> list[InputCost]:
+    """Measures the training batches alone, without a model, at every batch size.
+
+    Args:
+      size: side of the square images.
+      batches: batch sizes.
+      repeats: measurements of each, taken in turns.
+    """
+    in_memory = random_images(_INPUT_IMAGES, size)
+
+    def read(images: Images, batch: int) -> None:
+        for _ in training_batches(images, batch, 0, 0, _INPUT_STEPS):
+            pass
+
+    with tempfile.TemporaryDirectory() as directory:
+        cached = read_images(in_memory.image, cache_dir=directory).train
+        reads = {
+            (source, batch): functools.partial(read, images, batch)
+            for source, images in (("memory", in_memory), ("cache", cached))
+            for batch in batches
+        }
+        seconds = median_seconds(reads, repeats)
+    return [
+        InputCost(source, size, batch, batch * _INPUT_STEPS / seconds[source, batch])
+        for source, batch in reads
+    ]
+
+
+INPUT_COLUMNS = {
+    "images in": "{0.source}",
+    "size": "{0.size}",
+    "batch": "{0.batch}",
+    "images/s": "{0.images_per_second:.0f}",
 }

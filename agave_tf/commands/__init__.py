@@ -4,42 +4,11 @@ Each command has `define_flags`, which defines its flags, `run`, which takes the
 values, and `main`, which is the console script: agave-train is train.main.
 """
 
-import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Iterator
-from typing import TextIO
 
-from agave_tf.commands.streams import open_closed_streams
-
-
-@contextlib.contextmanager
-def _without_messages() -> Iterator[None]:
-    """Discards everything written to standard error, also by compiled code."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-@contextlib.contextmanager
-def _shown_on(stream: TextIO, text: str) -> Iterator[None]:
-    """Shows a text while something lasts, if somebody looks."""
-    is_looked_at = stream.isatty()
-    if is_looked_at:
-        stream.write(text)
-        stream.flush()
-    yield
-    if is_looked_at:
-        # Blanks, because a simple terminal (TERM=dumb) erases nothing by itself.
-        stream.write(f"\r{' ' * len(text)}\r")
-        stream.flush()
+from agave_tf.commands.streams import open_closed_streams, shown_on, without_messages
 
 
 def _refuse_stripped_docstrings() -> None:
@@ -65,11 +34,11 @@ _refuse_stripped_docstrings()
 # modules of the commands, whatever the order of their imports.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with (
-    _shown_on(sys.stderr, "Loading TensorFlow ..."),
-    _without_messages(),
+    shown_on(sys.stderr, "Loading TensorFlow ..."),
+    without_messages(),
     warnings.catch_warnings(),
 ):
-    # Libraries warn of each other, which PYTHONWARNINGS=error would make the end.
+    # Libraries warn of each other; PYTHONWARNINGS=error would make that an error.
     warnings.simplefilter("ignore")
     # It imports everything else that prints.
     import agave_tf.training.train_loop  # noqa: F401

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from absl import flags
 
 from agave_tf.commands.flags import choices_of_flag
-from agave_tf.errors import InputError
-from agave_tf.settings.suggestion import did_you_mean
+from agave_tf.errors import InputError, did_you_mean
 
 
 def check_arguments(arguments: Sequence[str], values: flags.FlagValues) -> None:
@@ -19,7 +18,7 @@ def check_arguments(arguments: Sequence[str], values: flags.FlagValues) -> None:
     Args:
       arguments: without the name of the program; those from a flag file are
         `FlagLine`s.
-      values: with the command's flags, which are only looked at.
+      values: has the command's flags; it is not changed.
 
     Raises:
       InputError: an argument is no flag, or a flag has no value or one it cannot have.
@@ -35,7 +34,7 @@ def check_arguments(arguments: Sequence[str], values: flags.FlagValues) -> None:
 
 
 def required_flag_error(error: flags.Error) -> InputError:
-    """The error for a required flag that is not there, from absl's."""
+    """Returns our error for absl's error about a required flag that is missing."""
     message = str(error)
     name, equals, _ = message.removeprefix("flag --").partition("=None")
     if not equals:
@@ -46,7 +45,7 @@ def required_flag_error(error: flags.Error) -> InputError:
 
 
 def _ignored(arguments: Sequence[str]) -> set[str]:
-    """Names of flags that need not exist, by absl's --undefok=NAME,NAME."""
+    """Returns the flags that need not exist, by absl's --undefok=NAME,NAME."""
     lists = [a.partition("=")[2] for a in arguments if a.startswith("--undefok=")]
     return {name for names in lists for name in names.split(",")}
 
@@ -118,7 +117,7 @@ def _check_value(flag: flags.Flag, text: str) -> None:
 
 
 def _as_flag(argument: str, values: flags.FlagValues) -> str:
-    """A hint for an argument that looks like a flag without its dashes."""
+    """Returns a hint for an argument that looks like a flag without its dashes."""
     # Word processors make one long dash of two short ones.
     name, equals, value = argument.lstrip("-\N{EN DASH}\N{EM DASH}").partition("=")
     if name in values and (equals or values[name].boolean):

@@ -13,14 +13,12 @@ from collections.abc import Iterable
 
 from absl import flags, logging
 
-from agave_tf.benchmarks import coding_cost, input_cost, sampling_cost, training_cost
+from agave_tf.benchmarks import coding_cost, sampling_cost, training_cost
 from agave_tf.benchmarks import evaluation_cost as evaluation
 from agave_tf.benchmarks.networks import COMPUTES, MODELS, PIXEL_CNNS
-from agave_tf.benchmarks.table import print_table
 from agave_tf.commands.flags import flag_group
 from agave_tf.commands.running import run_command
-from agave_tf.errors import InputError
-from agave_tf.settings.suggestion import did_you_mean
+from agave_tf.errors import InputError, did_you_mean
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -90,11 +88,11 @@ def run(values: flags.FlagValues) -> None:
             evaluation.evaluation_costs(models, sizes[0], computes, samples, repeats),
         ),
         "input": lambda: (
-            input_cost.INPUT_COLUMNS,
+            training_cost.INPUT_COLUMNS,
             [
                 cost
                 for size in sizes
-                for cost in input_cost.input_costs(size, batches, repeats)
+                for cost in training_cost.input_costs(size, batches, repeats)
             ],
         ),
         "sample": lambda: (
@@ -111,7 +109,24 @@ def run(values: flags.FlagValues) -> None:
         values.what,
         repeats,
     )
-    print_table(*measure[values.what]())
+    _print_table(*measure[values.what]())
+
+
+def _print_table(columns: dict[str, str], measurements: Iterable[object]) -> None:
+    """Prints a row for each measurement as soon as it is made.
+
+    Args:
+      columns: format strings by heading; {0} is the measurement.
+      measurements: one for each row, in order.
+    """
+    _print_row(columns)
+    _print_row(["---"] * len(columns))
+    for measurement in measurements:
+        _print_row(form.format(measurement) for form in columns.values())
+
+
+def _print_row(cells: Iterable[str]) -> None:
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def _words(choices: Iterable[str]) -> str:
@@ -119,17 +134,19 @@ def _words(choices: Iterable[str]) -> str:
 
 
 def _numbers(name: str, values: flags.FlagValues, multiple: int = 1) -> list[int]:
-    """The positive numbers of a list flag; InputError if it has others."""
+    """Returns the numbers of a list flag; raises InputError for other words."""
     words: list[str] = getattr(values, name)
     for word in words:
         if not word.isdecimal() or int(word) < 1 or int(word) % multiple:
-            of = f"multiples of {multiple}" if multiple > 1 else "positive numbers"
-            raise InputError(f"`{name}` must be {of}, separated by commas; got {word}.")
+            allowed = f"multiples of {multiple}" if multiple > 1 else "positive numbers"
+            raise InputError(
+                f"`{name}` must be {allowed}, separated by commas; got {word}."
+            )
     return [int(word) for word in words]
 
 
 def _choices(name: str, choices: Iterable[str], values: flags.FlagValues) -> list[str]:
-    """The words of a list flag; InputError if one is not among the choices."""
+    """Returns the words of a list flag; raises InputError for one that is no choice."""
     words: list[str] = getattr(values, name)
     for word in words:
         if word not in choices:

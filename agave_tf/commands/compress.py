@@ -13,19 +13,21 @@ import tqdm
 from absl import flags, logging
 
 from agave_tf.codec.codec import Codec, Progress
+from agave_tf.commands.devices import use_threads
 from agave_tf.commands.flags import (
-    define_path,
-    define_run_dir,
     define_settings_of,
     define_settings_of_run,
     flag_group,
     settings_from_flags,
     with_flags,
 )
-from agave_tf.commands.list_of_paths import define_paths
-from agave_tf.commands.output_file import check_output_file
+from agave_tf.commands.paths import (
+    check_output_file,
+    define_path,
+    define_paths,
+    define_run_dir,
+)
 from agave_tf.commands.running import run_command
-from agave_tf.commands.threads import use_threads
 from agave_tf.data.exact_pictures import NamedImages, read_exact_pictures
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
@@ -120,11 +122,12 @@ def run(values: flags.FlagValues) -> None:
         )
     images, names = _images(source, values)
     bound = _bound(model, images, settings) if values.bound else None
-    with _Bar("Encoding", images, model.num_dims, bound) as bar:
+    note = f", bound {bound:.4f}" if bound else ""
+    with _Bar("Encoding", images, model.num_dims, note) as bar:
         codec = Codec(model, settings, bar.show)
         data = codec.encode(images.image, images.label, names)
     if values.verify:
-        with _Bar("Verifying", images, model.num_dims, None) as bar:
+        with _Bar("Verifying", images, model.num_dims) as bar:
             decoded = Codec(model, settings, bar.show).decode(data)
         if not (
             np.array_equal(decoded.images, images.image)
@@ -151,7 +154,7 @@ def _check_image_flags(values: flags.FlagValues) -> None:
 def _images(
     source: RunDirectory, values: flags.FlagValues
 ) -> tuple[Images, list[str] | None]:
-    """The images to code, and their names if they have some."""
+    """Returns the images to code, and the names of those that come from files."""
     if values.files:
         named: NamedImages = read_exact_pictures(values.files, source.image_shape)
         for sentence in named.notes:
@@ -167,19 +170,17 @@ def _images(
 
 
 def _bound(model: ImageModel, images: Images, settings: CodecSettings) -> float:
-    """The mean bits/dim of the ELBO, with one draw of z."""
+    """Returns the mean bits/dim of the ELBO, with one draw of z."""
     batch_size = min(settings.lanes, len(images.image))
     scores = Evaluator(model, batch_size).scores(images, 1, progress="Bound")
     return float(np.mean(bits_per_dim(scores.log_likelihood, model.num_dims)))
 
 
 class _Bar:
-    """A progress bar with the bits/dim so far."""
+    """A progress bar with the bits/dim so far, and a note after them."""
 
-    def __init__(
-        self, caption: str, images: Images, num_dims: int, bound: float | None
-    ):
-        self._num_dims, self._bound = num_dims, bound
+    def __init__(self, caption: str, images: Images, num_dims: int, note: str = ""):
+        self._num_dims, self._note = num_dims, note
         self._num_images, self._bits = 0, 0.0
         self._bar = tqdm.tqdm(
             total=len(images.image), desc=caption, unit="image", disable=None
@@ -197,10 +198,8 @@ class _Bar:
         self._bits += progress.bits
         self._bar.update(progress.num_images)
         if self._bits:
-            shown = f"{self._bits / self._num_images / self._num_dims:.4f} bits/dim"
-            if self._bound is not None:
-                shown += f", bound {self._bound:.4f}"
-            self._bar.set_postfix_str(shown)
+            bits_per_dim_so_far = self._bits / self._num_images / self._num_dims
+            self._bar.set_postfix_str(f"{bits_per_dim_so_far:.4f} bits/dim{self._note}")
 
 
 def _print(

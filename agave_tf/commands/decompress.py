@@ -15,16 +15,16 @@ from absl import flags, logging
 
 from agave_tf.codec.archive import num_threads_of
 from agave_tf.codec.codec import Codec
-from agave_tf.commands.flags import define_path, define_run_dir, flag_group
-from agave_tf.commands.output_file import check_optional_file
+from agave_tf.commands.devices import use_threads
+from agave_tf.commands.flags import flag_group
+from agave_tf.commands.paths import check_optional_file, define_path, define_run_dir
 from agave_tf.commands.running import run_command
-from agave_tf.commands.threads import use_threads
 from agave_tf.errors import InputError
 from agave_tf.pictures.grid import write_png
 from agave_tf.runs.run_directory import open_run
 from agave_tf.whole_file import check_new_directory, new_directory, write_npz
 
-# Bytes of a file's name, on Linux. A JPEG's may leave no room for the .png.
+# The longest name of a file on Linux, in bytes. A JPEG's may leave no room for .png.
 _LONGEST_NAME = 255
 
 
@@ -51,7 +51,7 @@ def define_flags(values: flags.FlagValues) -> None:
         flags.DEFINE_boolean(
             "preview",
             False,
-            "Write f(z) of every image instead, what its latents say.",
+            "Write f(z) instead of every image, decoded from its latents alone.",
             flag_values=values,
         )
 
@@ -95,12 +95,12 @@ def run(values: flags.FlagValues) -> None:
         if decoded.names is not None:
             arrays["names"] = np.array(list(decoded.names))
         write_npz(values.save_npz, arrays)
-    what = "previews, f(z)" if values.preview else "images"
-    print(f"{values.output_dir or values.save_npz}: {len(decoded.images)} {what}")
+    kind = "previews, f(z)" if values.preview else "images"
+    print(f"{values.output_dir or values.save_npz}: {len(decoded.images)} {kind}")
 
 
 def _file_names(names: Sequence[str] | None, count: int) -> list[str]:
-    """A path below the directory for every image, ending in .png.
+    """Returns a path below the directory for every image, ending in .png.
 
     Raises:
       InputError: a name leads out of the directory.
@@ -132,7 +132,7 @@ def _file_names(names: Sequence[str] | None, count: int) -> list[str]:
 
 
 def _cut(path: str) -> str:
-    """The path, each of whose names is cut to what a file system takes."""
+    """Cuts each name in a path to the length that a file system takes."""
     *directories, name = path.split("/")
     stem, ending = os.path.splitext(name)
     stem = _first_bytes(stem, _LONGEST_NAME - len(ending)).rstrip(".")
@@ -143,7 +143,7 @@ def _cut(path: str) -> str:
 
 
 def _first_bytes(name: str, count: int) -> str:
-    """The characters of a name that fit in `count` bytes."""
+    """Returns the first characters of a name, as many as fit in `count` bytes."""
     name = name[:count]
     while len(name.encode("utf-8", "replace")) > count:
         name = name[:-1]

@@ -8,17 +8,15 @@ import dataclasses
 
 from absl import flags, logging
 
+from agave_tf.commands.devices import define_num_logical_cpus
 from agave_tf.commands.flags import (
-    define_num_logical_cpus,
-    define_path,
-    define_run_dir,
     define_settings_of,
     define_settings_of_run,
     flag_group,
     settings_from_flags,
     with_flags,
 )
-from agave_tf.commands.output_file import check_optional_file
+from agave_tf.commands.paths import check_optional_file, define_path, define_run_dir
 from agave_tf.commands.running import run_command
 from agave_tf.errors import InputError
 from agave_tf.pictures.bits_map import bits_map_rows

@@ -8,7 +8,8 @@ pass on to others who use agave_tf.
 
 from absl import flags, logging
 
-from agave_tf.commands.flags import define_path, define_run_dir, flag_group
+from agave_tf.commands.flags import flag_group
+from agave_tf.commands.paths import define_path, define_run_dir
 from agave_tf.commands.running import run_command
 from agave_tf.interop.provenance import about_run
 from agave_tf.interop.run_copy import copy_run

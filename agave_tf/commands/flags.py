@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from absl import flags
 
+from agave_tf.commands.paths import define_path
 from agave_tf.settings.config import PARTS, Config, config_from_settings
 from agave_tf.settings.setting import Settings, choices_of, help_of, type_of
-from agave_tf.settings.user_path import expand_path, refuse_both
+from agave_tf.settings.user_path import expand_path
 
 _Settings = TypeVar("_Settings", bound=Settings)
 
@@ -28,7 +29,7 @@ _DEFINE: dict[type, Callable] = {
 
 
 class About(NamedTuple):
-    """What the help of a command says of a flag, besides its name."""
+    """The parts of a flag's help, besides its name."""
 
     group: str  # the heading above it
     is_main: bool  # --help shows it, not only --helpfull
@@ -40,7 +41,7 @@ _ABOUT: weakref.WeakKeyDictionary[flags.Flag, About] = weakref.WeakKeyDictionary
 
 
 def about(flag: flags.Flag) -> About | None:
-    """Returns what the help says of a flag; None for one of absl's own."""
+    """Returns the parts of a flag's help; None for one of absl's own flags."""
     return _ABOUT.get(flag)
 
 
@@ -60,11 +61,11 @@ def flag_group(
 ) -> Iterator[None]:
     """Puts the flags that are defined inside under a heading of the help.
 
-    Flags that another group inside has are left to it.
+    Flags of a group inside this one stay under the heading of that group.
 
     Args:
       title: the heading.
-      values: where the flags are defined.
+      values: has the flags that are defined inside.
       main: --help shows the flags; --helpfull shows all flags.
       no_default: stands for the default of flags that have none.
     """
@@ -115,39 +116,6 @@ def _define(
         _DEFINE[type_of(field)](field.name, default, help_text, flag_values=values)
 
 
-class _PathParser(flags.ArgumentParser[str]):
-    """Parses a path, in which ~ and ~user are expanded."""
-
-    syntactic_help = "a path"
-
-    def __init__(self, name: str):
-        self._name = name
-
-    def parse(self, argument: str) -> str:
-        refuse_both(argument, self._name)
-        return expand_path(argument, self._name)
-
-    def flag_type(self) -> str:
-        return "string"
-
-
-def define_path(
-    name: str,
-    default: str | None,
-    help_text: str,
-    values: flags.FlagValues,
-    *,
-    required: bool = False,
-) -> None:
-    """Defines a flag that is a path, in which ~ and ~user are expanded."""
-    flags.DEFINE(_PathParser(name), name, default, help_text, values, required=required)
-
-
-def define_run_dir(help_text: str, values: flags.FlagValues) -> None:
-    """Defines --run_dir, which must be given."""
-    define_path("run_dir", None, help_text, values, required=True)
-
-
 def settings_from_flags(
     settings: type[_Settings], values: flags.FlagValues
 ) -> _Settings:
@@ -191,15 +159,4 @@ def with_flags(config: Config, part_name: str, values: flags.FlagValues) -> Conf
     }
     return dataclasses.replace(
         config, **{part_name: dataclasses.replace(part, **given)}
-    )
-
-
-def define_num_logical_cpus(values: flags.FlagValues) -> None:
-    """Defines --num_logical_cpus, which goes with --strategy."""
-    flags.DEFINE_integer(
-        "num_logical_cpus",
-        0,
-        "Split the CPU into this number of devices, to try --strategy=mirrored without "
-        "GPUs; 0: do not split it.",
-        flag_values=values,
     )

@@ -25,8 +25,8 @@ def short_help(description: str, values: flags.FlagValues) -> str:
     """Returns the help for somebody who meets the command for the first time.
 
     Args:
-      description: what the command does, with an example.
-      values: with the command's flags.
+      description: the text above the flags, with an example.
+      values: has the command's flags.
     """
     end = "--helpfull shows all flags, by group; [...] is a flag's default."
     return _help(description, values, end, is_short=True)
@@ -36,8 +36,8 @@ def full_help(description: str, values: flags.FlagValues) -> str:
     """Returns the help of every flag of the command.
 
     Args:
-      description: what the command does, with an example.
-      values: with the command's flags; absl's own are left out.
+      description: the text above the flags, with an example.
+      values: has the command's flags; absl's own are left out.
     """
     end = "--help shows the main flags only; [...] is a flag's default."
     return _help(description, values, end, is_short=False)
@@ -74,7 +74,7 @@ def _name(flag: flags.Flag) -> str:
 
 
 def _default(flag: flags.Flag, shown: About) -> str:
-    """The default, as it would be written; empty where it is."""
+    """Returns the default as the command line has it; empty for an empty text."""
     if flag.default is None:
         return shown.no_default
     if isinstance(flag.default, list):
@@ -87,7 +87,7 @@ def _default(flag: flags.Flag, shown: About) -> str:
 def _flag_help(
     flag: flags.Flag, shown: About, width: int, columns: int, is_short: bool
 ) -> str:
-    """A flag's name, with its help beside it."""
+    """Returns a flag's name, with its help beside it."""
     text = first_sentence(shown.help) if is_short else shown.help
     choices = choices_of_flag(flag)
     if not all(choice in text for choice in choices):

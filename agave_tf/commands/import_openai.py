@@ -8,12 +8,11 @@ The run can be evaluated, sampled and exported, and a joint stage can start from
 from absl import flags, logging
 
 from agave_tf.commands.flags import (
-    define_path,
-    define_run_dir,
     define_settings,
     flag_group,
     settings_from_flags,
 )
+from agave_tf.commands.paths import define_path, define_run_dir
 from agave_tf.commands.running import run_command
 from agave_tf.interop.openai_checkpoint import KINDS, import_openai
 from agave_tf.interop.saved_model import check_new_directory

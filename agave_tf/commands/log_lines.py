@@ -15,7 +15,7 @@ _MARKS = {"WARNING": "Warning: ", "ERROR": "Error: ", "CRITICAL": "Error: "}
 class LineFormatter(std_logging.Formatter):
     """Formats a record as 23:59:59 TEXT, or as 23:59:59 Warning: TEXT.
 
-    The first line of another day than that of the line before begins with the date.
+    The first line of a new day begins with the date.
 
     Args:
       worker: name of this process, which its lines begin with after the time; empty:
@@ -38,9 +38,9 @@ class LineFormatter(std_logging.Formatter):
 
 
 def log_lines_for_people() -> None:
-    """Makes the log of this process one of such lines, on standard error.
+    """Writes the log of this process to standard error, by `LineFormatter`.
 
-    It has this package's lines, and the warnings of all others.
+    The log has the records of this package, and the warnings of all others.
     """
     logging.set_verbosity(logging.INFO)
     handler = logging.get_absl_handler()
@@ -54,10 +54,10 @@ def log_lines_for_people() -> None:
 
 
 def _worker() -> str:
-    """Job and number of this process, if TF_CONFIG lists several; else empty.
+    """Returns the job and number of this process, if TF_CONFIG lists several; else "".
 
-    The lines of several processes may meet in one file. What is wrong with TF_CONFIG is
-    said when training reads it.
+    The lines of several processes may meet in one file. Training, when it reads
+    TF_CONFIG, reports what is wrong with it.
     """
     try:
         content = json.loads(os.environ.get("TF_CONFIG", ""))
@@ -69,5 +69,5 @@ def _worker() -> str:
 
 
 def _is_shown(record: std_logging.LogRecord) -> bool:
-    """True for a log record of this package, and for a warning of any other."""
+    """Returns True for a record of this package, and for a warning of any other."""
     return record.pathname.startswith(_PACKAGE) or record.levelno > std_logging.INFO

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 
 from absl import flags, logging
 
-from agave_tf.commands.flags import define_path, flag_group
+from agave_tf.commands.flags import flag_group
+from agave_tf.commands.paths import define_path
 from agave_tf.commands.running import run_command
-from agave_tf.reproduction.artifacts import ARTIFACTS
+from agave_tf.reproduction.artifacts import ARTIFACTS, claims_table
 from agave_tf.reproduction.scales import SCALES
-from agave_tf.reproduction.stored_claims import claims_table
 from agave_tf.reproduction.workspace import Workspace
 from agave_tf.whole_file import write_text
 
@@ -74,10 +74,10 @@ def run(values: flags.FlagValues) -> None:
     for name in names:
         workspace.train(ARTIFACTS[name].runs(scale), values.runs_at_once)
         logging.info("%s: its runs are trained; evaluating and drawing", name)
-        report = ARTIFACTS[name].make(workspace)
+        report = ARTIFACTS[name].make(workspace.trained)
         report.write(results, name)
         print(report.markdown())
-        # Of all artifacts whose results are there, also from earlier commands.
+        # The table has all artifacts with results, also those of earlier commands.
         table = claims_table(results, ARTIFACTS)
         write_text(os.path.join(results, "claims.md"), table)
 

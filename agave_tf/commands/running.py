@@ -17,7 +17,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from agave_tf.commands.arguments import check_arguments, required_flag_error
-from agave_tf.commands.gpus import take_gpu_memory_as_needed
+from agave_tf.commands.devices import take_gpu_memory_as_needed
 from agave_tf.commands.help import full_help, short_help
 from agave_tf.commands.log_lines import log_lines_for_people
 from agave_tf.commands.streams import (
@@ -27,9 +27,9 @@ from agave_tf.commands.streams import (
 from agave_tf.errors import first_line
 from agave_tf.settings.flag_files import expand_flag_files
 
-# Characters of an error: a value of a flag may be as long as the system allows.
+# Characters of an error; a value of a flag may be as long as the system allows.
 _MOST_SHOWN = 8000
-# Exit code of a program that the end of `| head` ended, as a shell reports it.
+# Exit code, as a shell reports it, of a program whose reader, such as head, has ended.
 _NOBODY_READS = 128 + signal.SIGPIPE
 # Errors that the user's machine causes, not our code.
 _ENVIRONMENT_ERRORS = {
@@ -44,7 +44,7 @@ _ENVIRONMENT_ERRORS = {
     errno.ENAMETOOLONG,
     errno.ELOOP,
 }
-# TensorFlow's words where a process waits for one that is no more.
+# TensorFlow's words in a process that waits for another one, which has ended.
 _OTHER_ENDED = "Collective ops is aborted"
 
 
@@ -103,9 +103,9 @@ def run_command(
 
 @contextlib.contextmanager
 def _exit_on_failure() -> Iterator[None]:
-    """A context whose errors end the process in one line, but for those of our code.
+    """Ends the process in one line on an error inside; errors in our code are raised.
 
-    Help that is cut short by `| head` is no error, and ends without a word.
+    Help that is cut short by `| head` is no error: the process ends without a message.
     """
     try:
         yield
@@ -120,9 +120,9 @@ def _exit_on_failure() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _other_warnings_are_no_errors() -> Iterator[None]:
-    """A context in which PYTHONWARNINGS=error shows warnings, and does not raise them.
+    """Shows warnings inside, also where PYTHONWARNINGS=error would raise them.
 
-    Those of the libraries are nothing that a user of a command can mend.
+    They are about libraries, which a user of a command cannot mend.
     """
     with warnings.catch_warnings():
         if any(option.startswith("error") for option in sys.warnoptions):
@@ -131,7 +131,7 @@ def _other_warnings_are_no_errors() -> Iterator[None]:
 
 
 def failure_of(error: BaseException) -> Failure | None:
-    """Returns how a command ends on an error; None for an error in our code."""
+    """Returns the end of a command on an error; None for an error in our code."""
     if hasattr(error, "exit_code"):
         return Failure(str(error) or first_line(error), error.exit_code)
     if isinstance(error, KeyboardInterrupt):
@@ -161,8 +161,8 @@ def _parse(
     # of the process; a program around the command may have flags of our names.
     for name in values:
         values.register_key_flag_for_module(sys.argv[0], values[name])
-    for module, of_module in flags.FLAGS.flags_by_module_dict().items():
-        for flag in of_module if module.startswith("absl.") else []:
+    for module, module_flags in flags.FLAGS.flags_by_module_dict().items():
+        for flag in module_flags if module.startswith("absl.") else []:
             if flag.name not in values:
                 values[flag.name] = flag
     try:

@@ -6,15 +6,18 @@ bin/sample.py --run_dir=runs/cifar10/joint --mode=prior --output=samples.png
 from absl import flags, logging
 
 from agave_tf.commands.flags import (
-    define_path,
-    define_run_dir,
     define_settings_of,
     define_settings_of_run,
     flag_group,
     settings_from_flags,
     with_flags,
 )
-from agave_tf.commands.output_file import check_optional_file, check_output_file
+from agave_tf.commands.paths import (
+    check_optional_file,
+    check_output_file,
+    define_path,
+    define_run_dir,
+)
 from agave_tf.commands.running import run_command
 from agave_tf.data.image_set import Images
 from agave_tf.models.image_model import ImageModel
@@ -83,7 +86,7 @@ def run(values: flags.FlagValues) -> None:
 def _images(
     source: RunDirectory, settings: PictureSettings, values: flags.FlagValues
 ) -> Images:
-    """The images to start from, or whose labels to draw for."""
+    """Returns the images to start from, or those whose labels are drawn."""
     data = with_flags(source.config, "data", values).data
     loaded = load_run_data(source, data, [settings.split])
     images = loaded.parts[settings.split]

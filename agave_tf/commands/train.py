@@ -9,14 +9,13 @@ import os
 
 from absl import flags
 
+from agave_tf.commands.devices import define_num_logical_cpus
 from agave_tf.commands.flags import (
     config_from_flags,
-    define_num_logical_cpus,
-    define_path,
-    define_run_dir,
     define_settings,
     flag_group,
 )
+from agave_tf.commands.paths import define_path, define_run_dir
 from agave_tf.commands.running import run_command
 from agave_tf.errors import InputError
 from agave_tf.runs.run_data import check_same_dataset
@@ -89,7 +88,7 @@ def run(values: flags.FlagValues) -> None:
 
 
 def _directories(run_dir: str) -> dict[str, str]:
-    """The run directory of each stage of --stage=all, in order."""
+    """Returns the run directory of each stage of --stage=all, in order."""
     return {name: os.path.join(run_dir, name) for name in TRAINING_STAGES}
 
 

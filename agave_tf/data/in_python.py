@@ -23,9 +23,8 @@ from agave_tf.data.python_iterables import passes_over
 from agave_tf.data.python_passes import PartOfPasses, Passes
 from agave_tf.data.read_source import Data, read_source
 from agave_tf.data.source import PARTS, Chunk, Notes, Part, Source, fingerprint_of
-from agave_tf.errors import InputError
+from agave_tf.errors import InputError, did_you_mean
 from agave_tf.settings.data import DataConfig
-from agave_tf.settings.suggestion import did_you_mean
 
 # The name of the data set in a run's config.json. Its later commands must be told where
 # the images are, since they cannot find them by this name.

@@ -15,7 +15,7 @@ from agave_tf.reproduction.compared_models import (
     main_run,
 )
 from agave_tf.reproduction.picture_comparison import NUM_COLUMNS
-from agave_tf.reproduction.report import Report, column
+from agave_tf.reproduction.report import Report, artifact, column
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 from agave_tf.sampling.drawn import PictureRow
 
@@ -39,6 +39,7 @@ class _AuxiliaryRow:
     kl: Estimate = column("KL")
 
 
+@artifact(lambda scale: [*full_size(scale).values()])
 def figure8(trained: TrainedRuns) -> Report:
     """Makes Figure 8: f(z) and bits/dim for each number of colour levels."""
     images = trained.held_out(main_run(trained.scale)).first(NUM_COLUMNS)
@@ -51,14 +52,14 @@ def figure8(trained: TrainedRuns) -> Report:
         rows.append(_LevelsRow(levels, *map(estimate, shown)))
     weight = trained.scale.main_lambda
     title = f"Figure 8: fewer colour levels of y, lambda {weight}"
-    return Report(title, rows, figure8_claims(scores), rows_grid(pictures))
+    return Report(title, rows, figure8_claims(scores), [rows_grid(pictures)])
 
 
 def figure8_claims(scores: Mapping[int, Scores]) -> list[Claim]:
     """Returns the claims of Figure 8, by each of the two bounds.
 
     Args:
-      scores: of the models, by `COLOR_LEVELS`.
+      scores: the scores of each model, by `COLOR_LEVELS`.
     """
     claims = []
     for name in ("single-sample bound", "importance-weighted bound"):
@@ -79,6 +80,7 @@ def figure8_claims(scores: Mapping[int, Scores]) -> list[Claim]:
     return claims
 
 
+@artifact(lambda scale: [*full_size(scale).values(), *auxiliaries(scale).values()])
 def figure9(trained: TrainedRuns) -> Report:
     """Makes Figure 9: f(z), samples and bits/dim for gray and for smaller y."""
     pictures, names = [], auxiliaries(trained.scale)
@@ -95,30 +97,32 @@ def figure9(trained: TrainedRuns) -> Report:
         {title: trained.scores(name).bound for title, name in others.items()},
     )
     title = f"Figure 9: other auxiliary images, lambda {trained.scale.main_lambda}"
-    return Report(title, rows, claims, rows_grid(pictures))
+    return Report(title, rows, claims, [rows_grid(pictures)])
 
 
 def figure9_claims(
-    auxiliary: Mapping[str, np.ndarray], of_full_size: Mapping[str, np.ndarray]
+    bounds: Mapping[str, np.ndarray], full_size_bounds: Mapping[str, np.ndarray]
 ) -> list[Claim]:
     """Returns the claim of Figure 9.
 
-    Which full-size model is the best is not known but for noise, so each is compared:
-    the claim is true of the best one if and only if it is true of all.
+    Noise hides which full-size model is the best, so each is compared: the claim is
+    true of the best one if and only if it is true of all.
 
     Args:
-      auxiliary: [S,N] bits/dim of the models of Figure 9, by title.
-      of_full_size: those of the models with a y of full size and with colour, by title.
-        A model that is among both is not compared with itself.
+      bounds: [S,N] bits/dim of the models of Figure 9, by title.
+      full_size_bounds: [S,N] bits/dim of the models whose y has full size and colour,
+        by title. A model that is among both is not compared with itself.
     """
     return [
         Claim(
             f"All are comparable (within {_COMPARABLE} bits/dim) to the best full-size "
             "model, whichever that is: to each of them",
             [
-                below(f"{title} - {other}", bound - of_full_size[other], _COMPARABLE)
-                for title, bound in auxiliary.items()
-                for other in of_full_size
+                below(
+                    f"{title} - {other}", bound - full_size_bounds[other], _COMPARABLE
+                )
+                for title, bound in bounds.items()
+                for other in full_size_bounds
                 if other != title
             ],
         )

@@ -9,7 +9,6 @@ import numpy as np
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.pictures.rows import rows_grid
-from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.claim import Claim, above, below
 from agave_tf.reproduction.compared_models import (
     ABLATION,
@@ -26,9 +25,14 @@ from agave_tf.reproduction.picture_comparison import (
     NUM_FINISHED,
     alike_for_one_f_z,
     error_of_f_z,
-    stacked,
 )
-from agave_tf.reproduction.report import Report, column
+from agave_tf.reproduction.report import (
+    Chart,
+    Report,
+    artifact,
+    column,
+    draw_charts,
+)
 from agave_tf.reproduction.trained_runs import TrainedRuns
 from agave_tf.sampling.drawn import PictureRow
 from agave_tf.sampling.sampler import Sampler
@@ -38,8 +42,8 @@ BEFORE = "before"
 _NUM_SAMPLES = 4
 # Share of the KL below which it counts as about zero; ours.
 _ABOUT_ZERO = 0.05
-# Share of the likeness of one f(z)'s samples below which they count as independent of
-# it; ours: a twentieth would be less than what these many samples can show.
+# Samples count as independent of f(z) if their likeness falls to less than this share;
+# ours: this number of samples could not show a twentieth.
 _INDEPENDENT = 0.1
 
 
@@ -67,6 +71,7 @@ class _BaselineRow:
     bound: Estimate = column("bits/dim")
 
 
+@artifact(lambda scale: [main_run(scale), ABLATION, CONTROL])
 def figure7(trained: TrainedRuns) -> Report:
     """Makes Figure 7: the joint model before and after more steps without the loss.
 
@@ -88,7 +93,7 @@ def figure7(trained: TrainedRuns) -> Report:
         sampler = trained.sampler(name)
         pictures += _pictures(kind, sampler, sampler.reconstruct(images)[1:])
     chart = Chart("KL after joint training", "step", "bits/dim", curves)
-    figure = stacked(draw_charts([chart]), rows_grid(pictures))
+    figure = [draw_charts([chart]), rows_grid(pictures)]
     title = "Figure 7: the auxiliary loss dropped after joint training"
     return Report(title, rows, figure7_claims(measures), figure)
 
@@ -96,8 +101,8 @@ def figure7(trained: TrainedRuns) -> Report:
 def _measures(trained: TrainedRuns, name: str, compared: Images) -> LossMeasures:
     return LossMeasures(
         trained.scores(name).kl,
-        trained.of_samplers(name, lambda sampler: error_of_f_z(sampler, compared)),
-        trained.of_samplers(name, _alike, finish=True),
+        trained.measure_pictures(name, lambda sampler: error_of_f_z(sampler, compared)),
+        trained.measure_pictures(name, _alike, finish=True),
     )
 
 
@@ -121,7 +126,7 @@ def figure7_claims(measures: Mapping[str, LossMeasures]) -> list[Claim]:
     """Returns the claims of Figure 7.
 
     Args:
-      measures: of `BEFORE`, `ABLATION` and `CONTROL`.
+      measures: the measures of each model, by `BEFORE`, `ABLATION` and `CONTROL`.
     """
     before, ablation = measures[BEFORE], measures[ABLATION]
     return [
@@ -170,22 +175,21 @@ def _independence(before: np.ndarray, after: np.ndarray) -> Claim:
     )
 
 
+@artifact(lambda _: [baseline.run for baseline in BASELINES])
 def baselines(trained: TrainedRuns) -> Report:
     """Compares models from scratch, all with as many steps and lambda 1."""
     images = trained.held_out(WITH_LOSS.run).first(NUM_COLUMNS)
     pictures, rows = [PictureRow("image", images.image)], []
     kls, curves = {}, {}
-    for title, name, *_ in BASELINES:
-        scores = trained.scores(name)
+    for baseline in BASELINES:
+        title, scores = baseline.title, trained.scores(baseline.run)
         kls[title] = scores.kl
         rows.append(_BaselineRow(title, estimate(scores.kl), estimate(scores.bound)))
-        curves[title] = trained.curve(name)
-        finished = trained.sampler(name).reconstruct(images)[-1]
+        curves[title] = trained.curve(baseline.run)
+        finished = trained.sampler(baseline.run).reconstruct(images)[-1]
         pictures.append(finished._replace(caption=title))
-    figure = stacked(
-        draw_charts([Chart("KL from scratch", "step", "bits/dim", curves)]),
-        rows_grid(pictures),
-    )
+    chart = Chart("KL from scratch", "step", "bits/dim", curves)
+    figure = [draw_charts([chart]), rows_grid(pictures)]
     title = "Baselines: other remedies instead of the auxiliary loss"
     return Report(title, rows, baselines_claims(kls), figure)
 

@@ -1,4 +1,4 @@
-"""Claims of the paper, and the rule by which our numbers hold them.
+"""Claims of the paper, and the rule that gives each its verdict from our numbers.
 
 A claim says that several quantities lie above or below limits, all of them. Its verdict
 errs rarely, on either side:
@@ -37,7 +37,7 @@ RULE = 2
 
 
 class Verdict(enum.Enum):
-    """What our numbers say of a claim."""
+    """The verdict of our numbers on a claim."""
 
     HELD = "held"
     NOT_HELD = "not held"
@@ -47,23 +47,27 @@ class Verdict(enum.Enum):
 class Comparison(NamedTuple):
     """A quantity that a claim says is above or below a limit.
 
-    quantity: what was measured, with its unit.
+    quantity: the name of what was measured, with its unit.
     """
 
     quantity: str
     estimate: Estimate
     limit: float
-    is_above: bool  # whether the claim says above; else below
+    is_above: bool  # True: the claim says above; False: it says below
 
     def corrected(self, num_comparisons: int) -> Interval:
-        """Returns the interval by which one of so many comparisons is not held."""
+        """Returns the interval that decides if one of several comparisons is not held.
+
+        Args:
+          num_comparisons: the number of comparisons that its claim makes.
+        """
         return self.estimate.interval(1 - 2 * ERROR / num_comparisons)
 
     def verdict(self, num_comparisons: int = 1) -> Verdict:
         """Decides the comparison.
 
         Args:
-          num_comparisons: how many comparisons its claim makes.
+          num_comparisons: the number of comparisons that its claim makes.
         """
         if self._is_beyond(Interval(self.estimate.low, self.estimate.high), True):
             return Verdict.HELD
@@ -72,16 +76,20 @@ class Comparison(NamedTuple):
         return Verdict.UNDECIDED
 
     def _is_beyond(self, interval: Interval, claimed: bool) -> bool:
-        """Whether an interval lies on the claimed side of the limit, or the other.
+        """Returns True if an interval lies wholly on one side of the limit.
 
-        Where a value is not finite, the interval is unbounded and lies on neither.
+        Where a value is not finite, the interval is unbounded and lies on neither side.
+
+        Args:
+          interval: the interval.
+          claimed: True for the side that the claim says, False for the other side.
         """
         if self.is_above == claimed:
             return interval.low > self.limit
         return interval.high < self.limit
 
     def as_json(self, num_comparisons: int) -> dict[str, Any]:
-        """Returns the comparison, one of so many of a claim, as JSON can hold it."""
+        """Returns the comparison in JSON's types; arguments as for `verdict`."""
         corrected = self.corrected(num_comparisons)
         return {
             "quantity": self.quantity,
@@ -95,7 +103,7 @@ class Comparison(NamedTuple):
 
 
 def shown_comparison(stored: Mapping[str, Any]) -> str:
-    """Returns a comparison as a line of text, from the form that JSON holds."""
+    """Returns a line of text about a comparison that `Comparison.as_json` gave."""
     asked = f"{stored['must_be']} {stored['limit']:g}?"
     not_finite = stored.get("num_not_finite", 0)
     if not_finite:
@@ -103,8 +111,7 @@ def shown_comparison(stored: Mapping[str, Any]) -> str:
         shown = f"not finite in {not_finite} of {num_values} values"
     else:
         ends = _ends(stored["low"], stored["high"])
-        mean = math.nan if stored["mean"] is None else stored["mean"]
-        shown = f"{mean:.4f} {ends}"
+        shown = f"{_number(stored['mean'], math.nan):.4f} {ends}"
         if "corrected_low" in stored:  # Rule 1 had none.
             corrected = _ends(stored["corrected_low"], stored["corrected_high"])
             shown += f", corrected {corrected}" if corrected != ends else ""
@@ -112,30 +119,36 @@ def shown_comparison(stored: Mapping[str, Any]) -> str:
 
 
 def _ends(low: float | None, high: float | None) -> str:
-    # JSON holds no infinity.
-    low, high = -math.inf if low is None else low, math.inf if high is None else high
-    return f"[{low:.4f}, {high:.4f}]"
+    return f"[{_number(low, -math.inf):.4f}, {_number(high, math.inf):.4f}]"
+
+
+def _number(stored: float | None, not_finite: float) -> float:
+    """Returns a number from JSON, which has null where a number is not finite."""
+    return not_finite if stored is None else stored
 
 
 def above(quantity: str, values: np.ndarray, limit: float = 0.0) -> Comparison:
-    """Returns the comparison that a claim says is above `limit`.
+    """Returns the comparison of a mean that a claim says is above `limit`.
 
     Args:
-      quantity: what the values are, with their unit.
+      quantity: the name of the values, with their unit.
       values: [S,N] of N images in S trainings, as `estimate` takes them.
-      limit: what the mean is compared with.
+      limit: the number that the mean is compared with.
     """
     return Comparison(quantity, estimate(values), limit, is_above=True)
 
 
 def below(quantity: str, values: np.ndarray, limit: float = 0.0) -> Comparison:
-    """Returns the comparison that a claim says is below `limit`; see `above`."""
+    """Returns the comparison of a mean that a claim says is below `limit`.
+
+    The arguments are those of `above`.
+    """
     return Comparison(quantity, estimate(values), limit, is_above=False)
 
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A statement of the paper and the comparisons that it makes of our numbers.
+    """A statement of the paper, and the comparisons of our numbers that decide it.
 
     It is held if every comparison is, and not held if one is not, by the rule of this
     module. Otherwise it is undecided.
@@ -146,12 +159,12 @@ class Claim:
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """The verdict of every comparison, among as many as the claim has."""
+        """The verdict of every comparison, corrected for the number of comparisons."""
         return [c.verdict(len(self.comparisons)) for c in self.comparisons]
 
     @property
     def verdict(self) -> Verdict:
-        """What our numbers say of the claim."""
+        """The verdict on the claim."""
         verdicts = self.verdicts
         for verdict in (Verdict.NOT_HELD, Verdict.UNDECIDED):
             if verdict in verdicts:
@@ -174,7 +187,7 @@ class Claim:
         return [shown_comparison(c) for c in self.as_json()["comparisons"]]
 
     def as_json(self) -> dict[str, Any]:
-        """The claim in a form that JSON can hold."""
+        """Returns the claim in JSON's types."""
         count = len(self.comparisons)
         return {
             "text": self.text,

@@ -1,18 +1,14 @@
-"""The models that the tables and figures compare, by the names of their runs."""
+"""The models that the tables and figures compare, and the runs that train them."""
 
 from typing import Any, NamedTuple
 
+from agave_tf.reproduction.planned_run import PlannedRun
 from agave_tf.reproduction.scales import Scale
 
 # Lucas & Verbeek 2018: Figures 3 and 4, and Table 1 for 12.
 LAMBDAS = (1, 2, 4, 8, 12)
 # Figure 8.
 COLOR_LEVELS = (256, 128, 64, 32, 16, 8)
-
-
-def seeded(name: str, seed: int) -> str:
-    """Returns the name of the run with this seed; that of seed 0 has none."""
-    return f"{name}_seed_{seed}" if seed else name
 
 
 def lambda_run(weight: int) -> str:
@@ -68,33 +64,48 @@ FIGURE2 = {
 ABLATION, CONTROL = "ablation", "control"
 
 
-class Baseline(NamedTuple):
-    """A joint run from scratch with lambda 1.
+class TitledRun(NamedTuple):
+    """A run that one table or figure compares with others.
 
-    title: its name in the figure.
-    run: its name among the planned runs.
-    settings: how it differs from a run without auxiliary loss and without a remedy.
-    annealed_share: share of its steps during which the weight of the KL rises.
+    title: its name in the table or figure.
+    planned: the run, with seed 0.
     """
 
     title: str
-    run: str
-    settings: dict[str, Any] = {}
-    annealed_share: float = 0.0
+    planned: PlannedRun
+
+    @property
+    def run(self) -> str:
+        """The name of the run."""
+        return self.planned.name
 
 
-WITH_LOSS = Baseline(
-    "auxiliary loss", "scratch_auxiliary_loss", {"auxiliary_weight": 1}
-)
-WITHOUT_LOSS = Baseline("nothing", "scratch_nothing")
+def _scratch(
+    title: str, name: str, annealed_share: float = 0.0, **settings: Any
+) -> TitledRun:
+    """Returns a joint run from scratch with lambda 1, for `baselines`.
+
+    It makes as many steps as the PixelCNN++ alone. By itself it has no auxiliary loss
+    and no other remedy against unused latents.
+    """
+    planned = PlannedRun(
+        f"scratch_{name}",
+        "joint",
+        {"kl_weight": 1, "auxiliary_weight": 0, **settings},
+        steps_of=("pretrain_pixel_cnn",),
+        annealed_share=annealed_share,
+    )
+    return TitledRun(title, planned)
+
+
+WITH_LOSS = _scratch("auxiliary loss", "auxiliary_loss", auxiliary_weight=1)
+WITHOUT_LOSS = _scratch("nothing", "nothing")
 # Remedies against unused latents that others proposed.
 REMEDIES = (
-    Baseline("KL annealing", "scratch_kl_annealing", annealed_share=2 / 3),
-    Baseline("free bits", "scratch_free_bits", {"kl_min": 1}),
-    Baseline(
-        "small receptive field",
-        "scratch_small_receptive_field",
-        {"num_pixel_cnn_resolutions": 1},
+    _scratch("KL annealing", "kl_annealing", annealed_share=2 / 3),
+    _scratch("free bits", "free_bits", kl_min=1),
+    _scratch(
+        "small receptive field", "small_receptive_field", num_pixel_cnn_resolutions=1
     ),
 )
 BASELINES = (WITH_LOSS, WITHOUT_LOSS, *REMEDIES)
@@ -105,7 +116,7 @@ class ProbedRun(NamedTuple):
 
     title: its name in the table.
     run: its name among the planned runs.
-    has_auxiliary_loss: whether it was trained with the auxiliary loss to the end.
+    has_auxiliary_loss: True if it was trained with the auxiliary loss to the end.
     """
 
     title: str
@@ -133,38 +144,105 @@ def probed_runs(scale: Scale) -> list[ProbedRun]:
     ]
 
 
-class LongRun(NamedTuple):
-    """A run that shows how a model goes on to learn, over many more steps.
+# The runs of `training_length` make this many times the steps of a joint run.
+_LONGER_BY = 5
 
-    title: its name in the figure.
-    run: its name among the planned runs.
-    stage: the stage it trains.
-    settings: how it differs from the preset.
+
+def _long(title: str, name: str, stage: str, **settings: Any) -> TitledRun:
+    """Returns a run of many more steps from the pretrained parts, of one seed.
+
+    Its learning rate is constant to the end.
     """
+    sources = {"init_pixel_cnn_from": "pretrain_pixel_cnn"}
+    if stage == "joint":
+        sources = {"init_vae_from": "pretrain_vae", **sources}
+    planned = PlannedRun(
+        f"long_{name}",
+        stage,
+        {**settings, "cooldown_steps": 0, "evaluate_images": 512},
+        sources,
+        steps_of=("joint",),
+        steps_factor=_LONGER_BY,
+        has_seeds=False,
+        num_evaluations=2 * _LONGER_BY,
+    )
+    return TitledRun(title, planned)
 
-    title: str
-    run: str
-    stage: str
-    settings: dict[str, Any] = {}
 
-
-LONG_PIXEL_CNN = LongRun("PixelCNN++ alone", "long_pixel_cnn", "pretrain_pixel_cnn")
-LONG_WITHOUT_LOSS = LongRun(
-    "no auxiliary loss",
-    "long_without_loss",
-    "joint",
-    {"auxiliary_weight": 0, "kl_weight": 1},
+LONG_PIXEL_CNN = _long("PixelCNN++ alone", "pixel_cnn", "pretrain_pixel_cnn")
+LONG_WITHOUT_LOSS = _long(
+    "no auxiliary loss", "without_loss", "joint", auxiliary_weight=0, kl_weight=1
 )
 LONG_LAMBDAS = {
-    weight: LongRun(
-        f"lambda {weight}", f"long_lambda_{weight}", "joint", {"kl_weight": weight}
-    )
+    weight: _long(f"lambda {weight}", f"lambda_{weight}", "joint", kl_weight=weight)
     for weight in (1, 4, 12)
 }
 LONG_RUNS = (*LONG_LAMBDAS.values(), LONG_WITHOUT_LOSS, LONG_PIXEL_CNN)
-# How many times as many steps they make as a joint run.
-LONGER_BY = 5
-
 
 # Runs at the settings of the originals, by their stage.
 CURVES = {"pretrain_pixel_cnn": "curve_pixel_cnn", "pretrain_vae": "curve_vae"}
+
+
+def planned_runs(scale: Scale) -> dict[str, PlannedRun]:
+    """Returns the runs of seed 0 by name; each comes after the runs it starts from."""
+    runs = [
+        PlannedRun("pretrain_vae", "pretrain_vae"),
+        PlannedRun("pretrain_pixel_cnn", "pretrain_pixel_cnn"),
+        # The PixelCNN++ without z goes on for as many steps as AGAVE's joint stage.
+        PlannedRun(
+            "longer_pixel_cnn",
+            "pretrain_pixel_cnn",
+            sources={"init_pixel_cnn_from": "pretrain_pixel_cnn"},
+            steps_of=("joint",),
+        ),
+        *(_joint(f"lambda_{weight}", kl_weight=weight) for weight in LAMBDAS),
+        *_after_joint(scale),
+    ]
+    for name, settings in _auxiliary_images(scale).items():
+        vae = PlannedRun(f"pretrain_vae_{name}", "pretrain_vae", settings)
+        joint = _joint(name, vae.name, kl_weight=scale.main_lambda, **settings)
+        runs += [vae, joint]
+    runs += [titled.planned for titled in (*BASELINES, *LONG_RUNS)]
+    runs += [
+        PlannedRun(name, stage, preset="learning_curves.flags")
+        for stage, name in CURVES.items()
+    ]
+    shown = TABLE1.values()
+    return {run.name: run._replace(is_in_table1=run.name in shown) for run in runs}
+
+
+def _joint(name: str, vae: str = "pretrain_vae", **settings: Any) -> PlannedRun:
+    """Returns a joint run that starts from the pretrained parts."""
+    sources = {"init_vae_from": vae, "init_pixel_cnn_from": "pretrain_pixel_cnn"}
+    return PlannedRun(f"joint_{name}", "joint", settings, sources)
+
+
+def _after_joint(scale: Scale) -> list[PlannedRun]:
+    """Returns the ablation, and its control: as many steps with the auxiliary loss."""
+    source = {"init_from": main_run(scale)}
+    return [
+        PlannedRun(ABLATION, "ablation", {}, source),
+        PlannedRun(
+            CONTROL,
+            "joint",
+            {"kl_weight": scale.main_lambda},
+            source,
+            steps_of=("ablation",),
+        ),
+    ]
+
+
+def _auxiliary_images(scale: Scale) -> dict[str, dict[str, Any]]:
+    """Returns the settings of the auxiliary images of Figures 8 and 9, by name."""
+    levels = scale.reduced_levels
+    return {
+        **{f"levels_{n}": {"num_color_levels": n} for n in COLOR_LEVELS[1:]},
+        "gray_16": {"auxiliary_color": "gray", "num_color_levels": 16},
+        **{
+            f"levels_{levels}_downsampled_{factor}": {
+                "auxiliary_downsampling": factor,
+                "num_color_levels": levels,
+            }
+            for factor in (2, 4)
+        },
+    }

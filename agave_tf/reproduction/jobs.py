@@ -41,6 +41,10 @@ class _RunningJob(NamedTuple):
     process: subprocess.Popen
     start_time: float
 
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
     def finish(self) -> None:
         self.job.finished(time.monotonic() - self.start_time)
 
@@ -71,7 +75,7 @@ def run_jobs(
             while (waiting or running) and not noted:
                 _start_ready_jobs(waiting, running, at_once)
                 time.sleep(_POLL_SECONDS)
-                for ended in [r for r in running if r.process.poll() is not None]:
+                for ended in [r for r in running if r.has_ended]:
                     if ended.process.returncode and not noted:
                         raise _failure(ended)
                     if ended.process.returncode == 0:
@@ -134,7 +138,7 @@ def _stop(running: list[_RunningJob], noted: list[int], grace_seconds: float) ->
     for started in running:
         _send(started, signal.SIGTERM)
     deadline, num_noted = time.monotonic() + grace_seconds, len(noted)
-    while alive := [r for r in running if r.process.poll() is None]:
+    while alive := [r for r in running if not r.has_ended]:
         if len(noted) > num_noted or time.monotonic() > deadline:
             for started in alive:
                 logging.warning("Killing %s", started.job.name)
@@ -149,7 +153,7 @@ def _stop(running: list[_RunningJob], noted: list[int], grace_seconds: float) ->
 
 def _send(started: _RunningJob, signal_number: int) -> None:
     """Sends a signal to a job and to the processes it started, unless it has ended."""
-    if started.process.poll() is None:
+    if not started.has_ended:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(started.process.pid, signal_number)
 

@@ -1,6 +1,7 @@
 """Figure 3: reconstructions and samples for each lambda."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from agave_tf.reproduction.picture_comparison import (
     rms_difference,
     roughness,
 )
-from agave_tf.reproduction.report import Report, column
+from agave_tf.reproduction.report import Report, artifact, column
 from agave_tf.reproduction.trained_runs import TrainedRuns
 from agave_tf.sampling.drawn import PictureRow
 from agave_tf.sampling.sampler import Sampler
@@ -56,6 +57,7 @@ class _Row:
     detail: Estimate = column("roughness that the PixelCNN++ adds to VR")
 
 
+@artifact(lambda _: [*map(lambda_run, LAMBDAS)])
 def figure3(trained: TrainedRuns) -> Report:
     """Makes Figure 3: reconstructions and samples for each lambda."""
     held_out = trained.held_out(lambda_run(_FIRST))
@@ -74,24 +76,25 @@ def figure3(trained: TrainedRuns) -> Report:
             for kind, row in drawn.items()
         ]
         measures[weight] = _measures(trained, name, compared, finished)
-    rows = [_Row(w, *map(estimate, of_weight)) for w, of_weight in measures.items()]
+    rows = [_Row(w, *map(estimate, measured)) for w, measured in measures.items()]
     title = "Figure 3: reconstructions VR, VAE samples VS, PixelCNN++ samples PS"
-    return Report(title, rows, figure3_claims(measures), rows_grid(pictures))
+    return Report(title, rows, figure3_claims(measures), [rows_grid(pictures)])
 
 
 def _measures(
     trained: TrainedRuns, name: str, compared: Images, finished: Images
 ) -> PictureMeasures:
-    def of_finished(sampler: Sampler) -> np.ndarray:
+    def change_and_detail(sampler: Sampler) -> np.ndarray:
         _, f_z, sample = sampler.reconstruct(finished)
         added = roughness(sample) - roughness(f_z)
         return np.stack([rms_difference(f_z, sample), added])
 
-    both = trained.of_samplers(name, of_finished, finish=True)
+    measure = functools.partial(trained.measure_pictures, name)
+    both = measure(change_and_detail, finish=True)
     return PictureMeasures(
-        trained.of_samplers(name, lambda s: error_of_f_z(s, compared)),
-        trained.of_samplers(name, lambda s: roughness(s.reconstruct(compared)[1])),
-        trained.of_samplers(name, lambda s: roughness(s.prior(len(compared.image))[0])),
+        measure(lambda sampler: error_of_f_z(sampler, compared)),
+        measure(lambda sampler: roughness(sampler.reconstruct(compared)[1])),
+        measure(lambda sampler: roughness(sampler.prior(len(compared.image))[0])),
         change=both[:, 0],
         detail=both[:, 1],
     )
@@ -101,7 +104,7 @@ def figure3_claims(measures: Mapping[int, PictureMeasures]) -> list[Claim]:
     """Returns the claims of Figure 3.
 
     Args:
-      measures: by `LAMBDAS`.
+      measures: the measures of each model, by `LAMBDAS`.
     """
     near_perfect = measures[_NEAR_PERFECT]
     return [
@@ -146,12 +149,12 @@ def _added_detail(measures: Mapping[int, PictureMeasures]) -> Claim:
 
 
 def _similarity(first: PictureMeasures, last: PictureMeasures) -> Claim:
-    """The claim about the gap between samples and reconstructions.
+    """Returns the claim about the gap between samples and reconstructions.
 
-    The sign of the gap with the smallest lambda is the paper's, "unrealistic
-    high-frequency detail in the VAE samples", and not that of our numbers. So the gap
-    with the largest lambda, whatever its sign, is the smaller one if both the
-    difference and the sum of the two are above 0.
+    The claim takes the sign of the gap at the smallest lambda from the paper,
+    "unrealistic high-frequency detail in the VAE samples", and not from our numbers. So
+    the gap at the largest lambda, whatever its sign, is the smaller one if both the
+    difference and the sum of the two gaps are above 0.
     """
     before, after = (
         m.sample_roughness - m.reconstruction_roughness for m in (first, last)

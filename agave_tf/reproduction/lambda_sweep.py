@@ -4,10 +4,16 @@ import dataclasses
 from collections.abc import Mapping
 
 from agave_tf.evaluation.estimate import Estimate, estimate
-from agave_tf.reproduction.charts import Chart, draw_charts
 from agave_tf.reproduction.claim import Claim, above
 from agave_tf.reproduction.compared_models import LAMBDAS, lambda_run
-from agave_tf.reproduction.report import Report, column, headings_of
+from agave_tf.reproduction.report import (
+    Chart,
+    Report,
+    artifact,
+    column,
+    draw_charts,
+    headings_of,
+)
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 
 _STEPS = list(zip(LAMBDAS, LAMBDAS[1:]))
@@ -15,10 +21,10 @@ _STEPS = list(zip(LAMBDAS, LAMBDAS[1:]))
 
 @dataclasses.dataclass(frozen=True)
 class _Figure4Row:
-    """In bits/dim; y has as many dimensions as x.
+    """A model's scores in bits/dim; y has as many dimensions as x.
 
-    The VAE's bits are C_VAE, the code length of y (Eq. 8), and with those of x given z
-    they are C_AGAVE, the code length of both (Eq. 9).
+    C_VAE is the code length of y (Eq. 8). C_AGAVE adds that of x given z, and is the
+    code length of both (Eq. 9).
     """
 
     weight: int = column("lambda")
@@ -31,21 +37,22 @@ class _Figure4Row:
     primary_reconstruction: Estimate = column("reconstruction of the PixelCNN++")
 
 
+@artifact(lambda _: [*map(lambda_run, LAMBDAS)])
 def figure4(trained: TrainedRuns) -> Report:
     """Makes Figure 4: bits/dim and their parts for each lambda."""
     scores = {weight: trained.scores(lambda_run(weight)) for weight in LAMBDAS}
     rows = [
         _Figure4Row(
             weight,
-            vae=estimate(of_weight.vae),
-            code_length=estimate(of_weight.vae + of_weight.primary_reconstruction),
-            pixel_cnn=estimate(of_weight.bits_per_dim),
-            bound=estimate(of_weight.bound),
-            kl=estimate(of_weight.kl),
-            auxiliary_reconstruction=estimate(of_weight.auxiliary_reconstruction),
-            primary_reconstruction=estimate(of_weight.primary_reconstruction),
+            vae=estimate(score.vae),
+            code_length=estimate(score.vae + score.primary_reconstruction),
+            pixel_cnn=estimate(score.bits_per_dim),
+            bound=estimate(score.bound),
+            kl=estimate(score.kl),
+            auxiliary_reconstruction=estimate(score.auxiliary_reconstruction),
+            primary_reconstruction=estimate(score.primary_reconstruction),
         )
-        for weight, of_weight in scores.items()
+        for weight, score in scores.items()
     ]
     parts = ("kl", "auxiliary_reconstruction", "primary_reconstruction")
     charts = [
@@ -53,14 +60,14 @@ def figure4(trained: TrainedRuns) -> Report:
         _chart("Its parts", rows, parts),
     ]
     title = "Figure 4: bits/dim and their parts over lambda"
-    return Report(title, rows, figure4_claims(scores), draw_charts(charts))
+    return Report(title, rows, figure4_claims(scores), [draw_charts(charts)])
 
 
 def figure4_claims(scores: Mapping[int, Scores]) -> list[Claim]:
     """Returns the claims of Figure 4.
 
     Args:
-      scores: of models with a y of full size, by `LAMBDAS`.
+      scores: the scores of each model, whose y has the size of x, by `LAMBDAS`.
     """
     falls = [
         above(f"KL, lambda {a} - {b}", scores[a].kl - scores[b].kl) for a, b in _STEPS
@@ -104,7 +111,7 @@ def _vae_worsens(scores: Mapping[int, Scores]) -> Claim:
 
 
 def _gains(scores: Mapping[int, Scores], bound: str) -> Claim:
-    """The claim about the bits/dim that each larger lambda gains, by one bound."""
+    """Returns the claim about the bits/dim that larger lambdas gain, by one bound."""
     bounds = {weight: scores[weight].bounds[bound] for weight in LAMBDAS}
     gains = {after: bounds[before] - bounds[after] for before, after in _STEPS}
     first, *later = gains

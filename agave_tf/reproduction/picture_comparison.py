@@ -1,4 +1,4 @@
-"""Differences between pictures, in levels of 0..255, and the layout of figures."""
+"""Differences between pictures, in levels of 0..255."""
 
 import itertools
 
@@ -40,8 +40,8 @@ def error_of_f_z(sampler: Sampler, images: Images) -> np.ndarray:
 def nearer_to_own(f_z: np.ndarray, sample: np.ndarray) -> np.ndarray:
     """Returns how much nearer samples are to their own f(z) than to another, levels.
 
-    Columns 2i and 2i+1 are each other's other, so the values of different pairs have no
-    picture in common and are independent.
+    Columns 2i and 2i+1 make a pair, in which each is the other of the other. Different
+    pairs have no picture in common, so their values are independent.
 
     Args:
       f_z: uint8 [2P,H,W,C].
@@ -81,13 +81,3 @@ def alike_for_one_f_z(samples: np.ndarray) -> np.ndarray:
         for i, j in itertools.combinations(range(count), 2)
     ]
     return np.mean(between, axis=0) - np.mean(within, axis=0)
-
-
-def stacked(*pictures: np.ndarray) -> np.ndarray:
-    """Puts pictures [H,W,3] below each other, on white."""
-    width = max(picture.shape[1] for picture in pictures)
-    padded = [
-        np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255)
-        for p in pictures
-    ]
-    return np.concatenate(padded)

@@ -1,4 +1,4 @@
-"""A table of how much a linear classifier can tell from the latents of each model."""
+"""A table of how well a linear classifier tells classes from each model's latents."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from agave_tf.errors import InputError
 from agave_tf.evaluation.estimate import Estimate, estimate
 from agave_tf.reproduction.claim import Claim, above
 from agave_tf.reproduction.compared_models import ProbedRun, probed_runs
-from agave_tf.reproduction.report import Report, column, headings_of
+from agave_tf.reproduction.report import Report, artifact, column, headings_of
 from agave_tf.reproduction.trained_runs import TrainedRuns
 
 
@@ -35,6 +35,7 @@ class _Row(_Accuracies, _Model):
     """The columns of `_Model`, followed by those of `_Accuracies`."""
 
 
+@artifact(lambda scale: [probed.run for probed in probed_runs(scale)])
 def probe(trained: TrainedRuns) -> Report:
     """Makes a table of how well a linear classifier tells classes from the latents.
 
@@ -64,7 +65,8 @@ def probe_claims(drawn: Mapping[ProbedRun, np.ndarray]) -> list[Claim]:
     """Returns the claim about every pair of models with and without auxiliary loss.
 
     Args:
-      drawn: [S,N], 1 where the classifier of drawn latents is right, else 0.
+      drawn: [S,N] for each model, 1 where the classifier of drawn latents is right,
+        else 0.
     """
     with_loss = [probed for probed in drawn if probed.has_auxiliary_loss]
     without = [probed for probed in drawn if not probed.has_auxiliary_loss]

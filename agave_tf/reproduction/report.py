@@ -1,17 +1,22 @@
-"""A reproduced table or figure, written as JSON, Markdown and PNG."""
+"""A reproduced table or figure: the function that makes it, its files and charts."""
 
 import dataclasses
+import io
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import PIL.Image
 
+from agave_tf.errors import InputError
 from agave_tf.evaluation.estimate import Estimate
 from agave_tf.pictures.grid import write_png
 from agave_tf.reproduction.claim import Claim
+from agave_tf.reproduction.scales import Scale
+from agave_tf.reproduction.trained_runs import TrainedRuns
 from agave_tf.whole_file import write_text
 
 
@@ -36,14 +41,14 @@ class Report:
     rows: the table's rows, instances of one dataclass whose fields are made with
       `column`; the first field names the row. An `Estimate` is shown as its mean and
       its standard errors, of the images and of the seeds.
-    figure: uint8 [H,W,3]; None if there is no picture.
+    figure: pictures uint8 [H,W,3], which are put below each other; empty: none.
     made_from: the runs and settings that the numbers depend on.
     """
 
     title: str
     rows: Sequence[Any] = ()
     claims: Sequence[Claim] = ()
-    figure: np.ndarray | None = None
+    figure: Sequence[np.ndarray] = ()
     made_from: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -60,8 +65,10 @@ class Report:
         """Writes NAME.json, NAME.md and, if there is a figure, NAME.png."""
         os.makedirs(directory, exist_ok=True)
         path = os.path.join(directory, name)
-        if self.figure is not None:
-            write_png(f"{path}.png", self.figure)
+        picture = ""
+        if self.figure:
+            write_png(f"{path}.png", stacked(self.figure))
+            picture = f"\n![{self.title}]({name}.png)\n"
         content = {
             "title": self.title,
             "columns": self.columns,
@@ -70,7 +77,6 @@ class Report:
             "made_from": dict(self.made_from),
         }
         write_text(f"{path}.json", json.dumps(_plain(content), indent=2) + "\n")
-        picture = f"\n![{self.title}]({name}.png)\n" if self.figure is not None else ""
         write_text(f"{path}.md", self.markdown() + picture)
 
     def markdown(self) -> str:
@@ -108,7 +114,7 @@ def _shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value in a form that JSON can hold: estimates by name, no NaN, no infinity."""
+    """Converts a value to JSON's types: NaN and infinity, which it lacks, to null."""
     if isinstance(value, Estimate):
         return _plain(value._asdict())
     if isinstance(value, dict):
@@ -116,3 +122,83 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Artifact(NamedTuple):
+    """A table or figure: the runs that it shows, and the function that makes it.
+
+    runs: gives the names of planned runs, which it shows with every seed.
+    report: makes the report from the trained runs.
+    """
+
+    runs: Callable[[Scale], list[str]]
+    report: Callable[[TrainedRuns], Report]
+
+    def make(self, trained: TrainedRuns) -> Report:
+        """Makes the report, once all its runs are trained."""
+        made_from = trained.provenance(self.runs(trained.scale))
+        return dataclasses.replace(self.report(trained), made_from=made_from)
+
+
+def artifact(
+    runs: Callable[[Scale], list[str]],
+) -> Callable[[Callable[[TrainedRuns], Report]], Artifact]:
+    """Decorates a function that makes a report: the result is an `Artifact`.
+
+    Args:
+      runs: gives the names of the planned runs that the function looks at.
+    """
+    return lambda report: Artifact(runs, report)
+
+
+class Chart(NamedTuple):
+    """Curves over one axis.
+
+    curves: (x values, y values) by name.
+    points: names of curves whose values are too few to be joined by lines.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    points: tuple[str, ...] = ()
+
+
+def draw_charts(charts: Sequence[Chart]) -> np.ndarray:
+    """Draws charts beside each other, uint8 [H,W,3].
+
+    Raises:
+      InputError: Matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError(
+            "`artifact` with curves must have Matplotlib installed, and it is not: pip "
+            "install matplotlib."
+        ) from error
+    figure = Figure(figsize=(4.5 * len(charts), 3.5), dpi=100, layout="constrained")
+    for chart, axes in zip(charts, figure.subplots(1, len(charts), squeeze=False)[0]):
+        for name, (x, y) in chart.curves.items():
+            style = {"marker": "o", "markersize": 3}
+            if name in chart.points:
+                style = {"marker": "D", "linestyle": "", "color": "black", "zorder": 3}
+            axes.plot(x, y, label=name, **style)
+        axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)
+        axes.legend(fontsize="small")
+        axes.grid(alpha=0.3)
+    stream = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(stream)
+    return np.array(PIL.Image.open(stream).convert("RGB"))
+
+
+def stacked(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Puts pictures [H,W,3] below each other, on white."""
+    width = max(picture.shape[1] for picture in pictures)
+    padded = [
+        np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255)
+        for p in pictures
+    ]
+    return np.concatenate(padded)

@@ -10,11 +10,12 @@ from agave_tf.reproduction.picture_comparison import (
     NUM_FINISHED,
     nearer_to_own,
 )
-from agave_tf.reproduction.report import Report
+from agave_tf.reproduction.report import Report, artifact
 from agave_tf.reproduction.trained_runs import TrainedRuns
 from agave_tf.sampling.sampler import Sampler
 
 
+@artifact(lambda _: [*FIGURE2.values()])
 def figure2(trained: TrainedRuns) -> Report:
     """Makes Figure 2: samples of the VAE, of the PixelCNN++, and of AGAVE."""
     pictures = []
@@ -24,16 +25,17 @@ def figure2(trained: TrainedRuns) -> Report:
     title = (
         "Figure 2: samples of the VAE, of the PixelCNN++, and of AGAVE with its f(z)"
     )
-    return Report(title, figure=rows_grid(pictures))
+    return Report(title, figure=[rows_grid(pictures)])
 
 
+@artifact(lambda scale: [main_run(scale)])
 def figure5(trained: TrainedRuns) -> Report:
     """Makes Figure 5: ten samples of the PixelCNN++ for each f(z)."""
     name = main_run(trained.scale)
     pictures = trained.sampler(name).prior(NUM_COLUMNS, num_samples=10)
-    nearer = trained.of_samplers(name, _nearer_to_own, finish=True)
+    nearer = trained.measure_pictures(name, _nearer_to_own, finish=True)
     title = f"Figure 5: f(z), and ten samples from each, {_lambda(trained)}"
-    return Report(title, claims=figure5_claims(nearer), figure=rows_grid(pictures))
+    return Report(title, claims=figure5_claims(nearer), figure=[rows_grid(pictures)])
 
 
 def _nearer_to_own(sampler: Sampler) -> np.ndarray:
@@ -56,13 +58,14 @@ def figure5_claims(nearer: np.ndarray) -> list[Claim]:
     ]
 
 
+@artifact(lambda scale: [main_run(scale)])
 def figure6(trained: TrainedRuns) -> Report:
     """Makes Figure 6: interpolations between pairs of held-out images along z."""
     name = main_run(trained.scale)
     pairs = trained.held_out(name).first(NUM_COLUMNS, multiple_of=2)
     pictures = trained.sampler(name).interpolate(pairs)
     title = f"Figure 6: from one image to another, along z, {_lambda(trained)}"
-    return Report(title, figure=rows_grid(pictures))
+    return Report(title, figure=[rows_grid(pictures)])
 
 
 def _lambda(trained: TrainedRuns) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
-from agave_tf.reproduction.compared_models import probed_runs, seeded
-from agave_tf.reproduction.planned_runs import planned_runs
+from agave_tf.reproduction.compared_models import planned_runs, probed_runs
+from agave_tf.reproduction.planned_run import seeded
 from agave_tf.reproduction.scales import Scale
 from agave_tf.runs.evaluate_run import evaluate_run
 from agave_tf.runs.event_curves import Curve, read_curves
@@ -25,13 +25,13 @@ from agave_tf.settings.evaluation import EvaluationSettings
 class Scores(NamedTuple):
     """Scores of the held-out images by every seed's model, [S,N] bits/dim each.
 
-    The properties are of models that have the part; KeyError for others.
+    A property raises KeyError if the model does not have that part.
     """
 
     bits_per_dim: np.ndarray  # the mean over the samples of z
     bound: np.ndarray  # importance-weighted; without z it is bits_per_dim
     parts: dict[str, np.ndarray]  # all scores of the model, by name
-    # Whether the classifier is right, by features, of the images that have a label;
+    # By features: 1 where the classifier is right, else 0, for images with a label;
     # empty for runs that are not probed.
     probe: dict[str, np.ndarray]
 
@@ -65,13 +65,13 @@ class Scores(NamedTuple):
 
 
 class TrainedRuns:
-    """Gives what the tables and figures show of trained runs.
+    """Opens, scores and draws from the trained runs that tables and figures show.
 
-    A name is that of `planned_runs`, and stands for the trainings with all seeds.
+    `name` is a name of `planned_runs`, and stands for the trainings with all seeds.
 
     Args:
       directory: holds a directory for each run.
-      scale: says how many seeds there are, and how the runs are scored.
+      scale: has the number of seeds, and the settings of the evaluation.
     """
 
     def __init__(self, directory: str, scale: Scale):
@@ -89,8 +89,8 @@ class TrainedRuns:
         """Opens a trained run.
 
         Raises:
-          InputError: it has other weights than when it was opened before: what was
-            shown of it so far is not of this run.
+          InputError: its weights have changed since it was opened before, so that
+            results from before are those of another training.
         """
         run = open_run(self.path(seeded(name, seed)))
         weights = self._weights.setdefault(run.path, run.fingerprint())
@@ -131,24 +131,24 @@ class TrainedRuns:
             self._scores[key] = self._read_scores(name, seeds)
         return self._scores[key]
 
-    def of_samplers(
+    def measure_pictures(
         self, name: str, measure: Callable[[Sampler], np.ndarray], finish: bool = False
     ) -> np.ndarray:
-        """Returns what is measured of the pictures of every training of a run, [S,N].
+        """Measures pictures that every training of a run draws, [S,N].
 
         Args:
           name: the run.
-          measure: gives a value of each of N pictures that it draws.
+          measure: draws N pictures from a sampler, and gives a value for each.
           finish: as `sampler` takes it.
         """
         samplers = (self.sampler(name, finish, seed) for seed in self.seeds(name))
         return np.stack([measure(sampler) for sampler in samplers])
 
     def _read_scores(self, name: str, seeds: range) -> Scores:
-        of_seeds = [self._image_scores(name, seed) for seed in seeds]
-        parts = {key: np.stack([s[key] for s in of_seeds]) for key in of_seeds[0]}
+        per_seed = [self._image_scores(name, seed) for seed in seeds]
+        parts = {key: np.stack([s[key] for s in per_seed]) for key in per_seed[0]}
         probe = {
-            key.removeprefix("probe of "): _of_labelled(parts.pop(key))
+            key.removeprefix("probe of "): _labelled(parts.pop(key))
             for key in [*parts]
             if key.startswith("probe of ")
         }
@@ -195,7 +195,7 @@ class TrainedRuns:
         return Sampler(self.open(name, seed).load_model(), settings)
 
     def provenance(self, names: Iterable[str]) -> dict[str, Any]:
-        """Returns all that numbers of these runs depend on: training and evaluation."""
+        """Returns the training and evaluation that numbers of these runs depend on."""
         return {
             "preset": self.scale.preset,
             "num_seeds": {n: self._planned[n].num_seeds(self.scale) for n in names},
@@ -204,7 +204,7 @@ class TrainedRuns:
         }
 
 
-def _of_labelled(is_right: np.ndarray) -> np.ndarray:
-    """What the probe got right, [S,M], of [S,N] with NaN for images without a label."""
+def _labelled(is_right: np.ndarray) -> np.ndarray:
+    """Leaves out the images without a label, whose values are NaN: [S,N] to [S,M]."""
     values = is_right.astype(float)
     return values[:, ~np.isnan(values).any(axis=0)]

@@ -10,9 +10,9 @@ from absl import logging
 
 from agave_tf.checked_json import read_json
 from agave_tf.errors import InputError
-from agave_tf.reproduction.compared_models import seeded
+from agave_tf.reproduction.compared_models import planned_runs
 from agave_tf.reproduction.jobs import Job, run_jobs
-from agave_tf.reproduction.planned_runs import PlannedRun, planned_runs
+from agave_tf.reproduction.planned_run import PlannedRun, seeded
 from agave_tf.reproduction.scales import Scale
 from agave_tf.reproduction.trained_runs import TrainedRuns
 from agave_tf.runs.stages import STAGES
@@ -115,8 +115,8 @@ class Workspace:
 
     def _own_settings(self, run: PlannedRun) -> list[str]:
         """Returns the flags in which a run differs from the preset."""
-        of_scale = {} if run.preset else self.scale.settings
-        settings = {"stage": run.stage, **of_scale, **run.settings}
+        scale_settings = {} if run.preset else self.scale.settings
+        settings = {"stage": run.stage, **scale_settings, **run.settings}
         if run.steps_of or run.steps_factor > 1:
             settings[f"{run.stage}_steps"] = self._num_steps(run)
         if run.num_evaluations:

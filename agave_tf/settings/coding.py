@@ -8,7 +8,7 @@ from agave_tf.settings.setting import Settings, at_least, between, setting
 
 @dataclasses.dataclass(frozen=True)
 class CodecSettings(Settings):
-    """How images are coded; the file says to the decoder what it must know."""
+    """Settings of the code; a file stores those that its decoder needs."""
 
     title: ClassVar[str] = "Code"
 

@@ -9,11 +9,10 @@ import json
 from typing import Any
 
 from agave_tf.checked_json import JsonValue, parse_json
-from agave_tf.errors import InputError, cut
+from agave_tf.errors import InputError, cut, did_you_mean
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.networks import AuxiliaryConfig, IAFVAEConfig, PixelCNNConfig
 from agave_tf.settings.setting import Settings, require, type_of
-from agave_tf.settings.suggestion import did_you_mean
 from agave_tf.settings.training import ComputeConfig, TrainConfig
 
 __all__ = [

@@ -84,7 +84,7 @@ class DataConfig(Settings):
     )
 
     def __post_init__(self) -> None:
-        """Takes a side, 32, or (height, width) for `image_size` too; checks all."""
+        """Converts an `image_size` of 32 or (24, 32) to text; checks all settings."""
         size = self.image_size
         if isinstance(size, int) and not isinstance(size, bool):
             object.__setattr__(self, "image_size", str(size))

@@ -9,7 +9,7 @@ from agave_tf.settings.setting import SEED, Settings, at_least, one_of, setting
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSettings(Settings):
-    """The images to score, how tight the bound is, and the linear probe."""
+    """The images to score, the samples in the bound, and the linear probe."""
 
     title: ClassVar[str] = "Scores"
 

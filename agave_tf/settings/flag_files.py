@@ -7,11 +7,11 @@ agave_tf/flags is a link to flags/ in the checkout.
 import os
 from collections.abc import Iterable
 
-from agave_tf.errors import InputError, first_line
-from agave_tf.settings.suggestion import did_you_mean
+from agave_tf.errors import InputError, did_you_mean, first_line
 
 _PACKAGED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "flags")
 _ENDING = ".flags"
+_FLAGFILE = ("--flagfile", "-flagfile")
 
 
 class FlagLine(str):
@@ -83,30 +83,40 @@ def expand_flag_files(arguments: Iterable[str]) -> list[str]:
     for argument in remaining:
         if argument == "--":
             return [*expanded, argument, *remaining]
-        name = _named_file(argument)
-        if argument in ("--flagfile", "-flagfile"):
-            name = next(remaining, "")
-        expanded += [argument] if name is None else read_flag_file(name)
+        if argument in _FLAGFILE:
+            expanded += read_flag_file(next(remaining, ""))
+        elif _names_a_file(argument):
+            expanded += read_flag_file(_named_file(argument))
+        else:
+            expanded.append(argument)
     return expanded
 
 
-def _named_file(flag: str) -> str | None:
-    """The X of --flagfile=X; None for another flag."""
-    name, equals, value = flag.partition("=")
-    is_flag_file = name in ("--flagfile", "-flagfile") and equals
-    return value.strip() if is_flag_file else None
+def _names_a_file(flag: str) -> bool:
+    """Returns True for --flagfile=X, also if X is empty."""
+    name, equals, _ = flag.partition("=")
+    return name in _FLAGFILE and bool(equals)
+
+
+def _named_file(flag: str) -> str:
+    """Returns the X of --flagfile=X."""
+    return flag.partition("=")[2].strip()
 
 
 def _read(path: str, readers: tuple[str, ...]) -> list[str]:
-    """The flags of a file that was named by the files `readers`."""
+    """Returns the flags of the file at `path`.
+
+    Args:
+      path: the file.
+      readers: the files that are being read, each of which names the next one.
+    """
     shown, path = path, os.path.realpath(path)
     if path in readers:
         raise InputError(f"`flagfile` must not name itself; {path} does.")
     flags = []
     for number, line in enumerate(_lines(path), start=1):
-        name = _named_file(line)
-        if name is not None:
-            nested = _nested(name, path, f"{shown}, line {number}")
+        if _names_a_file(line):
+            nested = _nested(_named_file(line), path, f"{shown}, line {number}")
             flags += _read(nested, (*readers, path))
         elif line and not line.startswith(("#", "//")):
             flag = FlagLine(line)
@@ -116,7 +126,7 @@ def _read(path: str, readers: tuple[str, ...]) -> list[str]:
 
 
 def _nested(name: str, path: str, place: str) -> str:
-    """The path of the flag file that the file at `path` names."""
+    """Returns the path of the flag file that the file at `path` names."""
     try:
         return find_flag_file(name, os.path.dirname(path))
     except InputError as error:

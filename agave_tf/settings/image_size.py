@@ -1,9 +1,9 @@
-"""The sides of images: how they are written, and which are allowed."""
+"""Parses and checks the height and width of images."""
 
 from agave_tf.errors import InputError, cut, quoted
 
-# Of a side. The networks are for small images: at this size a single feature map of 32
-# filters takes half a gigabyte for each image.
+# The longest side. The networks are for small images: at this size a single feature map
+# of 32 filters takes half a gigabyte for each image.
 MOST_PIXELS = 2048
 
 

@@ -156,15 +156,15 @@ class PictureSettings(Settings):
             )
 
     def reads_images(self, num_classes: int) -> bool:
-        """True if images are needed to draw: for themselves, or for their labels."""
+        """Returns True if drawing needs images, or their labels."""
         return self.shows_images or (num_classes > 0 and not self.label)
 
     def without_effect(self, networks: Sequence[str], num_classes: int) -> list[str]:
-        """Names of settings that are not at their defaults, but change no picture.
+        """Returns the names of settings that were changed, but affect no picture.
 
         Args:
           networks: those of the model, "vae", "pixel_cnn" or both.
-          num_classes: of the model.
+          num_classes: the model's number of classes.
         """
         unread = {name for name, mode in _READ_BY.items() if mode != self.mode}
         if not self.reads_images(num_classes):

@@ -16,8 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
-from agave_tf.errors import InputError, quoted
-from agave_tf.settings.suggestion import did_you_mean
+from agave_tf.errors import InputError, did_you_mean, quoted
 
 
 class Constraint(NamedTuple):
@@ -107,8 +106,8 @@ def setting(
         because weights of one value can be used with another.
       main: --help shows the setting to somebody who meets the command for the first
         time; --helpfull shows every setting.
-      expand: makes the value from what is given and the setting's name; such as
-        `expand_path`, for a setting that is a path.
+      expand: a function of the given value and the setting's name that returns the
+        value to keep, such as `expand_path` for a setting that is a path.
     """
     metadata = {
         "help": help_text,
@@ -184,12 +183,12 @@ _TYPE_NAMES = {
     float: "a number",
     str: "text",
 }
-# Of a text; the longest path that Linux knows.
+# The longest text of a setting: the longest path that Linux takes.
 _MOST_CHARACTERS = 4096
 
 
 def type_of(field: dataclasses.Field) -> type:
-    """The type of a field, a class: annotations of settings are never text."""
+    """Returns the type of a field: a class, as annotations of settings are no text."""
     assert isinstance(field.type, type)
     return field.type
 

@@ -183,7 +183,7 @@ def _step_range(text: str) -> tuple[int, int]:
 
 @dataclasses.dataclass(frozen=True)
 class ComputeConfig(Settings):
-    """How a training step is computed: precision, compilation, memory. Ours."""
+    """Precision, compilation and memory of a training step. Ours."""
 
     title: ClassVar[str] = "Precision, speed and memory"
 

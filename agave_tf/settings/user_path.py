@@ -8,7 +8,7 @@ import os
 
 from agave_tf.errors import InputError
 
-# What Linux allows, in bytes. A path has room for the files of a run directory.
+# The limits of Linux, in bytes. A path has room for the files of a run directory.
 _LONGEST_NAME = 255
 _LONGEST_PATH = 4095 - 256
 # Characters of a path that an error shows.
@@ -43,7 +43,7 @@ def expand_path(path: str | os.PathLike[str], name: str) -> str:
 
 
 def _check_length(path: str, name: str) -> None:
-    """Refuses what the system would refuse after hours of work."""
+    """Refuses a path that the system would refuse later, after hours of work."""
     in_bytes = path.encode("utf-8", "replace")  # One byte for one that is no UTF-8.
     longest, length = max(map(len, in_bytes.split(b"/"))), len(in_bytes)
     shown = path if len(path) <= _MOST_SHOWN else f"{path[:_MOST_SHOWN]}..."
@@ -62,7 +62,7 @@ def _check_length(path: str, name: str) -> None:
 
 
 def expand_dataset(dataset: str, name: str) -> str:
-    """As `expand_path`, for the path in folder:PATH and npz:PATH.
+    """Expands the path in folder:PATH and npz:PATH, as `expand_path` does.
 
     Args:
       dataset: the name of a data set, of any kind.
@@ -78,7 +78,7 @@ def expand_dataset(dataset: str, name: str) -> str:
 
 
 def refuse_both(path: str, name: str) -> None:
-    """Refuses a path with ~ if only a directory that is called ~ has it.
+    """Refuses a path that begins with ~ if it exists below a directory named ~ alone.
 
     Version 0.1 did not expand ~: what it wrote to ~/runs is in ./~/runs. A command must
     not start anew in the home directory, as if there were no run.

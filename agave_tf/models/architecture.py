@@ -107,8 +107,8 @@ def traced_once(function: Callable[..., R]) -> Callable[..., R]:
     In a graph, layers of one architecture that are called with one shape share one
     trace: the graph of a deep network is made sooner. The function takes `num_alike`
     besides its own arguments, how many layers of the kind there are about. With few of
-    them there is little to save, and a step takes up to 4 % longer (BUILD_NOTES,
-    Training speed), so the function is then called as it is. So it is outside a graph.
+    them there is little to save, and a step takes up to 4 % longer (docs/speed.md,
+    Training), so the function is then called as it is. So it is outside a graph.
     """
     compiled = function_of_weights()(function)
 

@@ -46,7 +46,7 @@ __version__ = "0.2.0"
 
 # TensorFlow reads it when it is imported. By itself it takes oneDNN's convolutions only
 # on CPUs with AVX512-VNNI, BF16 or AMX, though with AVX2 alone too they train 2 to 3
-# times as fast as its own (BUILD_NOTES, Training speed). The user's own setting wins.
+# times as fast as its own (docs/speed.md, Training). The user's own setting wins.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # Keras reads it when it is imported; otherwise the user's keras.json would choose.

@@ -132,7 +132,7 @@ def test_a_file_has_the_size_of_the_bound(agave, images):
     assert kl > 24 * 20
     # The pixels, but for f(z) of another z, and 512 of 2**20 slots that are shared out.
     np.testing.assert_allclose(sum(bits), nats / np.log(2), rtol=0.02)
-    # z costs at most half as much again (BUILD_NOTES, Codec).
+    # z costs at most half as much again (docs/results.md, Sizes of coded files).
     latents = 8 * len(data) - sum(bits) - 24 * 40
     assert 0.5 * kl < latents < 1.5 * kl
 

@@ -7,7 +7,7 @@ The network calls them like any layer. How they run is theirs to know:
   - `num_alike`: in a graph, layers of one architecture that are called with one shape
     share one trace. The full model's graph is then made in a third of the time. With
     few alike there is little to save, and a step takes up to 4 % longer (docs/speed.md,
-    Training speed), so sharing begins at five.
+    Training), so sharing begins at five.
 """
 
 import functools

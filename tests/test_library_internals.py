@@ -19,7 +19,7 @@ from absl import flags
 from test_rooms import PACKAGE, modules
 
 from agave_tf import probability
-from agave_tf.layers import library_internals
+from agave_tf.weights import library_internals
 
 # The modules that may use private names, and the packages whose names these are.
 PLACES = {

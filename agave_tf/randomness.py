@@ -21,8 +21,10 @@ its runs go on with the same images and the same noise.
 
 import dataclasses
 import enum
+import functools
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -142,14 +144,27 @@ def uniform_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tenso
     return _for_images(seed, index, size) * (1 - 2e-5) + 1e-5
 
 
-# A graph even when called eagerly: one by one its operations take much longer.
-@tf.function(autograph=False)
 def _for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
-    return tf.map_fn(
-        lambda i: uniform([size], fold_in(seed, i)),
-        index,
-        fn_output_signature=tf.TensorSpec([size], tf.float32),
-    )
+    index = tf.convert_to_tensor(index, tf.int32)
+    drawn = _uniform_rows(size)(seed, index)
+    return tf.ensure_shape(drawn, [*index.shape, size])
+
+
+@functools.cache
+def _uniform_rows(size: int) -> tf.types.experimental.PolymorphicFunction:
+    """Makes (seed, index [B]) -> uniform draws [B,size], compiled for every B."""
+    shapes = [tf.TensorSpec([2], tf.int32), tf.TensorSpec([None], tf.int32)]
+
+    # A graph even when called eagerly: one by one its operations take much longer.
+    @tf.function(autograph=False, input_signature=shapes)
+    def rows(seed: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(
+            lambda i: uniform([size], fold_in(seed, i)),
+            index,
+            fn_output_signature=tf.TensorSpec([size], tf.float32),
+        )
+
+    return rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,6 +207,26 @@ class DropoutSeed:
         if self.row.shape[0] == self.num_rows:
             return _uniform_23_bits(drawn, self.seed) >= least
         return _rows_of_23_bits(self.row[0], drawn, self.seed) >= least
+
+
+class ImageDraws(NamedTuple):
+    """The source of the random draws for a batch of B images."""
+
+    seed: tf.Tensor  # int32 [2]
+    index: tf.Tensor  # int32 [B]; images of the same index get the same noise
+    # Images in the global batch, of which `index` then holds rows, one after another;
+    # None: no dropout.
+    num_rows: int | None = None
+
+    def noise_seed(self) -> tf.Tensor:
+        """The seed of the latents' noise."""
+        return fold_in(self.seed, 0)
+
+    def dropout_seed(self) -> DropoutSeed | None:
+        """The seed of the dropout masks, or None."""
+        if self.num_rows is None:
+            return None
+        return DropoutSeed(fold_in(self.seed, 1), self.index, self.num_rows)
 
 
 def epoch_generator(seed: int, epoch: int) -> np.random.Generator:

@@ -11,8 +11,7 @@ from tiny import KL_ROUNDING_NATS, tiny_config, tiny_images, tiny_model
 
 from agave_tf.evaluation.evaluator import Evaluator, terms_of_sample
 from agave_tf.models.agave import AGAVE
-from agave_tf.models.image_draws import ImageDraws
-from agave_tf.randomness import seed_tensor
+from agave_tf.randomness import ImageDraws, seed_tensor
 from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.sampling.sampler import Sampler
 from agave_tf.weights.in_use import (

@@ -13,12 +13,12 @@ from small_pixel_cnn import (
     small_pixel_cnn,
 )
 
-from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.interop.openai_names import assign_originals, pixel_cnn_variables
 from agave_tf.layers.causal_memory import CausalMemory, column_of, with_columns
 from agave_tf.layers.shifted_convolution import DownRightShiftedConv2D
+from agave_tf.pixel_scale import to_levels, to_unit_range
 from agave_tf.sampling.cached import sample_cached
-from agave_tf.sampling.pixel_draws import PixelDraws
+from agave_tf.sampling.pixel_source import PixelDraws
 from agave_tf.sampling.plain import sample_plain
 
 

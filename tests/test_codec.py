@@ -14,9 +14,9 @@ from agave_tf.codec.environment import this_environment, unpacked
 from agave_tf.codec.latent_code import CountRange
 from agave_tf.data.dead_leaves import draw_dead_leaves
 from agave_tf.data.image_set import Images
-from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
+from agave_tf.pixel_scale import to_levels
 from agave_tf.settings.coding import CodecSettings
 from agave_tf.weights.named_weights import named_weights
 

@@ -20,9 +20,9 @@ from agave_tf.runs.tensor_float_32 import use_tensor_float_32
 from agave_tf.settings.config import config_from_json
 from agave_tf.settings.training import ComputeConfig
 from agave_tf.training import strategy as strategies
-from agave_tf.training.profiler import Profiler
 from agave_tf.training.stop_request import StopRequest
 from agave_tf.training.strategy import check_all_processes_have, wait_for_all_processes
+from agave_tf.training.summaries import Profiler
 from agave_tf.training.train_loop import _votes
 from agave_tf.training.train_stage import train_stage
 

@@ -15,12 +15,12 @@ from golden_file import load, report
 from original_likelihoods import is_in_body, mixture_loss
 from scipy import special
 
-from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
     num_parameters,
 )
 from agave_tf.errors import InputError
+from agave_tf.pixel_scale import to_levels, to_unit_range
 
 LEVELS = ((np.arange(256) - 127.5) / 127.5).astype(np.float32)
 

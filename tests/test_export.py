@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 from tiny import KL_ROUNDING_NATS, tiny_images, tiny_model
 
-from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.interop.saved_model import DESCRIPTION_FILE, export_model
 from agave_tf.interop.signatures import ExportedModel
+from agave_tf.pixel_scale import to_levels, to_unit_range
 from agave_tf.sampling.draw_images import draw_images
 from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.sampling.sampler import Sampler

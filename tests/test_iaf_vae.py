@@ -9,7 +9,7 @@ from scipy import stats
 from agave_tf.errors import InputError
 from agave_tf.layers.iaf_ladder_layer import BottomUp, IAFLadderLayer, LadderLayer
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork
-from agave_tf.models.auxiliary_likelihood import loc_of
+from agave_tf.models.auxiliary_image import loc_of
 from agave_tf.models.iaf_vae import IAFVAE
 from agave_tf.models.objective import free_bits
 from agave_tf.randomness import seed_tensor

@@ -8,9 +8,9 @@ from tiny import tiny_images, tiny_model
 from agave_tf.data.batches import evaluation_batches, training_batches
 from agave_tf.data.image_set import Images
 from agave_tf.data.load import load_data
-from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.errors import InputError
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
+from agave_tf.pixel_scale import to_levels, to_unit_range
 from agave_tf.settings.config import DataConfig
 
 

@@ -16,10 +16,9 @@ from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.models.agave import AGAVE
-from agave_tf.models.image_draws import ImageDraws
-from agave_tf.randomness import seed_tensor
+from agave_tf.randomness import ImageDraws, seed_tensor
 from agave_tf.runs.run_directory import load_run
-from agave_tf.training.train_step import TrainState
+from agave_tf.training.train_state import TrainState
 from agave_tf.weights.skeletons import function_of_weights
 
 USER_SETTINGS = {

@@ -5,8 +5,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from agave_tf.models.image_draws import ImageDraws
-from agave_tf.randomness import Stream, fold_in, stream, training_step_seed
+from agave_tf.randomness import ImageDraws, Stream, fold_in, stream, training_step_seed
 
 
 def seeds_of(seed):

@@ -15,9 +15,8 @@ from agave_tf.benchmarks.timing import (
 from agave_tf.codec.codec import Codec
 from agave_tf.data.dead_leaves import draw_dead_leaves
 from agave_tf.data.image_set import Images
-from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.pixel_cnn_model import PixelCNNModel
-from agave_tf.randomness import seed_tensor
+from agave_tf.randomness import ImageDraws, seed_tensor
 from agave_tf.sampling.draw_images import draw_images
 from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.settings.coding import CodecSettings

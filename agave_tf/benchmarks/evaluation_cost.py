@@ -14,8 +14,7 @@ from agave_tf.benchmarks.timing import (
     peak_extra_megabytes,
 )
 from agave_tf.evaluation.evaluator import Evaluator
-from agave_tf.models.image_draws import ImageDraws
-from agave_tf.randomness import seed_tensor
+from agave_tf.randomness import ImageDraws, seed_tensor
 
 
 class EvaluationCost(NamedTuple):

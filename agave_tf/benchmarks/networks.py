@@ -9,9 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.image_set import Images
-from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.image_model import ImageModel
-from agave_tf.randomness import seed_tensor
+from agave_tf.randomness import ImageDraws, seed_tensor
 from agave_tf.runs.stages import STAGES, Stage
 from agave_tf.settings.config import (
     ComputeConfig,

@@ -14,7 +14,7 @@ from agave_tf.benchmarks.timing import (
 )
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.sampling.cached import sample_cached
-from agave_tf.sampling.pixel_draws import PixelDraws
+from agave_tf.sampling.pixel_source import PixelDraws
 from agave_tf.sampling.plain import sample_plain
 
 # Pixels timed of an image that is drawn naively; all pixels cost the same.

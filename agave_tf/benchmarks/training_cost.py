@@ -26,12 +26,11 @@ from agave_tf.benchmarks.timing import (
 from agave_tf.data.batches import training_batches
 from agave_tf.data.image_set import Images
 from agave_tf.data.in_python import read_images
-from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.image_model import ImageModel
-from agave_tf.randomness import seed_tensor
+from agave_tf.randomness import ImageDraws, seed_tensor
 from agave_tf.settings.config import Config
-from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu
-from agave_tf.training.train_step import TrainState, make_train_steps
+from agave_tf.training.train_state import TrainState
+from agave_tf.training.train_step import make_train_steps, skip_graph_optimizer_on_cpu
 
 # More steps than a measurement makes, so that the batches do not run out.
 _MANY_STEPS = 10**6

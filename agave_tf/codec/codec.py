@@ -14,11 +14,11 @@ from agave_tf.codec.latents import Latents, NoLatents
 from agave_tf.codec.pixels import Pixels
 from agave_tf.data.image_set import Images
 from agave_tf.data.labels import class_numbers
-from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
+from agave_tf.pixel_scale import to_levels
 from agave_tf.settings.coding import CodecSettings
 from agave_tf.weights.named_weights import fingerprint, named_weights
 

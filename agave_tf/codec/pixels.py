@@ -19,13 +19,13 @@ from agave_tf.codec.entropy_coder import (
     Interval,
     OpenStacks,
 )
-from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
 )
 from agave_tf.distributions.logistic_mixture import LogisticMixture
 from agave_tf.layers.causal_memory import with_columns
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
+from agave_tf.pixel_scale import to_levels, to_unit_range
 from agave_tf.sampling.cached import pixels_in_order
 from agave_tf.weights.library_internals import optimization_barrier
 from agave_tf.weights.skeletons import function_of_weights

@@ -4,10 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.origin import DATASET, Origin
-from agave_tf.data.pixel_scale import luma
 from agave_tf.data.resize import crop_and_resize
 from agave_tf.data.source import Notes
 from agave_tf.errors import InputError
+from agave_tf.pixel_scale import luma
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.image_size import parse_image_size
 

@@ -17,10 +17,9 @@ from agave_tf.evaluation.bound import importance_weighted_bound
 from agave_tf.evaluation.estimate import standard_error
 from agave_tf.evaluation.replicas import Replicas
 from agave_tf.layers.iaf_ladder_layer import BottomUp
-from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.parts import WHOLE, Part
-from agave_tf.randomness import Stream, fold_in, stream
+from agave_tf.randomness import ImageDraws, Stream, fold_in, stream
 from agave_tf.weights.skeletons import function_of_weights
 
 

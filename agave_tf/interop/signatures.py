@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.evaluation.bound import importance_weighted_bound
 from agave_tf.evaluation.evaluator import terms_of_sample
 from agave_tf.models.agave import AGAVE
@@ -17,6 +16,7 @@ from agave_tf.models.objective import Terms
 from agave_tf.models.parts import bits_per_dim
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
+from agave_tf.pixel_scale import to_levels, to_unit_range
 from agave_tf.randomness import Stream, fold_in, stream
 from agave_tf.sampling.draw_images import draw_batch, pixel_seed
 

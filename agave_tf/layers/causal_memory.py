@@ -1,4 +1,4 @@
-"""What causal layers remember of an image while it is drawn pixel by pixel.
+"""The memory of causal layers while an image is drawn pixel by pixel.
 
 Ramachandran et al. 2017, "Fast Generation for Convolutional Autoregressive Models".
 """

@@ -6,7 +6,7 @@ Lucas & Verbeek 2018, section 3.
 import tensorflow as tf
 
 from agave_tf.layers.base_layer import BaseLayer
-from agave_tf.layers.enlarge import enlarge
+from agave_tf.layers.convolution import enlarge
 from agave_tf.layers.weight_norm import WeightNormConv2D
 
 

@@ -24,11 +24,11 @@ def concat_elu(x: tf.Tensor) -> tf.Tensor:
         halves = tf.nn.elu(x), tf.nn.elu(-x)
 
         def gradient(dy: tf.Tensor) -> tf.Tensor:
-            of_halves = [
+            by_half = [
                 tf.raw_ops.EluGrad(gradients=d, outputs=half)
                 for d, half in zip(tf.split(dy, 2, axis=-1), halves)
             ]
-            return of_halves[0] - of_halves[1]
+            return by_half[0] - by_half[1]
 
         return tf.concat(halves, axis=-1), gradient
 

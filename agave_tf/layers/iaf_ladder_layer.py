@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from agave_tf.layers.enlarge import enlarge
+from agave_tf.layers.convolution import enlarge
 from agave_tf.layers.level_posterior import (
     BRANCH_SCALE,
     GaussianPosterior,

@@ -47,13 +47,11 @@ class ImageInput(BaseLayer):
     def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
         """The memory before the first row, all zero.
 
-        `of_row_above` [B,1,W,F] is what the row above adds to the down-right stream.
+        `known` [B,1,W,F] is what the row above adds to the down-right stream.
         """
-        of_row_above = {
-            (self, "of_row_above"): tf.zeros([batch, 1, width, self.filters])
-        }
+        known = {(self, "known"): tf.zeros([batch, 1, width, self.filters])}
         layers = (self.above, self.row_above, self.left)
-        return of_row_above | merged(x.first_memory(batch, width) for x in layers)
+        return known | merged(x.first_memory(batch, width) for x in layers)
 
     def begin_row(
         self, row_above: tf.Tensor, is_first: tf.Tensor, memory: CausalMemory
@@ -67,11 +65,9 @@ class ImageInput(BaseLayer):
           memory: to read and update.
         """
         x = tf.where(is_first, 0.0, _with_ones(row_above))
-        down, of_row_above = (
-            self.above(x, memory=memory),
-            self.row_above(x, memory=memory),
-        )
-        memory[self, "of_row_above"] = tf.where(is_first, 0.0, of_row_above)
+        down = self.above(x, memory=memory)
+        from_above = self.row_above(x, memory=memory)
+        memory[self, "known"] = tf.where(is_first, 0.0, from_above)
         memory[self.left, "known"] = self.left.from_above(memory)
         return tf.where(is_first, 0.0, down)
 
@@ -82,10 +78,10 @@ class ImageInput(BaseLayer):
         """
         column = memory.column
         memory.column = tf.maximum(column - 1, 0)
-        of_left = self.left(_with_ones(pixel_left), memory=memory)
+        from_left = self.left(_with_ones(pixel_left), memory=memory)
         memory.column = column
-        of_row_above = column_of(memory[self, "of_row_above"], column)
-        return of_row_above + tf.where(column == 0, 0.0, of_left)
+        known = column_of(memory[self, "known"], column)
+        return known + tf.where(column == 0, 0.0, from_left)
 
 
 def _with_ones(image: tf.Tensor) -> tf.Tensor:

@@ -72,14 +72,15 @@ def _recomputed(
     Only its arguments and results stay in memory between the passes.
     """
     arguments = tf.nest.flatten(args)
-    places = [i for i, argument in enumerate(arguments) if tf.is_tensor(argument)]
+    # Seeds and rows have no gradient.
+    places = [i for i, x in enumerate(arguments) if _has_gradient(x)]
     structure: list = []
 
     # `tf.recompute_grad` wraps functions from tensors to tensors only, so this one puts
     # None back among the arguments, and leaves it out of the results. It gives
     # gradients to arguments and variables only, so the weights, which may be tensors,
     # are arguments.
-    def of_tensors(*tensors: tf.Tensor) -> list[tf.Tensor]:
+    def from_tensors(*tensors: tf.Tensor) -> list[tf.Tensor]:
         filled = list(arguments)
         for place, tensor in zip(places, tensors):
             filled[place] = tensor
@@ -89,7 +90,11 @@ def _recomputed(
         return [x for x in tf.nest.flatten(results) if x is not None]
 
     tensors = [arguments[place] for place in places] + weights_of(layer)
-    results = iter(tf.nest.flatten(tf.recompute_grad(of_tensors)(*tensors)))
+    results = iter(tf.nest.flatten(tf.recompute_grad(from_tensors)(*tensors)))
     return tf.nest.map_structure(
         lambda x: None if x is None else next(results), structure[0]
     )
+
+
+def _has_gradient(value: Any) -> bool:
+    return tf.is_tensor(value) and value.dtype.is_floating

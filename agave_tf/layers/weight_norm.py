@@ -11,9 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.layers.base_layer import BaseLayer
-from agave_tf.layers.convolution import Padding, convolve
+from agave_tf.layers.convolution import Padding, convolve, normalized_kernel
 from agave_tf.layers.initializing_pass import InitializingPass, initializing_pass
-from agave_tf.layers.normalized_kernel import normalized_kernel
 from agave_tf.weights.in_use import kernel_in_use, using_kernels, value_of
 from agave_tf.weights.library_internals import all_layers
 

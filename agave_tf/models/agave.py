@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from agave_tf.layers.iaf_ladder_layer import BottomUp
-from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.objective import AGAVETerms, count_dims
 from agave_tf.models.parts import WHOLE, Part, kl_parts
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
+from agave_tf.randomness import ImageDraws
 from agave_tf.settings.config import ModelConfig
 
 

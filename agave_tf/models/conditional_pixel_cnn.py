@@ -17,7 +17,7 @@ from agave_tf.errors import InputError
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.causal_streams import ResizePair, ResnetPair, SideInputs, Streams
 from agave_tf.layers.condition_stream import ConditionStream
-from agave_tf.layers.enlarge import enlarge
+from agave_tf.layers.convolution import enlarge
 from agave_tf.layers.image_input import ImageInput
 from agave_tf.layers.initializing_pass import data_dependent_initialization
 from agave_tf.layers.weight_norm import WeightNormConv2D

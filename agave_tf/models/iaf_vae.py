@@ -24,7 +24,7 @@ from agave_tf.layers.iaf_ladder_layer import (
 )
 from agave_tf.layers.initializing_pass import data_dependent_initialization
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
-from agave_tf.models.auxiliary_likelihood import loc_of, log_scale_of
+from agave_tf.models.auxiliary_image import loc_of, log_scale_of
 from agave_tf.randomness import normal_for_images
 from agave_tf.settings.config import IAFVAEConfig
 from agave_tf.settings.image_size import check_image_sides
@@ -237,7 +237,7 @@ class IAFVAE(BaseLayer):
         return VAEOutput(f_z, [sample.z for sample in samples])
 
     def top_features(self, batch_size: int | tf.Tensor) -> tf.Tensor:
-        """What the top level is given, [B,h,w,hidden_channels]."""
+        """The features that the top level starts from, [B,h,w,hidden_channels]."""
         size = [batch_size, *self.latent_shapes[0][:2]]
         top = tf.cast(value_of(self.h_top), self.features_dtype)
         return tf.broadcast_to(top, [*size, top.shape[0]])

@@ -1,4 +1,4 @@
-"""What training, evaluation, drawing and coding ask of a model.
+"""The protocol of a model: training, evaluation, drawing and coding use it.
 
 Three models answer: the VAE alone, which models the auxiliary image y; the PixelCNN++
 alone, which models x; and AGAVE, which models x with both (Lucas & Verbeek 2018,
@@ -13,9 +13,9 @@ import tensorflow as tf
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.iaf_vae import PosteriorOutput, VAEOutput
-from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.objective import count_dims
 from agave_tf.models.parts import Part
+from agave_tf.randomness import ImageDraws
 from agave_tf.settings.config import ModelConfig
 
 

@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from agave_tf.data.pixel_scale import to_unit_range
 from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
-from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.objective import PixelCNNTerms
 from agave_tf.models.parts import WHOLE, Part
-from agave_tf.randomness import DropoutSeed
+from agave_tf.pixel_scale import to_unit_range
+from agave_tf.randomness import DropoutSeed, ImageDraws
 from agave_tf.settings.config import ModelConfig
 
 

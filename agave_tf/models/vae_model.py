@@ -8,14 +8,14 @@ from typing import Any, ClassVar, NamedTuple
 
 import tensorflow as tf
 
-from agave_tf.data.pixel_scale import to_unit_range
 from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.auxiliary_image import auxiliary_image, auxiliary_shape
 from agave_tf.models.iaf_vae import IAFVAE, PosteriorOutput, VAEOutput
-from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.objective import VAETerms, count_dims, free_bits
 from agave_tf.models.parts import WHOLE, Part, kl_parts
+from agave_tf.pixel_scale import to_unit_range
+from agave_tf.randomness import ImageDraws
 from agave_tf.settings.config import ModelConfig
 
 

@@ -92,9 +92,9 @@ def _in_pixel_cnn(config: PixelCNNConfig) -> int:
     """The two kernels of each stream, 2x3 and 2x2, of all resnets."""
     doubled = 2 if config.nonlinearity == "concat_elu" else 1
     filters, resolutions = config.num_filters, config.num_pixel_cnn_resolutions
-    of_pair = (6 + 4) * (doubled * filters) * (filters + 2 * filters)
+    pair = (6 + 4) * (doubled * filters) * (filters + 2 * filters)
     num_pairs = config.num_resnets * 2 * resolutions + resolutions - 1
-    return num_pairs * of_pair
+    return num_pairs * pair
 
 
 def _architecture(network: Network) -> Network:

@@ -6,11 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.image_set import Images
-from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
+from agave_tf.pixel_scale import to_levels
 from agave_tf.randomness import Stream, stream
 from agave_tf.sampling.drawn import PictureRow
 

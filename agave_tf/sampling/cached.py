@@ -22,8 +22,7 @@ from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, with_col
 from agave_tf.layers.causal_streams import ResizePair, ResnetPair, SideInputs
 from agave_tf.layers.weight_norm import kernels_computed_once
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
-from agave_tf.sampling.pixel_draws import PixelDraws
-from agave_tf.sampling.pixel_source import PixelSource
+from agave_tf.sampling.pixel_source import PixelDraws, PixelSource
 from agave_tf.weights.skeletons import function_of_weights
 
 

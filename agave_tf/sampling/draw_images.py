@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.batches import padded_batches
-from agave_tf.data.pixel_scale import to_levels, to_unit_range
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
+from agave_tf.pixel_scale import to_levels, to_unit_range
 from agave_tf.randomness import Stream, fold_in, stream, uniform_for_images
 from agave_tf.sampling.cached import sample_cached
 from agave_tf.sampling.drawn import SamplingSettings
-from agave_tf.sampling.pixel_draws import PixelDraws
+from agave_tf.sampling.pixel_source import PixelDraws
 from agave_tf.weights.skeletons import function_of_weights
 
 

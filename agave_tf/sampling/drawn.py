@@ -1,4 +1,4 @@
-"""What a sampler is asked for, and what it returns."""
+"""The settings of a sampler, and the record that it returns."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class SamplingSettings(NamedTuple):
-    """How images are drawn."""
+    """Settings of drawing images."""
 
     seed: int = 0  # of every draw
     batch_size: int = 16  # images drawn at a time; changes pictures by rounding only

@@ -1,6 +1,9 @@
-"""What the cached sampler asks for each pixel: a draw, or the next one of a file."""
+"""The protocol of what gives the cached sampler its pixels, and the noise that draws.
 
-from typing import Protocol
+The other source of pixels is a coded file (codec/pixels.py).
+"""
+
+from typing import NamedTuple, Protocol
 
 import tensorflow as tf
 
@@ -10,14 +13,14 @@ from agave_tf.distributions.discretized_logistic_mixture import (
 
 
 class PixelSource(Protocol):
-    """What decides the pixels: noise, or a stream that they are decoded from."""
+    """Decides the pixels, from noise or from a stream that they are decoded from."""
 
     @property
     def batch_size(self) -> int:
         """Images at a time, B."""
 
     def first_state(self) -> list[tf.Tensor]:
-        """What it keeps from pixel to pixel, before the first one."""
+        """The tensors kept from pixel to pixel, before the first one."""
 
     def next_pixel(
         self,
@@ -26,3 +29,52 @@ class PixelSource(Protocol):
         state: list[tf.Tensor],
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The pixel [B,C] in [-1,1] at a place in raster order, and the next state."""
+
+
+class PixelDraws(NamedTuple):
+    """The noise of a batch of images, and their pixels that are kept."""
+
+    u_mixture: tf.Tensor  # uniform [B,H*W,K], for the choice of a mixture component
+    u_logistic: tf.Tensor  # uniform [B,H*W,C]
+    given: tf.Tensor | None = None  # [B,H*W,C] in [-1,1]
+    is_given: tf.Tensor | None = None  # bool [B,H*W,1], pixels to take from `given`
+    # Factor of the logistics' scales and divisor of the mixture logits; 1 is the model.
+    temperature: float | tf.Tensor = 1.0
+    snap_to_levels: bool = True  # False: sub-pixels stay continuous, as originally
+
+    @property
+    def batch_size(self) -> int:
+        """Images at a time, B, which compiled code must know."""
+        return self.u_logistic.shape[0]
+
+    def first_state(self) -> list[tf.Tensor]:
+        """Nothing: the noise of a pixel follows from its place."""
+        return []
+
+    def next_pixel(
+        self,
+        likelihood: DiscretizedLogisticMixture,
+        position: tf.Tensor,
+        state: list[tf.Tensor],
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The result of `pixel`, for `pixels_in_order`."""
+        return self.pixel(likelihood, position), state
+
+    def pixel(
+        self, likelihood: DiscretizedLogisticMixture, position: tf.Tensor
+    ) -> tf.Tensor:
+        """Draws the pixel [B,C] at `position` in raster order from its likelihood.
+
+        Args:
+          likelihood: of the pixel, with batch shape [B].
+          position: int32 scalar, row * W + column.
+        """
+        drawn = likelihood.sample_given_noise(
+            self.u_mixture[:, position],
+            self.u_logistic[:, position],
+            self.snap_to_levels,
+            self.temperature,
+        )
+        if self.given is None or self.is_given is None:
+            return drawn
+        return tf.where(self.is_given[:, position], self.given[:, position], drawn)

@@ -9,7 +9,7 @@ import math
 import tensorflow as tf
 
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
-from agave_tf.sampling.pixel_draws import PixelDraws
+from agave_tf.sampling.pixel_source import PixelDraws
 from agave_tf.weights.skeletons import function_of_weights
 
 

@@ -12,12 +12,12 @@ import tqdm
 
 from agave_tf.data.batches import padded_batches
 from agave_tf.data.image_set import Images
-from agave_tf.data.pixel_scale import to_levels
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
+from agave_tf.pixel_scale import to_levels
 from agave_tf.sampling.completion import with_mean_colour
 from agave_tf.sampling.draw_images import Kept, draw_images
 from agave_tf.sampling.draw_latents import f_z_between, posterior_f_z, prior_f_z

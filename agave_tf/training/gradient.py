@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from agave_tf.data.batches import ImageBatch
-from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.image_model import ImageModel
-from agave_tf.randomness import training_step_seed
+from agave_tf.randomness import ImageDraws, training_step_seed
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config
 from agave_tf.weights.in_use import using_weights

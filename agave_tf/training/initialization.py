@@ -7,14 +7,13 @@ import tensorflow as tf
 from absl import logging
 
 from agave_tf.data.image_set import Images
-from agave_tf.data.pixel_scale import to_unit_range
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
-from agave_tf.models.image_draws import ImageDraws
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel, PixelCNNModel
 from agave_tf.models.vae_model import LatentVariableModel, VAEModel
-from agave_tf.randomness import Stream, stream
+from agave_tf.pixel_scale import to_unit_range
+from agave_tf.randomness import ImageDraws, Stream, stream
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.settings.config import Config
 from agave_tf.weights.named_weights import assign_weights, under

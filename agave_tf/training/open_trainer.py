@@ -12,7 +12,7 @@ from agave_tf.runs.checkpoints import Checkpoints, checkpoint_steps
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.training.initialization import initialize
 from agave_tf.training.train_loop import Trainer
-from agave_tf.training.train_step import TrainState
+from agave_tf.training.train_state import TrainState
 from agave_tf.weights.skeletons import skeleton_of, without_weights
 
 

@@ -16,7 +16,6 @@ from agave_tf.evaluation.evaluator import Evaluator, Score, summarize
 from agave_tf.models.parts import LEVEL_PREFIX
 from agave_tf.runs.checkpoints import Checkpoints
 from agave_tf.runs.run_directory import RunDirectory
-from agave_tf.training.profiler import Profiler
 from agave_tf.training.stop_request import StopRequest, stop_requests
 from agave_tf.training.strategy import (
     images_at_a_time,
@@ -24,8 +23,9 @@ from agave_tf.training.strategy import (
     num_processes,
     wait_for_all_processes,
 )
-from agave_tf.training.summaries import SummaryWriter, training_scalars
-from agave_tf.training.train_step import StepReport, TrainState, make_train_steps
+from agave_tf.training.summaries import Profiler, SummaryWriter, training_scalars
+from agave_tf.training.train_state import TrainState
+from agave_tf.training.train_step import StepReport, make_train_steps
 from agave_tf.weights.library_internals import freeing_graphs
 
 

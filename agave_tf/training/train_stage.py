@@ -18,10 +18,10 @@ from agave_tf.runs.stages import Stage, stage_named
 from agave_tf.runs.tensor_float_32 import use_tensor_float_32
 from agave_tf.settings.config import PARTS, Config
 from agave_tf.settings.user_path import expand_path
-from agave_tf.training.graph_optimizer import skip_graph_optimizer_on_cpu
 from agave_tf.training.open_trainer import open_trainer
 from agave_tf.training.stage_plan import StagePlan
 from agave_tf.training.strategy import check_all_processes_have, is_chief
+from agave_tf.training.train_step import skip_graph_optimizer_on_cpu
 
 
 def train_stage(

@@ -14,9 +14,10 @@ user's is computed again.
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from absl import logging
@@ -42,6 +43,29 @@ _MOST_BYTES = 2**28
 _SETTLED_NS = 2 * 10**9
 
 
+class FileState(NamedTuple):
+    """The state of a file, without its content."""
+
+    numbers: str  # another text after any change
+    is_settled: bool  # a later change will change the text
+
+
+def file_state(status: os.stat_result, now_ns: int) -> FileState:
+    """Describes a file.
+
+    Args:
+      status: of the file, from before its content is read.
+      now_ns: the time before `status` was looked up, as `time.time_ns` tells it.
+    """
+    # The second is that of the inode, which no user can set.
+    modified, changed = status.st_mtime_ns, status.st_ctime_ns
+    latest = now_ns - _SETTLED_NS
+    return FileState(
+        f"{status.st_size} {status.st_ino} {modified} {changed}",
+        modified < latest and changed < latest,
+    )
+
+
 class State(NamedTuple):
     """The state of some files, without their content."""
 
@@ -59,17 +83,25 @@ def state_of(paths: Sequence[str], *facts: str) -> State:
     Raises:
       OSError: there is no such file.
     """
-    latest = time.time_ns() - _SETTLED_NS
-    is_settled = True
-    parts = [repr(facts)]
-    for path in paths:
-        status = os.stat(path)
-        # The second is that of the inode, which no user can set.
-        modified, changed = status.st_mtime_ns, status.st_ctime_ns
-        is_settled &= modified < latest and changed < latest
-        numbers = f"{status.st_size} {status.st_ino} {modified} {changed}"
-        parts += path, numbers
-    text = "\0".join(parts).encode(errors="surrogateescape")
+    now_ns = time.time_ns()
+    files = [file_state(os.stat(path), now_ns) for path in paths]
+    is_settled = all(file.is_settled for file in files)
+    return joint_state(paths, [file.numbers for file in files], is_settled, *facts)
+
+
+def joint_state(
+    paths: Iterable[str], numbers: Iterable[str], is_settled: bool, *facts: str
+) -> State:
+    """The state of files that have been looked up.
+
+    Args:
+      paths: of the files, absolute.
+      numbers: of each, from `file_state`.
+      is_settled: whether all of them are.
+      *facts: what else the value depends on.
+    """
+    described = itertools.chain.from_iterable(zip(paths, numbers, strict=True))
+    text = "\0".join([repr(facts), *described]).encode(errors="surrogateescape")
     return State(hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest(), is_settled)
 
 

@@ -196,10 +196,14 @@ def test_hints_of_another_user_are_ignored(tmp_path, read, settled, monkeypatch)
     assert len(read) == 30
 
 
-def test_a_set_goes_without_hints_where_they_cannot_be_written(tmp_path, settled):
+def test_a_set_goes_without_hints_where_they_cannot_be_written(
+    tmp_path, settled, caplog
+):
+    caplog.set_level("INFO", logger="absl")
     write(tmp_path / "images", "bmp")
     (tmp_path / "cache").write_text("a file")
     assert fingerprint(f"folder:{tmp_path}/images", tmp_path)
+    assert caplog.text.count("cannot be kept in") == 1
 
 
 def test_hints_hold_no_more_than_the_files_of_the_set(tmp_path, settled, monkeypatch):

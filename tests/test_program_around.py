@@ -20,6 +20,7 @@ from agave_tf.models.architecture import function_of_weights
 from agave_tf.models.image_draws import ImageDraws
 from agave_tf.randomness import seed_tensor
 from agave_tf.runs.run_directory import load_run
+from agave_tf.training.train_stage import train_stage
 from agave_tf.training.train_step import TrainState
 
 USER_SETTINGS = {
@@ -218,3 +219,13 @@ def test_where_numerics_cannot_be_checked_one_line_says_so(checked_numerics):
         shifted(Shift(1), tf.zeros([1]))
     tf.debugging.disable_check_numerics()
     assert shifted(Shift(1), tf.zeros([1])) == 1
+
+
+def test_training_with_xla_where_numerics_are_checked_writes_nothing(
+    checked_numerics, tmp_path
+):
+    """It ended in a traceback, in a run directory of step 0."""
+    config = tiny_config(jit_compile=True)
+    with pytest.raises(InputError, match="`jit_compile` must be off .*check_numerics"):
+        train_stage("pretrain_vae", config, str(tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == []

@@ -26,7 +26,7 @@ def file_digests(
     Args:
       paths: of the files.
       states: of the files, from before they are read.
-      hints: of 16 bytes; they are written again if there are new ones.
+      hints: of 16 bytes; digests of files that were read are added.
     """
     digests: list[bytes] = []
     unknown: dict[int, State] = {}  # by place
@@ -55,7 +55,6 @@ def file_digests(
                 if digest != UNREADABLE:
                     hints.add(unknown[place], digest)
             bar.update(len(group))
-    hints.write()
     return digests
 
 

@@ -96,7 +96,7 @@ def _fingerprint(root: str, files_of: Parts, config: DataConfig) -> str:
         hints = open_hints(config, data_set, DIGEST_BYTES)
         digests = file_digests(paths, state, hints)
         fingerprint = bytes.fromhex(_fingerprint_by_content(names, digests))
-        if UNREADABLE not in digests:
+        if hints.write() and UNREADABLE not in digests:
             known.add(whole, fingerprint)
             known.write()
     return fingerprint.hex()

@@ -144,10 +144,14 @@ class Hints:
             self.add(state, value)
         return value
 
-    def write(self) -> None:
-        """Writes the hints that were found or added, if there are new ones."""
+    def write(self) -> bool:
+        """Writes the hints that were found or added, if there are new ones.
+
+        Returns:
+          Whether the hints are kept; if they cannot be, this is logged.
+        """
         if self._used.keys() <= self.stored.keys():
-            return
+            return True
         most = _MOST_BYTES // (DIGEST_BYTES + self.num_bytes)
         content = b"".join(
             part for hint in list(self._used.items())[:most] for part in hint
@@ -164,6 +168,8 @@ class Hints:
                 self.path,
                 error.strerror,
             )
+            return False
+        return True
 
 
 def open_hints(config: DataConfig, data_set: str, num_bytes: int) -> Hints:

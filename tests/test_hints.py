@@ -147,6 +147,14 @@ def test_a_file_written_just_now_is_read_again(tmp_path, read):
     assert not (tmp_path / "cache").exists()
 
 
+def test_nothing_is_said_of_hints_that_are_not_there_yet(tmp_path, settled, caplog):
+    """The first start said that it did not use them: No such file or directory."""
+    caplog.set_level("INFO", logger="absl")
+    write(tmp_path / "images", "bmp")
+    fingerprint(f"folder:{tmp_path}/images", tmp_path)
+    assert caplog.text == ""
+
+
 def flip(path, place):
     content = bytearray(path.read_bytes())
     content[place] ^= 1

@@ -11,7 +11,6 @@ value was computed from. Hints only save time: one that is missing, damaged or a
 user's is computed again.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -184,11 +183,12 @@ def open_hints(config: DataConfig, data_set: str, num_bytes: int) -> Hints:
     digest = fingerprint_of(user_number(), data_set, splits, num_bytes)
     path = os.path.join(cache_directory(config), f"hints-{digest}.bin")
     stored: dict[bytes, bytes] = {}
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            stored = _read(path, num_bytes)
-        except (OSError, ValueError) as error:
-            logging.info("%s is not used and made again: %s.", path, error)
+    try:
+        stored = _read(path, num_bytes)
+    except FileNotFoundError:  # The first start.
+        pass
+    except (OSError, ValueError) as error:
+        logging.info("%s is not used and made again: %s.", path, error)
     return Hints(path, num_bytes, stored)
 
 

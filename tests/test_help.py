@@ -65,6 +65,14 @@ def test_help_fits_a_screen_and_has_what_must_be_given(command):
     assert required == {n for n in shown if about(values[n]).no_default == "required"}
 
 
+@pytest.mark.parametrize("columns", ["1", "0", "-5", "abc", "9" * 30])
+def test_help_can_be_read_whatever_width_is_claimed(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    for text in (short_help, full_help):
+        lines = text("", values_of(evaluate)).splitlines()
+        assert 55 < max(map(len, lines)) <= 100
+
+
 def refusal(command, name: str) -> str:
     """What absl says if a flag keeps its default; empty if that can be."""
     values = values_of(command)

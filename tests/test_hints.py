@@ -10,6 +10,7 @@ from PIL import Image
 from test_cache import give_away
 
 from agave_tf.data import file_digests, hints, tfds
+from agave_tf.data import folder as folder_module
 from agave_tf.data.array_file import StoredArray
 from agave_tf.data.load import load_data, open_source
 from agave_tf.settings.data import DataConfig
@@ -63,6 +64,70 @@ def test_a_file_that_has_not_changed_is_not_read_again(tmp_path, suffix, read, s
     assert read == [str(changed)]
 
 
+def test_files_that_have_not_changed_are_not_looked_up_one_by_one(
+    tmp_path, settled, monkeypatch
+):
+    """The digests of 200,000 files took more than a second."""
+    folder = tmp_path / "images"
+    write(folder, "bmp")
+    first = fingerprint(f"folder:{folder}", tmp_path)
+    with monkeypatch.context() as patch:
+        patch.delattr(folder_module, "file_digests")
+        assert fingerprint(f"folder:{folder}", tmp_path) == first
+
+
+def swap(folder):
+    (folder / "00.bmp").rename(folder / "x")
+    (folder / "01.bmp").rename(folder / "00.bmp")
+    (folder / "x").rename(folder / "01.bmp")
+
+
+CHANGES = {
+    "two files change their names": swap,
+    "a file is renamed": lambda folder: (folder / "05.bmp").rename(folder / "5.bmp"),
+    "a file is removed": lambda folder: (folder / "05.bmp").unlink(),
+    "a file is added": lambda folder: write(folder, "gif", NOISE[:1]),
+    "a file is missing": lambda folder: (folder / "x.bmp").symlink_to("nowhere"),
+    "a directory of classes": lambda folder: (folder / "05.bmp").rename(
+        (folder / "train").mkdir() or folder / "train" / "05.bmp"
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_any_change_of_names_or_files_makes_another_set(
+    tmp_path, change, read, settled
+):
+    folder = tmp_path / "images"
+    write(folder, "bmp")
+    first = fingerprint(f"folder:{folder}", tmp_path)
+    assert fingerprint(f"folder:{folder}", tmp_path) == first
+    CHANGES[change](folder)
+    changed = fingerprint(f"folder:{folder}", tmp_path)
+    assert changed != first
+    shutil.rmtree(tmp_path / "cache")
+    assert fingerprint(f"folder:{folder}", tmp_path) == changed
+
+
+def test_a_file_that_could_not_be_read_is_read_at_the_next_start(
+    tmp_path, settled, monkeypatch
+):
+    """It may come back without a change, such as a disk that is far away."""
+    folder = tmp_path / "images"
+    write(folder, "bmp")
+    read = file_digests.file_digest
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            file_digests,
+            "file_digest",
+            lambda path: bytes(16) if path.endswith("07.bmp") else read(path),
+        )
+        without = fingerprint(f"folder:{folder}", tmp_path)
+    whole = fingerprint(f"folder:{folder}", tmp_path)
+    shutil.rmtree(tmp_path / "cache")
+    assert without != whole == fingerprint(f"folder:{folder}", tmp_path)
+
+
 def test_a_moved_or_copied_folder_is_the_same_set(tmp_path, settled):
     write(tmp_path / "images", "bmp")
     first = fingerprint(f"folder:{tmp_path}/images", tmp_path)
@@ -80,6 +145,14 @@ def test_a_file_written_just_now_is_read_again(tmp_path, read):
         fingerprint(f"folder:{tmp_path}/images", tmp_path)
         assert len(read) == 30
     assert not (tmp_path / "cache").exists()
+
+
+def test_nothing_is_said_of_hints_that_are_not_there_yet(tmp_path, settled, caplog):
+    """The first start said that it did not use them: No such file or directory."""
+    caplog.set_level("INFO", logger="absl")
+    write(tmp_path / "images", "bmp")
+    fingerprint(f"folder:{tmp_path}/images", tmp_path)
+    assert caplog.text == ""
 
 
 def flip(path, place):
@@ -110,8 +183,10 @@ DAMAGES = {
 def test_damaged_hints_are_ignored_and_made_again(tmp_path, kind, read, settled):
     write(tmp_path / "images", "bmp")
     first = fingerprint(f"folder:{tmp_path}/images", tmp_path)
-    (path,) = (tmp_path / "cache").iterdir()
-    DAMAGES[kind](path)
+    paths = list((tmp_path / "cache").iterdir())
+    assert len(paths) == 2  # of the files, and of all together
+    for path in paths:
+        DAMAGES[kind](path)
     read.clear()
     assert fingerprint(f"folder:{tmp_path}/images", tmp_path) == first
     assert len(read) == 30
@@ -123,17 +198,20 @@ def test_damaged_hints_are_ignored_and_made_again(tmp_path, kind, read, settled)
 def test_hints_of_another_user_are_ignored(tmp_path, read, settled, monkeypatch):
     write(tmp_path / "images", "bmp")
     fingerprint(f"folder:{tmp_path}/images", tmp_path)
-    (path,) = (tmp_path / "cache").iterdir()
     read.clear()
-    give_away(path, monkeypatch)
+    give_away(tmp_path / "cache", monkeypatch)
     fingerprint(f"folder:{tmp_path}/images", tmp_path)
     assert len(read) == 30
 
 
-def test_a_set_goes_without_hints_where_they_cannot_be_written(tmp_path, settled):
+def test_a_set_goes_without_hints_where_they_cannot_be_written(
+    tmp_path, settled, caplog
+):
+    caplog.set_level("INFO", logger="absl")
     write(tmp_path / "images", "bmp")
     (tmp_path / "cache").write_text("a file")
     assert fingerprint(f"folder:{tmp_path}/images", tmp_path)
+    assert caplog.text.count("cannot be kept in") == 1
 
 
 def test_hints_hold_no_more_than_the_files_of_the_set(tmp_path, settled, monkeypatch):
@@ -141,12 +219,13 @@ def test_hints_hold_no_more_than_the_files_of_the_set(tmp_path, settled, monkeyp
     for _ in range(3):
         write(tmp_path / "images", "bmp")
         fingerprint(f"folder:{tmp_path}/images", tmp_path)
-        (path,) = (tmp_path / "cache").iterdir()
-        assert path.stat().st_size == 24 + 30 * 32
+        paths = sorted((tmp_path / "cache").iterdir(), key=os.path.getsize)
+        sizes = [path.stat().st_size for path in paths]
+        assert sizes == [24 + 24, 24 + 30 * 32]
     write(tmp_path / "images", "bmp")
     monkeypatch.setattr(hints, "_MOST_BYTES", 10 * 32)
     fingerprint(f"folder:{tmp_path}/images", tmp_path)
-    assert path.stat().st_size == 24 + 10 * 32
+    assert paths[1].stat().st_size == 24 + 10 * 32
 
 
 def test_a_missing_file_is_no_error_before_it_is_read(tmp_path, settled):

@@ -1,6 +1,7 @@
 """Images that a Python program has, of any iterable."""
 
 import dataclasses
+import io
 import itertools
 import json
 import os
@@ -8,6 +9,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tiny import tiny_config
 
 import agave_tf
@@ -350,6 +352,49 @@ def test_images_that_are_always_new_are_refused_too(monkeypatch):
     monkeypatch.setattr(python_iterables, "_half_of_memory", lambda: 10**6)
     with pytest.raises(InputError, match="fit into half of the memory; .*0.0 GB"):
         agave_tf.read_images(always_new())
+
+
+def unreadable():
+    """A picture whose file is cut short."""
+    file = io.BytesIO()
+    Image.fromarray(IMAGE[0]).save(file, "png")
+    return Image.open(io.BytesIO(file.getvalue()[:-40]))
+
+
+def endless_unreadable(first=()):
+    yield from first
+    while True:
+        yield unreadable()
+
+
+def none_in_batches():
+    while True:
+        yield IMAGE[:0]
+
+
+@pytest.mark.parametrize(
+    "iterable,count",
+    [
+        (endless_unreadable, 0),
+        (lambda: Endless(endless_unreadable), 0),
+        (lambda: endless_unreadable(IMAGE[:2]), 2),
+        (lambda: Endless(none_in_batches), 0),
+    ],
+)
+def test_unreadable_pictures_without_end_are_refused(iterable, count, monkeypatch):
+    """There were no images whose repetition could be seen, and it never ended."""
+    monkeypatch.setattr(python_passes, "_ENOUGH_IMAGES", 300)
+    message = f"`train` must end, or .* 301 elements .* {count} different images"
+    with pytest.raises(InputError, match=message):
+        agave_tf.read_images(iterable(), corrupt_images="skip")
+
+
+def test_many_unreadable_pictures_are_left_out(monkeypatch):
+    monkeypatch.setattr(python_passes, "_ENOUGH_IMAGES", 50)
+    pictures = [unreadable() for _ in range(60)]
+    for images in (iter([*IMAGE, *pictures]), [*pictures, *IMAGE]):
+        data = agave_tf.read_images(images, corrupt_images="skip")
+        assert rows(data.train) | rows(data.test) == {i.tobytes() for i in IMAGE}
 
 
 def test_a_finite_repetition_is_used():

@@ -18,6 +18,7 @@ from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.models.agave import AGAVE
 from agave_tf.randomness import ImageDraws, seed_tensor
 from agave_tf.runs.run_directory import load_run
+from agave_tf.training.train_stage import train_stage
 from agave_tf.training.train_state import TrainState
 from agave_tf.weights.skeletons import function_of_weights
 
@@ -217,3 +218,13 @@ def test_where_numerics_cannot_be_checked_one_line_says_so(checked_numerics):
         shifted(Shift(1), tf.zeros([1]))
     tf.debugging.disable_check_numerics()
     assert shifted(Shift(1), tf.zeros([1])) == 1
+
+
+def test_training_with_xla_where_numerics_are_checked_writes_nothing(
+    checked_numerics, tmp_path
+):
+    """It ended in a traceback, in a run directory of step 0."""
+    config = tiny_config(jit_compile=True)
+    with pytest.raises(InputError, match="`jit_compile` must be off .*check_numerics"):
+        train_stage("pretrain_vae", config, str(tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == []

@@ -105,6 +105,7 @@ def test_an_import_that_is_turned_round_is_found():
             "agave_tf.models.agave",
             ["tensorflow_datasets", "tensorboard"],
         ),
+        ("agave_tf.commands.train", ["tensorflow_datasets"]),
         ("agave_tf.settings.config", ["tensorflow", "numpy"]),
         ("agave_tf", ["tensorflow", "numpy"]),
     ],

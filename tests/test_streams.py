@@ -8,6 +8,7 @@ import re
 import runpy
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -122,6 +123,23 @@ def test_output_to_a_full_disk_is_one_line():
     assert result.returncode == 2
     message = "toy.py: No space left on device: while writing.\n"
     assert result.stderr == message
+
+
+def finds_no_file(values):
+    here = tempfile.mkdtemp()
+    os.chdir(here)
+    os.rmdir(here)
+    os.makedirs("runs/x")
+
+
+def test_a_current_directory_that_was_removed_is_one_line():
+    """With a relative --run_dir there was a traceback."""
+    result = called(toy, finds_no_file)
+    assert result.returncode == 2
+    assert result.stderr == (
+        "toy.py: the current directory must exist where paths start from it; it has "
+        "been removed, and so there is no runs.\n"
+    )
 
 
 def fails_at_length(values):

@@ -345,6 +345,23 @@ def test_a_signal_is_noted_and_interrupts_nothing():
         assert stop.signal_number == signal.SIGINT
 
 
+def test_a_training_under_nohup_goes_on_when_the_terminal_is_closed():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_requests() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.01)
+            assert not stop
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+            assert stop.signal_number == signal.SIGTERM
+            # The request does not wake it up either.
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_handler_of_a_host_program_is_left_alone(monkeypatch, number):
     """signal.signal(..., None) failed at the end of training, before the last save."""

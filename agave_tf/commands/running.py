@@ -139,6 +139,12 @@ def failure_of(error: BaseException) -> Failure | None:
     if isinstance(error, OSError) and error.errno in _ENVIRONMENT_ERRORS:
         reason = error.strerror or os.strerror(error.errno)
         return Failure(f"{reason}: {error.filename or 'while writing'}.", 2)
+    if isinstance(error, FileNotFoundError) and _is_nowhere():
+        return Failure(
+            "the current directory must exist where paths start from it; it has been "
+            f"removed, and so there is no {error.filename or 'such path'}.",
+            2,
+        )
     if isinstance(error, tf.errors.OpError):
         reasons = [os.strerror(n) for n in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
         for reason in reasons:
@@ -151,6 +157,15 @@ def failure_of(error: BaseException) -> Failure | None:
                 1,
             )
     return None
+
+
+def _is_nowhere() -> bool:
+    """Returns whether the current directory has been removed."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _parse(

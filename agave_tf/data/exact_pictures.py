@@ -39,7 +39,7 @@ def read_exact_pictures(
     files = []
     for path in paths:
         if os.path.isdir(path):
-            files += [file.path for file in list_pictures(path, config, notes, FILES)]
+            files += list_pictures(path, config, notes, FILES).paths
         elif os.path.exists(path):
             files.append(path)
         else:

@@ -1,33 +1,41 @@
 """Digests of the content of files, which tell them apart wherever they lie."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import tqdm
 
-from agave_tf.data.hints import DIGEST_BYTES, Hints, State, state_of
+from agave_tf.data.hints import DIGEST_BYTES, Hints, State
 
 # Of a file that cannot be read. Whether that is an error is decided when the pictures
 # are read.
-_UNREADABLE = bytes(DIGEST_BYTES)
+UNREADABLE = bytes(DIGEST_BYTES)
 _BYTES_AT_ONCE = 2**20
 _FILES_AT_ONCE = 256
 _NUM_THREADS = 8  # They wait for the disk, most of all if it is far away.
 
 
-def file_digests(paths: Sequence[str], hints: Hints) -> list[bytes]:
+def file_digests(
+    paths: Sequence[str], states: Iterable[State], hints: Hints
+) -> list[bytes]:
     """Computes a digest of the content of each file, [16]; zeros if it is unreadable.
 
     Files that have not changed since an earlier call are not read.
 
     Args:
-      paths: of the files, absolute.
-      hints: of 16 bytes; they are written again if there are new ones.
+      paths: of the files.
+      states: of the files, from before they are read.
+      hints: of 16 bytes; digests of files that were read are added.
     """
-    states = [_state_of(path) for path in paths]
-    digests = [None if state is None else hints.find(state) for state in states]
-    unknown = [place for place, digest in enumerate(digests) if digest is None]
+    digests: list[bytes] = []
+    unknown: dict[int, State] = {}  # by place
+    for place, state in enumerate(states):
+        digest = hints.find(state)
+        digests.append(UNREADABLE if digest is None else digest)
+        if digest is None:
+            unknown[place] = state
+    places = list(unknown)
     bar = tqdm.tqdm(
         desc="Reading new or changed files",
         total=len(unknown),
@@ -36,19 +44,18 @@ def file_digests(paths: Sequence[str], hints: Hints) -> list[bytes]:
         leave=False,
     )
     groups = [
-        unknown[start : start + _FILES_AT_ONCE]
+        places[start : start + _FILES_AT_ONCE]
         for start in range(0, len(unknown), _FILES_AT_ONCE)
     ]
     with ThreadPoolExecutor(_NUM_THREADS) as pool, bar:
         read = pool.map(lambda group: [file_digest(paths[i]) for i in group], groups)
         for group, group_digests in zip(groups, read, strict=True):
             for place, digest in zip(group, group_digests, strict=True):
-                digests[place], state = digest, states[place]
-                if state is not None and digest != _UNREADABLE:
-                    hints.add(state, digest)
+                digests[place] = digest
+                if digest != UNREADABLE:
+                    hints.add(unknown[place], digest)
             bar.update(len(group))
-    hints.write()
-    return [_UNREADABLE if digest is None else digest for digest in digests]
+    return digests
 
 
 def file_digest(path: str) -> bytes:
@@ -60,12 +67,5 @@ def file_digest(path: str) -> bytes:
             while data := file.read(_BYTES_AT_ONCE):
                 digest.update(data)
     except OSError:
-        return _UNREADABLE
+        return UNREADABLE
     return digest.digest()
-
-
-def _state_of(path: str) -> State | None:
-    try:
-        return state_of([path])
-    except OSError:
-        return None

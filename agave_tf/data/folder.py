@@ -3,15 +3,16 @@
 import contextlib
 import functools
 import hashlib
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from agave_tf.data.file_digests import file_digests
+from agave_tf.data.file_digests import UNREADABLE, file_digests
 from agave_tf.data.folder_parts import Parts, find_parts, find_parts_of_version_0_1
-from agave_tf.data.folder_tree import PictureFile
-from agave_tf.data.hints import DIGEST_BYTES, open_hints
+from agave_tf.data.folder_tree import PictureFiles
+from agave_tf.data.hints import DIGEST_BYTES, joint_state, open_hints
 from agave_tf.data.picture_file import read_pictures
 from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of
 from agave_tf.errors import InputError
@@ -20,6 +21,7 @@ from agave_tf.settings.data import DataConfig
 # Enough for speed; large pictures come in chunks of fewer files.
 _FILES_AT_ONCE = 256
 _BYTES_AT_ONCE = 2**26
+_FINGERPRINT_BYTES = 8
 
 
 def open_folder(
@@ -76,15 +78,34 @@ def open_folder(
 
 def _fingerprint(root: str, files_of: Parts, config: DataConfig) -> str:
     """Tells files apart by part, name and content, wherever `root` lies."""
-    files = [(part, file) for part in files_of for file in files_of[part]]
-    paths = [file.path for _, file in files]
+    paths, names, states, settled = [], [], [], []
+    for part, files in files_of.items():
+        paths += files.paths
+        names += [f"{part}/{name}\0" for name in files.names]
+        states += files.states
+        settled += files.settled
     if not os.path.isabs(root):
         paths = list(map(os.path.abspath, paths))
-    hints = open_hints(config, f"folder:{os.path.abspath(root)}", DIGEST_BYTES)
-    digests = file_digests(paths, hints)
+    data_set = f"folder:{os.path.abspath(root)}"
+    # If no file has changed, its digest is not looked up either.
+    known = open_hints(config, f"{data_set} fingerprint", _FINGERPRINT_BYTES)
+    whole = joint_state(paths, states, all(settled), "".join(names))
+    fingerprint = known.find(whole)
+    if fingerprint is None:
+        state = map(joint_state, zip(paths), zip(states), settled)
+        hints = open_hints(config, data_set, DIGEST_BYTES)
+        digests = file_digests(paths, state, hints)
+        fingerprint = bytes.fromhex(_fingerprint_by_content(names, digests))
+        if hints.write() and UNREADABLE not in digests:
+            known.add(whole, fingerprint)
+            known.write()
+    return fingerprint.hex()
+
+
+def _fingerprint_by_content(names: Sequence[str], digests: Sequence[bytes]) -> str:
     whole = hashlib.sha256()
-    for (part, file), digest in zip(files, digests, strict=True):
-        whole.update(os.fsencode(f"{part}/{file.name}\0") + digest)
+    for name, digest in zip(names, digests, strict=True):
+        whole.update(os.fsencode(name) + digest)
     return fingerprint_of("folder by content", whole.hexdigest())
 
 
@@ -93,9 +114,9 @@ def _fingerprint_of_version_0_2(files_of: Parts) -> str:
     return fingerprint_of(
         "folder",
         [
-            [part, file.name, file.size]
+            [part, name, size]
             for part, files in files_of.items()
-            for file in files
+            for name, size in zip(files.names, files.sizes(), strict=True)
         ],
     )
 
@@ -103,41 +124,37 @@ def _fingerprint_of_version_0_2(files_of: Parts) -> str:
 def _classes(files_of: Parts) -> tuple[str, ...]:
     """The names of the first directories of both parts, if these are classes."""
     names = set()
-    for file in (file for files in files_of.values() for file in files):
-        name, slash, _ = file.name.partition("/")
+    for path in itertools.chain(*(files.names for files in files_of.values())):
+        name, slash, _ = path.partition("/")
         if not slash:
             return ()
         names.add(name)
     return tuple(sorted(names)) if len(names) > 1 else ()
 
 
-def _labels(
-    files: Sequence[PictureFile], classes: tuple[str, ...]
-) -> np.ndarray | None:
+def _labels(files: PictureFiles, classes: tuple[str, ...]) -> np.ndarray | None:
     """int32 [N], or None if there are no classes."""
     if not classes:
         return None
     label = {name: i for i, name in enumerate(classes)}
-    return np.array([label[file.name.partition("/")[0]] for file in files], np.int32)
+    return np.array([label[name.partition("/")[0]] for name in files.names], np.int32)
 
 
 def _chunks(
-    files: Sequence[PictureFile],
+    files: PictureFiles,
     label: np.ndarray | None,
     config: DataConfig,
     notes: Notes,
 ) -> Iterator[Chunk]:
     """Reads the files of a part, which must have one shape."""
     # Closed also after an error, so that no thread reads on.
-    with contextlib.closing(
-        read_pictures((file.path for file in files), config, notes)
-    ) as pictures:
-        yield from _stacked(pictures, files, label)
+    with contextlib.closing(read_pictures(files.paths, config, notes)) as pictures:
+        yield from _stacked(pictures, files.paths, label)
 
 
 def _stacked(
     pictures: Iterable[np.ndarray | None],
-    files: Sequence[PictureFile],
+    paths: Sequence[str],
     label: np.ndarray | None,
 ) -> Iterator[Chunk]:
     """Collects the readable pictures of the files in chunks."""
@@ -147,8 +164,8 @@ def _stacked(
     for row, image in enumerate(pictures):
         if image is None:
             continue
-        first = first or (files[row].path, image.shape)
-        _check_shape(*first, files[row].path, image.shape)
+        first = first or (paths[row], image.shape)
+        _check_shape(*first, paths[row], image.shape)
         images.append(image)
         rows.append(row)
         if len(images) >= min(_FILES_AT_ONCE, _BYTES_AT_ONCE // image.nbytes):
@@ -159,7 +176,7 @@ def _stacked(
     if first is None:
         raise InputError(
             "`dataset` must have readable pictures for training and to hold out; all "
-            f"{len(files)} of one part are unreadable, such as {files[0].path}."
+            f"{len(paths)} of one part are unreadable, such as {paths[0]}."
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from agave_tf.data.folder_tree import (
-    PictureFile,
+    PictureFiles,
     by_first_directory,
     list_pictures,
     list_pictures_of_version_0_1,
@@ -17,7 +17,7 @@ from agave_tf.data.source import HELD_OUT_NAMES, PARTS, Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
-Parts = dict[str, list[PictureFile]]
+Parts = dict[str, PictureFiles]
 
 _TRAIN_NAMES = ("train", "training")
 _HELD_OUT_NAMES = (*HELD_OUT_NAMES, "testing")
@@ -90,16 +90,16 @@ def find_parts_of_version_0_1(root: str, seed: int) -> tuple[Parts, str]:
     return _divided(files, held_out), "a tenth, drawn by --seed as in version 0.1"
 
 
-def _by_name(files: list[PictureFile]) -> tuple[Parts, str]:
-    held_out = is_held_out([os.fsencode(file.name) for file in files])
+def _by_name(files: PictureFiles) -> tuple[Parts, str]:
+    held_out = is_held_out(list(map(os.fsencode, files.names)))
     return _divided(files, held_out), "a tenth, by name"
 
 
-def _divided(files: list[PictureFile], held_out: np.ndarray) -> Parts:
-    parts: Parts = {part: [] for part in PARTS}
-    for file, is_test in zip(files, held_out):
-        parts["test" if is_test else "train"].append(file)
-    return parts
+def _divided(files: PictureFiles, held_out: np.ndarray) -> Parts:
+    return {
+        "train": files.take(np.flatnonzero(~held_out).tolist()),
+        "test": files.take(np.flatnonzero(held_out).tolist()),
+    }
 
 
 def _check_no_parts(root: str, groups: Parts) -> None:
@@ -124,8 +124,8 @@ def _check_no_parts(root: str, groups: Parts) -> None:
             f"--train_split={like_train[0]} --test_split={like_test[0]}, or, if they "
             "are classes, move them into a directory train."
         )
-    within = by_first_directory(groups[names[0]])
     if len(names) == 1 and names[0]:
+        within = by_first_directory(groups[names[0]])
         inner = {name.lower() for name in within}
         if inner & {*_TRAIN_NAMES} and inner & {*_HELD_OUT_NAMES}:
             raise InputError(

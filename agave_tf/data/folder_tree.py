@@ -1,11 +1,14 @@
 """Lists the picture files of a folder, and finds the parts they belong to."""
 
+import dataclasses
 import os
 import stat
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from agave_tf.data.hints import file_state
 from agave_tf.data.origin import DATASET, Origin
 from agave_tf.data.source import Notes
 from agave_tf.errors import InputError
@@ -16,15 +19,65 @@ _SUFFIXES = {
     *(".tif", ".tiff", ".ppm", ".pgm"),
 }
 _SHOWN_SUFFIXES = 5
-_MISSING = -1  # the size of a file that a link promises and that is not there
+_MISSING = ""  # the state of a file that a link promises and that is not there
 
 
-class PictureFile(NamedTuple):
-    """A file below the directory of a part."""
+@dataclasses.dataclass
+class PictureFiles:
+    """N files below the directory of a part, a list for each of their facts.
 
-    path: str
-    name: str  # the path below the part's directory, with "/" on every system
-    size: int  # bytes; -1: there is none
+    An object for each file would be slow: Python's garbage collector visits it again
+    and again, and takes seconds if there are 200,000.
+
+    paths: of the files.
+    names: the paths below the part's directory, with "/" on every system.
+    states: the numbers of `file_state`; "": there is no such file.
+    settled: `is_settled` of `file_state`.
+    """
+
+    paths: list[str] = dataclasses.field(default_factory=list)
+    names: list[str] = dataclasses.field(default_factory=list)
+    states: list[str] = dataclasses.field(default_factory=list)
+    settled: list[bool] = dataclasses.field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def add(
+        self, path: str, name: str, status: os.stat_result | None, now_ns: int
+    ) -> None:
+        """Adds a file.
+
+        Args:
+          path: of the file.
+          name: below the part's directory.
+          status: None: there is no such file.
+          now_ns: the time before `status` was looked up.
+        """
+        state = file_state(status, now_ns) if status else (_MISSING, False)
+        self.paths.append(path)
+        self.names.append(name)
+        self.states.append(state[0])
+        self.settled.append(state[1])
+
+    def take(self, index: Sequence[int]) -> "PictureFiles":
+        """The files at these places, in their order."""
+        return PictureFiles(
+            [self.paths[i] for i in index],
+            [self.names[i] for i in index],
+            [self.states[i] for i in index],
+            [self.settled[i] for i in index],
+        )
+
+    def in_order(self) -> "PictureFiles":
+        """The files in the order of their names, and of their paths."""
+        order = sorted(range(len(self)), key=self.paths.__getitem__)
+        order.sort(key=self.names.__getitem__)
+        return self.take(order)
+
+    def sizes(self) -> list[int]:
+        """The bytes of each file; -1: there is no such file."""
+        return [int(state.partition(" ")[0] or -1) for state in self.states]
 
 
 class _Directory(NamedTuple):
@@ -36,7 +89,7 @@ class _Directory(NamedTuple):
 
 def list_pictures(
     root: str, config: DataConfig, notes: Notes, origin: Origin = DATASET
-) -> list[PictureFile]:
+) -> PictureFiles:
     """Lists all picture files below `root` in the order of their names.
 
     Links are followed, except to a directory that contains the link. Files that are
@@ -52,33 +105,32 @@ def list_pictures(
     Raises:
       InputError: a directory is unreadable and not to be left out.
     """
-    files: list[PictureFile] = []
+    files, now_ns = PictureFiles(), time.time_ns()
     other_suffixes: Counter[str] = Counter()
     waiting = [_Directory(root, "", frozenset([_identity(root)]), False)]
     while waiting:
         directory = waiting.pop()
         for entry in _entries(directory, config, notes, origin):
-            names = [name for name in entry.name.split("\\") if name]
-            entry_name = "/".join(names)
-            is_hidden = directory.is_hidden or any(map(_is_hidden, names))
+            entry_name, is_hidden = _read_name(entry.name)
+            is_hidden |= directory.is_hidden
             suffix = os.path.splitext(entry_name)[1].lower()
             if _is_directory(entry):
                 waiting += _entered(entry, directory, entry_name, is_hidden, notes)
-            elif suffix in _SUFFIXES and (size := _size(entry)) is not None:
+            elif suffix in _SUFFIXES and _is_file(status := _status(entry)):
                 if is_hidden:
                     notes.add("hidden files left out")
                 else:
                     if entry_name != entry.name:
                         notes.add("file names with \\, which separates directories")
                     name = directory.prefix + entry_name
-                    files.append(PictureFile(entry.path, name, size))
+                    files.add(entry.path, name, status, now_ns)
             elif not is_hidden:
                 other_suffixes[suffix or "no suffix"] += 1
     _note_other_kinds(other_suffixes, notes)
-    return sorted(files, key=lambda file: (file.name, file.path))
+    return files.in_order()
 
 
-def list_pictures_of_version_0_1(root: str) -> list[PictureFile]:
+def list_pictures_of_version_0_1(root: str) -> PictureFiles:
     """Lists the files that runs of version 0.1 used, in their order: also hidden ones.
 
     Links to directories are not followed.
@@ -89,24 +141,33 @@ def list_pictures_of_version_0_1(root: str) -> list[PictureFile]:
         for name in names
         if name.lower().endswith((".png", ".jpg", ".jpeg"))
     )
-    names = [os.path.relpath(path, root).replace(os.sep, "/") for path in paths]
-    sizes = [
-        os.path.getsize(path) if os.path.exists(path) else _MISSING for path in paths
-    ]
-    return [PictureFile(*facts) for facts in zip(paths, names, sizes)]
+    files, now_ns = PictureFiles(), time.time_ns()
+    for path in paths:
+        name = os.path.relpath(path, root).replace(os.sep, "/")
+        files.add(path, name, _status(path), now_ns)
+    return files
 
 
-def by_first_directory(files: Iterable[PictureFile]) -> dict[str, list[PictureFile]]:
+def by_first_directory(files: PictureFiles) -> dict[str, PictureFiles]:
     """Groups files by the directory of their root they lie in, to which names then
     refer; "" has the files that lie in none.
     """
-    groups = defaultdict(list)
-    for file in files:
-        first, slash, rest = file.name.partition("/")
-        groups[first if slash else ""].append(
-            file._replace(name=rest if slash else first)
-        )
-    return dict(groups)
+    places = defaultdict(list)
+    for place, name in enumerate(files.names):
+        places[name.partition("/")[0] if "/" in name else ""].append(place)
+    groups = {first: files.take(index) for first, index in places.items()}
+    for first, group in groups.items():
+        if first:
+            group.names = [name.partition("/")[2] for name in group.names]
+    return groups
+
+
+def _read_name(stored: str) -> tuple[str, bool]:
+    """The name of an entry, with "/", and whether any of its parts is hidden."""
+    if "\\" not in stored:
+        return stored, _is_hidden(stored)
+    names = [name for name in stored.split("\\") if name]
+    return "/".join(names), any(map(_is_hidden, names))
 
 
 def _entries(
@@ -165,10 +226,14 @@ def _identity(directory: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _size(entry: os.DirEntry) -> int | None:
-    """Bytes of the file; -1 if a link leads nowhere; None for pipes and devices."""
+def _status(file: os.DirEntry | str) -> os.stat_result | None:
+    """The status of the file; None if a link leads nowhere."""
     try:
-        status = entry.stat()
+        return os.stat(file) if isinstance(file, str) else file.stat()
     except OSError:
-        return _MISSING
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+        return None
+
+
+def _is_file(status: os.stat_result | None) -> bool:
+    """Tells a file, also one that is missing, from pipes and devices."""
+    return status is None or stat.S_ISREG(status.st_mode)

@@ -11,12 +11,12 @@ value was computed from. Hints only save time: one that is missing, damaged or a
 user's is computed again.
 """
 
-import contextlib
 import dataclasses
 import hashlib
+import itertools
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from absl import logging
@@ -42,6 +42,29 @@ _MOST_BYTES = 2**28
 _SETTLED_NS = 2 * 10**9
 
 
+class FileState(NamedTuple):
+    """The state of a file, without its content."""
+
+    numbers: str  # another text after any change
+    is_settled: bool  # a later change will change the text
+
+
+def file_state(status: os.stat_result, now_ns: int) -> FileState:
+    """Describes a file.
+
+    Args:
+      status: of the file, from before its content is read.
+      now_ns: the time before `status` was looked up, as `time.time_ns` tells it.
+    """
+    # The second is that of the inode, which no user can set.
+    modified, changed = status.st_mtime_ns, status.st_ctime_ns
+    latest = now_ns - _SETTLED_NS
+    return FileState(
+        f"{status.st_size} {status.st_ino} {modified} {changed}",
+        modified < latest and changed < latest,
+    )
+
+
 class State(NamedTuple):
     """The state of some files, without their content."""
 
@@ -59,17 +82,25 @@ def state_of(paths: Sequence[str], *facts: str) -> State:
     Raises:
       OSError: there is no such file.
     """
-    latest = time.time_ns() - _SETTLED_NS
-    is_settled = True
-    parts = [repr(facts)]
-    for path in paths:
-        status = os.stat(path)
-        # The second is that of the inode, which no user can set.
-        modified, changed = status.st_mtime_ns, status.st_ctime_ns
-        is_settled &= modified < latest and changed < latest
-        numbers = f"{status.st_size} {status.st_ino} {modified} {changed}"
-        parts += path, numbers
-    text = "\0".join(parts).encode(errors="surrogateescape")
+    now_ns = time.time_ns()
+    files = [file_state(os.stat(path), now_ns) for path in paths]
+    is_settled = all(file.is_settled for file in files)
+    return joint_state(paths, [file.numbers for file in files], is_settled, *facts)
+
+
+def joint_state(
+    paths: Iterable[str], numbers: Iterable[str], is_settled: bool, *facts: str
+) -> State:
+    """The state of files that have been looked up.
+
+    Args:
+      paths: of the files, absolute.
+      numbers: of each, from `file_state`.
+      is_settled: whether all of them are.
+      *facts: what else the value depends on.
+    """
+    described = itertools.chain.from_iterable(zip(paths, numbers, strict=True))
+    text = "\0".join([repr(facts), *described]).encode(errors="surrogateescape")
     return State(hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest(), is_settled)
 
 
@@ -112,10 +143,14 @@ class Hints:
             self.add(state, value)
         return value
 
-    def write(self) -> None:
-        """Writes the hints that were found or added, if there are new ones."""
+    def write(self) -> bool:
+        """Writes the hints that were found or added, if there are new ones.
+
+        Returns:
+          Whether the hints are kept; if they cannot be, this is logged.
+        """
         if self._used.keys() <= self.stored.keys():
-            return
+            return True
         most = _MOST_BYTES // (DIGEST_BYTES + self.num_bytes)
         content = b"".join(
             part for hint in list(self._used.items())[:most] for part in hint
@@ -132,6 +167,8 @@ class Hints:
                 self.path,
                 error.strerror,
             )
+            return False
+        return True
 
 
 def open_hints(config: DataConfig, data_set: str, num_bytes: int) -> Hints:
@@ -146,11 +183,12 @@ def open_hints(config: DataConfig, data_set: str, num_bytes: int) -> Hints:
     digest = fingerprint_of(user_number(), data_set, splits, num_bytes)
     path = os.path.join(cache_directory(config), f"hints-{digest}.bin")
     stored: dict[bytes, bytes] = {}
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            stored = _read(path, num_bytes)
-        except (OSError, ValueError) as error:
-            logging.info("%s is not used and made again: %s.", path, error)
+    try:
+        stored = _read(path, num_bytes)
+    except FileNotFoundError:  # The first start.
+        pass
+    except (OSError, ValueError) as error:
+        logging.info("%s is not used and made again: %s.", path, error)
     return Hints(path, num_bytes, stored)
 
 

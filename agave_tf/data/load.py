@@ -8,7 +8,6 @@ from agave_tf.data.folder import open_folder
 from agave_tf.data.in_python import IN_PYTHON
 from agave_tf.data.read_source import Data, read_source
 from agave_tf.data.source import PARTS, Source
-from agave_tf.data.tfds import open_tfds
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
@@ -37,6 +36,9 @@ def open_source(config: DataConfig, version_0_1_seed: int | None = None) -> Sour
         )
     if config.dataset == "dead_leaves":
         return open_dead_leaves(config, version_0_1_seed or 0)
+    # Here, because TensorFlow Datasets takes half a second to import.
+    from agave_tf.data.tfds import open_tfds
+
     return open_tfds(config)
 
 

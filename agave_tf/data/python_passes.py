@@ -16,6 +16,9 @@ from agave_tf.errors import InputError
 _MOST_IMAGES = 20_000_000
 # It repeats itself if its images, when there are so many, came so often on average.
 _ENOUGH_IMAGES, _MOST_REPEATS = 10_000, 10
+# Elements without an image, such as unreadable pictures that are left out: so many may
+# come for each different image, and `_ENOUGH_IMAGES` in any case.
+_MOST_LEFT_OUT = 100
 
 
 class _Keyed(NamedTuple):
@@ -61,6 +64,7 @@ class Passes:
         """
         different: set[bytes] = set()
         has_labels: set[bool] = set()
+        num_left_out = 0
         bar = tqdm.tqdm(
             desc=f"Telling {self.name} images apart",
             unit="image",
@@ -69,8 +73,11 @@ class Passes:
         )
         with bar:
             for chunk, keys, entries in map(_keyed, self._chunks(notes)):
-                if keys:  # There are none of a picture that is left out.
+                if keys:
                     has_labels.add(chunk.label is not None)
+                else:  # A picture that is left out.
+                    num_left_out += 1
+                    self._check_left_out(num_left_out, len(different))
                 self.keys += keys
                 self.entries += entries
                 different.update(keys)
@@ -111,6 +118,15 @@ class Passes:
             "such as augmentation, or a shuffle before take, skip or incomplete "
             "batches that are dropped."
         )
+
+    def _check_left_out(self, num_left_out: int, num_different: int) -> None:
+        most = max(_ENOUGH_IMAGES, _MOST_LEFT_OUT * num_different)
+        if not self._has_known_end and num_left_out > most:
+            raise InputError(
+                f"`{self.name}` must end, or say its length; got {num_left_out} "
+                "elements without an image, such as unreadable pictures, and "
+                f"{num_different} different images."
+            )
 
     def _check_end(self, num_different: int, num_new: int) -> None:
         count = len(self.keys)

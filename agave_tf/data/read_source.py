@@ -119,9 +119,7 @@ def read_source(
         where = f"mapped from {path}"
     _check(source.name, {name: part.shape for name, part in images.items()})
     # A cache of images from Python may have them in another order than this pass.
-    _, older = source.fingerprints()
-    if cached is not None:
-        older = cached.about["version_0_2"]
+    older = cached.about["version_0_2"] if cached else source.fingerprints()[1]
     record = _record(source, images, older)
     _say(source, images, record, [where, *notes])
     wanted = {name: images[name] for name in parts}

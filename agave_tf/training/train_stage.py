@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl import logging
 
 from agave_tf.data.read_source import Data
-from agave_tf.errors import InputError
+from agave_tf.errors import InputError, first_line
 from agave_tf.runs.run_data import (
     load_run_data,
 )
@@ -66,6 +66,8 @@ def train_stage(
         if plan.is_finished(existing):
             return open_run(run_dir)
     check_batch(config, strategy)
+    if config.compute.jit_compile:
+        check_xla()
     data = data or load_run_data(existing, config.data)
     skip_graph_optimizer_on_cpu()
     use_tensor_float_32(config.compute)
@@ -116,6 +118,24 @@ def _one_run_dir(run_dir: str, step: int) -> str:
         "`run_dir` must be on a file system that all processes see; this one finds "
         f"step {step} in {run_dir}"
     )
+
+
+def check_xla() -> None:
+    """Checks that XLA compiles, by the smallest function.
+
+    It does not where a program has called `tf.debugging.enable_check_numerics`.
+
+    Raises:
+      InputError: it fails.
+    """
+    try:
+        tf.function(tf.square, autograph=False, jit_compile=True)(tf.constant(1.0))
+    except tf.errors.OpError as error:
+        raise InputError(
+            "`jit_compile` must be off where XLA cannot compile, as after "
+            "tf.debugging.enable_check_numerics(); got it on, and TensorFlow says: "
+            f"{first_line(error)}"
+        ) from error
 
 
 def check_batch(config: Config, strategy: tf.distribute.Strategy) -> None:

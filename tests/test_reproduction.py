@@ -31,7 +31,7 @@ from agave_tf.reproduction.scales import SCALES
 from agave_tf.reproduction.trained_runs import Scores, TrainedRuns
 from agave_tf.reproduction.workspace import Workspace
 from agave_tf.runs.event_curves import Curve
-from agave_tf.sampling.drawn import PictureRow
+from agave_tf.sampling.drawn import Drawn
 from agave_tf.settings.flag_files import read_flag_file
 
 pytestmark = pytest.mark.xdist_group("reproduction")
@@ -299,24 +299,29 @@ class FakeSampler:
         self.name, self.finish = name, finish
 
     def prior(self, num_images, num_samples=1):
-        f_z = [] if self.name == "pretrain_pixel_cnn" else [self._row("f(z)")]
-        finished = [] if self.name == "pretrain_vae" else num_samples * ["sample"]
-        return [*f_z, *map(self._row, finished)]
+        return self._drawn(num_samples)
 
     def reconstruct(self, images):
-        rows = [self._row("image"), self._row("f(z)")]
-        return [*rows, self._row("sample")] if self.finish else rows
+        return self._drawn(1 if self.finish else 0, {"image": flat_images(0, 0)})
 
     def interpolate(self, images):
-        return [self._row("image"), self._row("f(z)")]
+        return self._drawn(0, {"image": flat_images(0, 0)})
 
-    @staticmethod
-    def _row(caption):
-        """Flat images; f(z) of 2 and 4, samples of 6 and 12, column by column."""
-        low, high = {"image": (0, 0), "f(z)": (2, 4)}.get(caption, (6, 12))
-        images = np.full((8, 8, 8, 3), low, np.uint8)
-        images[:, :, 1::2] = high
-        return PictureRow(caption, images)
+    def _drawn(self, num_samples, start=None):
+        f_z = flat_images(2, 4)
+        if self.name == "pretrain_pixel_cnn":
+            f_z = f_z[..., :0]
+        if self.name == "pretrain_vae":
+            num_samples = 0
+        samples = np.stack([flat_images(6, 12)] * max(1, num_samples))
+        return Drawn(f_z, samples[:num_samples], start or {})
+
+
+def flat_images(even, odd):
+    """Flat images: those of even columns at one level, of odd ones at another."""
+    images = np.full((8, 8, 8, 3), even, np.uint8)
+    images[:, :, 1::2] = odd
+    return images
 
 
 class FakeTrainedRuns(TrainedRuns):

@@ -45,8 +45,8 @@ def figure8(trained: TrainedRuns) -> Report:
     images = trained.held_out(main_run(trained.scale)).first(NUM_COLUMNS)
     pictures, rows, scores = [PictureRow("image", images.image)], [], {}
     for levels, name in full_size(trained.scale).items():
-        _, f_z = trained.sampler(name, finish=False).reconstruct(images)
-        pictures.append(f_z._replace(caption=f"f(z), {levels} levels"))
+        drawn = trained.sampler(name, finish=False).reconstruct(images)
+        pictures.append(PictureRow(f"f(z), {levels} levels", drawn.f_z))
         scores[levels] = trained.scores(name)
         shown = (scores[levels].bound, scores[levels].bits_per_dim, scores[levels].kl)
         rows.append(_LevelsRow(levels, *map(estimate, shown)))
@@ -86,7 +86,9 @@ def figure9(trained: TrainedRuns) -> Report:
     pictures, names = [], auxiliaries(trained.scale)
     for title, name in names.items():
         drawn = trained.sampler(name).prior(NUM_COLUMNS)
-        pictures += [row._replace(caption=f"{title}: {row.caption}") for row in drawn]
+        pictures += [
+            row._replace(caption=f"{title}: {row.caption}") for row in drawn.rows
+        ]
     others = {_levels(n): name for n, name in full_size(trained.scale).items()}
     rows = []
     for title, name in {**names, **others}.items():

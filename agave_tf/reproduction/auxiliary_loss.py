@@ -91,7 +91,7 @@ def figure7(trained: TrainedRuns) -> Report:
             for seed in trained.seeds(name):
                 curves[f"{kind}, seed {seed}"] = trained.curve(name, seed=seed)
         sampler = trained.sampler(name)
-        pictures += _pictures(kind, sampler, sampler.reconstruct(images)[1:])
+        pictures += _pictures(kind, sampler, images)
     chart = Chart("KL after joint training", "step", "bits/dim", curves)
     figure = [draw_charts([chart]), rows_grid(pictures)]
     title = "Figure 7: the auxiliary loss dropped after joint training"
@@ -107,18 +107,16 @@ def _measures(trained: TrainedRuns, name: str, compared: Images) -> LossMeasures
 
 
 def _alike(sampler: Sampler) -> np.ndarray:
-    _, *samples = sampler.prior(NUM_FINISHED, _NUM_SAMPLES)
-    return alike_for_one_f_z(np.stack([row.images for row in samples]))
+    return alike_for_one_f_z(sampler.prior(NUM_FINISHED, _NUM_SAMPLES).images)
 
 
-def _pictures(
-    kind: str, sampler: Sampler, reconstructions: list[PictureRow]
-) -> list[PictureRow]:
+def _pictures(kind: str, sampler: Sampler, images: Images) -> list[PictureRow]:
+    reconstructed = dataclasses.replace(sampler.reconstruct(images), start={})
     prior = sampler.prior(NUM_COLUMNS, _NUM_SAMPLES)
     return [
         row._replace(caption=f"{kind}: {row.caption}, {source}")
-        for source, source_rows in {"image": reconstructions, "prior": prior}.items()
-        for row in source_rows
+        for source, drawn in {"image": reconstructed, "prior": prior}.items()
+        for row in drawn.rows
     ]
 
 
@@ -186,8 +184,8 @@ def baselines(trained: TrainedRuns) -> Report:
         kls[title] = scores.kl
         rows.append(_BaselineRow(title, estimate(scores.kl), estimate(scores.bound)))
         curves[title] = trained.curve(baseline.run)
-        finished = trained.sampler(baseline.run).reconstruct(images)[-1]
-        pictures.append(finished._replace(caption=title))
+        finished = trained.sampler(baseline.run).reconstruct(images).images[-1]
+        pictures.append(PictureRow(title, finished))
     chart = Chart("KL from scratch", "step", "bits/dim", curves)
     figure = [draw_charts([chart]), rows_grid(pictures)]
     title = "Baselines: other remedies instead of the auxiliary loss"

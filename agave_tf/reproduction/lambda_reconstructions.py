@@ -68,12 +68,14 @@ def figure3(trained: TrainedRuns) -> Report:
     for weight in LAMBDAS:
         name = lambda_run(weight)
         sampler = trained.sampler(name)
-        _, f_z, _ = sampler.reconstruct(images)
-        vae_sample, sample = sampler.prior(NUM_COLUMNS)
-        drawn = {"VR": f_z, "VS": vae_sample, "PS": sample}
+        drawn = sampler.prior(NUM_COLUMNS)
+        shown = {
+            "VR": sampler.reconstruct(images).f_z,
+            "VS": drawn.f_z,
+            "PS": drawn.images[0],
+        }
         pictures += [
-            row._replace(caption=f"{kind}, lambda {weight}")
-            for kind, row in drawn.items()
+            PictureRow(f"{kind}, lambda {weight}", row) for kind, row in shown.items()
         ]
         measures[weight] = _measures(trained, name, compared, finished)
     rows = [_Row(w, *map(estimate, measured)) for w, measured in measures.items()]
@@ -85,16 +87,17 @@ def _measures(
     trained: TrainedRuns, name: str, compared: Images, finished: Images
 ) -> PictureMeasures:
     def change_and_detail(sampler: Sampler) -> np.ndarray:
-        _, f_z, sample = sampler.reconstruct(finished)
-        added = roughness(sample) - roughness(f_z)
-        return np.stack([rms_difference(f_z, sample), added])
+        drawn = sampler.reconstruct(finished)
+        sample = drawn.images[0]
+        added = roughness(sample) - roughness(drawn.f_z)
+        return np.stack([rms_difference(drawn.f_z, sample), added])
 
     measure = functools.partial(trained.measure_pictures, name)
     both = measure(change_and_detail, finish=True)
     return PictureMeasures(
         measure(lambda sampler: error_of_f_z(sampler, compared)),
-        measure(lambda sampler: roughness(sampler.reconstruct(compared)[1])),
-        measure(lambda sampler: roughness(sampler.prior(len(compared.image))[0])),
+        measure(lambda sampler: roughness(sampler.reconstruct(compared).f_z)),
+        measure(lambda sampler: roughness(sampler.prior(len(compared.image)).f_z)),
         change=both[:, 0],
         detail=both[:, 1],
     )

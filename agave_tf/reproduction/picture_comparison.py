@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 
 from agave_tf.data.image_set import Images
-from agave_tf.sampling.drawn import PictureRow
 from agave_tf.sampling.sampler import Sampler
 
 # Images in every row of a figure.
@@ -21,20 +20,19 @@ def rms(difference: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(difference.astype(np.float64)).mean(axis=(-3, -2, -1)))
 
 
-def rms_difference(a: PictureRow, b: PictureRow) -> np.ndarray:
-    """Returns the root mean square difference of every column of two rows, levels."""
-    return rms(a.images.astype(np.float64) - b.images)
+def rms_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Returns the root mean square difference of images uint8 [B,H,W,C], [B] levels."""
+    return rms(a.astype(np.float64) - b)
 
 
-def roughness(row: PictureRow) -> np.ndarray:
-    """Returns every image's mean difference of horizontal neighbours, levels."""
-    return np.abs(np.diff(row.images.astype(np.float64), axis=2)).mean(axis=(1, 2, 3))
+def roughness(images: np.ndarray) -> np.ndarray:
+    """Returns every image's mean difference of horizontal neighbours, [B] levels."""
+    return np.abs(np.diff(images.astype(np.float64), axis=2)).mean(axis=(1, 2, 3))
 
 
 def error_of_f_z(sampler: Sampler, images: Images) -> np.ndarray:
     """Returns the RMS difference of every image and its f(z), levels."""
-    image, f_z, *_ = sampler.reconstruct(images)
-    return rms_difference(image, f_z)
+    return rms_difference(images.image, sampler.reconstruct(images).f_z)
 
 
 def nearer_to_own(f_z: np.ndarray, sample: np.ndarray) -> np.ndarray:

@@ -21,7 +21,9 @@ def figure2(trained: TrainedRuns) -> Report:
     pictures = []
     for title, name in FIGURE2.items():
         drawn = trained.sampler(name).prior(NUM_COLUMNS)
-        pictures += [row._replace(caption=f"{title} {row.caption}") for row in drawn]
+        pictures += [
+            row._replace(caption=f"{title} {row.caption}") for row in drawn.rows
+        ]
     title = (
         "Figure 2: samples of the VAE, of the PixelCNN++, and of AGAVE with its f(z)"
     )
@@ -32,15 +34,15 @@ def figure2(trained: TrainedRuns) -> Report:
 def figure5(trained: TrainedRuns) -> Report:
     """Makes Figure 5: ten samples of the PixelCNN++ for each f(z)."""
     name = main_run(trained.scale)
-    pictures = trained.sampler(name).prior(NUM_COLUMNS, num_samples=10)
+    pictures = trained.sampler(name).prior(NUM_COLUMNS, num_samples=10).rows
     nearer = trained.measure_pictures(name, _nearer_to_own, finish=True)
     title = f"Figure 5: f(z), and ten samples from each, {_lambda(trained)}"
     return Report(title, claims=figure5_claims(nearer), figure=[rows_grid(pictures)])
 
 
 def _nearer_to_own(sampler: Sampler) -> np.ndarray:
-    f_z, sample = sampler.prior(NUM_FINISHED)
-    return nearer_to_own(f_z.images, sample.images)
+    drawn = sampler.prior(NUM_FINISHED)
+    return nearer_to_own(drawn.f_z, drawn.images[0])
 
 
 def figure5_claims(nearer: np.ndarray) -> list[Claim]:
@@ -63,7 +65,7 @@ def figure6(trained: TrainedRuns) -> Report:
     """Makes Figure 6: interpolations between pairs of held-out images along z."""
     name = main_run(trained.scale)
     pairs = trained.held_out(name).first(NUM_COLUMNS, multiple_of=2)
-    pictures = trained.sampler(name).interpolate(pairs)
+    pictures = trained.sampler(name).interpolate(pairs).rows
     title = f"Figure 6: from one image to another, along z, {_lambda(trained)}"
     return Report(title, figure=[rows_grid(pictures)])
 

@@ -4,10 +4,11 @@ Lucas & Verbeek, ECML-PKDD 2018. The rooms of the package, each of which imports
 those before it:
 
     settings       settings of runs, evaluations and pictures; each is one flag
+    weights        the weights of a network: names, one vector, arguments, skeletons
     data           data sets -> uint8 images [N,H,W,C] -> batches
     distributions  discretized logistic, and the mixture of them
     layers         convolutions, causal streams, gated resnets, IAF ladder layers
-    models         the auxiliary image, the IAF-VAE, the PixelCNN++, AGAVE, objective
+    models         the auxiliary image, IAF-VAE and PixelCNN++; alone, and as AGAVE
     sampling       drawing images pixel by pixel
     evaluation     bits/dim, the importance-weighted bound, the linear probe
     codec          images to bytes and back, with the model as the code
@@ -26,7 +27,7 @@ The walk of an image through them, from a data set to a picture:
     models/agave -> models/objective ->
     training/gradient -> training/train_step -> training/train_loop ->
     runs/run_directory -> evaluation/evaluator -> sampling/cached ->
-    sampling/sampler -> pictures/rows -> pictures/grid
+    sampling/draw_images -> sampling/sampler -> pictures/rows -> pictures/grid
 
 In Python, a trained run is used like this:
 

@@ -21,6 +21,7 @@ class AGAVE(AutoregressiveModel, LatentVariableModel):
     """The VAE and the PixelCNN++ on its f(z); arguments as ImageModel."""
 
     settings: ClassVar[tuple[str, ...]] = ("auxiliary", "vae", "pixel_cnn")
+    terms_class: ClassVar[Any] = AGAVETerms
 
     def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
         super().__init__(config, image_shape)
@@ -38,10 +39,6 @@ class AGAVE(AutoregressiveModel, LatentVariableModel):
         # The PixelCNN++: x, pixel by pixel, given f(z).
         primary = self.primary_reconstruction(image, f_z, label, draws.dropout_seed())
         return AGAVETerms(primary, *terms)
-
-    def zero_terms(self) -> AGAVETerms:
-        zero = tf.zeros([])
-        return AGAVETerms(zero, zero, zero, zero, tf.zeros([len(self.latent_shapes)]))
 
     def objective(
         self, terms: Any, auxiliary_weight: float, kl_weight: float | tf.Tensor

@@ -32,6 +32,8 @@ class ImageModel(BaseLayer):
 
     # The parts of Config that the model's networks depend on.
     settings: ClassVar[tuple[str, ...]] = ()
+    # The NamedTuple of models/objective.py that `terms` returns.
+    terms_class: ClassVar[Any]
 
     def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
         super().__init__(name="agave")
@@ -124,7 +126,9 @@ class ImageModel(BaseLayer):
 
     def zero_terms(self) -> Any:
         """Returns terms that are zero, the start of a sum of batch means."""
-        raise NotImplementedError
+        shapes = {"kl_per_level": [len(self.latent_shapes)]}
+        names = self.terms_class._fields
+        return self.terms_class(*(tf.zeros(shapes.get(name, [])) for name in names))
 
     def objective(
         self, terms: Any, auxiliary_weight: float, kl_weight: float | tf.Tensor

@@ -77,6 +77,7 @@ class PixelCNNModel(AutoregressiveModel):
     """The PixelCNN++ alone, whose ln p(x) is exact; arguments as ImageModel."""
 
     settings: ClassVar[tuple[str, ...]] = ("pixel_cnn",)
+    terms_class: ClassVar[Any] = PixelCNNTerms
 
     def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
         super().__init__(config, image_shape)
@@ -93,9 +94,6 @@ class PixelCNNModel(AutoregressiveModel):
         f_z = tf.zeros([tf.shape(image)[0], *self.f_z_shape])
         seed = draws.dropout_seed()
         return PixelCNNTerms(self.primary_reconstruction(image, f_z, label, seed))
-
-    def zero_terms(self) -> PixelCNNTerms:
-        return PixelCNNTerms(tf.zeros([]))
 
     def objective(
         self, terms: Any, auxiliary_weight: float, kl_weight: float | tf.Tensor

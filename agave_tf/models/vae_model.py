@@ -126,6 +126,7 @@ class VAEModel(LatentVariableModel):
     """The VAE alone, judged by its bound on ln p(y); arguments as ImageModel."""
 
     settings: ClassVar[tuple[str, ...]] = ("auxiliary", "vae")
+    terms_class: ClassVar[Any] = VAETerms
 
     def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
         super().__init__(config, image_shape)
@@ -144,10 +145,6 @@ class VAEModel(LatentVariableModel):
     ) -> VAETerms:
         del label  # p(y|z) has no classes.
         return self.latent_draw(image, features, draws).terms
-
-    def zero_terms(self) -> VAETerms:
-        zero = tf.zeros([])
-        return VAETerms(zero, zero, zero, tf.zeros([len(self.latent_shapes)]))
 
     def objective(
         self, terms: Any, auxiliary_weight: float, kl_weight: float | tf.Tensor

@@ -1,9 +1,45 @@
-"""The mask of the pixels that a completion keeps, and images without the others."""
+"""The pixels that a completion keeps: their mask, and images without the others."""
+
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from agave_tf.data.batches import padded_batches
 from agave_tf.errors import InputError
+
+
+class Kept(NamedTuple):
+    """The pixels of B images that are kept, not drawn."""
+
+    images: np.ndarray  # uint8 [B,H,W,C]
+    is_kept: np.ndarray  # bool [H,W]
+
+    def some(self, rows: np.ndarray) -> "Kept":
+        """Those of the images with these numbers, int [b]."""
+        return Kept(self.images[rows], self.is_kept)
+
+
+def keep(images: np.ndarray, is_kept: np.ndarray, batch_size: int) -> Kept:
+    """Keeps pixels of images; the others have the mean colour of those kept.
+
+    Args:
+      images: uint8 [B,H,W,C].
+      is_kept: bool [H,W], True for the pixels to keep.
+      batch_size: images that are in memory as floats at a time.
+
+    Raises:
+      InputError: the mask has another size than the images.
+    """
+    size = images.shape[1:3]
+    if is_kept.shape != size:
+        raise InputError(
+            f"`mask` must be of the images' size {size}; got {is_kept.shape}."
+        )
+    partial = np.empty(images.shape, np.uint8)
+    for rows, _, _ in padded_batches(len(partial), batch_size):
+        partial[rows] = with_mean_colour(images[rows], is_kept)
+    return Kept(partial, is_kept)
 
 
 def completion_mask(size: tuple[int, int], path: str, keep_top: float) -> np.ndarray:

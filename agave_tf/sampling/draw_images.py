@@ -1,7 +1,6 @@
 """Draws images from the PixelCNN++, with or without f(z) as a condition."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -11,20 +10,10 @@ from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.pixel_scale import to_levels, to_unit_range
 from agave_tf.randomness import Stream, fold_in, stream, uniform_for_images
 from agave_tf.sampling.cached import sample_cached
+from agave_tf.sampling.completion import Kept
 from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.sampling.pixel_source import PixelDraws
 from agave_tf.weights.skeletons import function_of_weights
-
-
-class Kept(NamedTuple):
-    """The pixels of B images that are kept, not drawn."""
-
-    images: np.ndarray  # uint8 [B,H,W,C]
-    is_kept: np.ndarray  # bool [H,W]
-
-    def some(self, rows: np.ndarray) -> "Kept":
-        """Those of the images with these numbers, int [b]."""
-        return Kept(self.images[rows], self.is_kept)
 
 
 def draw_images(

@@ -18,8 +18,8 @@ from agave_tf.models.image_model import ImageModel
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
 from agave_tf.pixel_scale import to_levels
-from agave_tf.sampling.completion import with_mean_colour
-from agave_tf.sampling.draw_images import Kept, draw_images
+from agave_tf.sampling.completion import Kept, keep
+from agave_tf.sampling.draw_images import draw_images
 from agave_tf.sampling.draw_latents import f_z_between, posterior_f_z, prior_f_z
 from agave_tf.sampling.drawn import Drawn, SamplingSettings
 from agave_tf.sampling.labels import Label, labels_along, labels_for
@@ -156,24 +156,18 @@ class Sampler:
             raise InputError(
                 "`mode` complete must have a run with a PixelCNN++; got one without."
             )
-        size = self.model.image_shape[:2]
-        if is_given.shape != size:
-            raise InputError(
-                f"`mask` must be of the images' size {size}; got {is_given.shape}."
-            )
-        partial = np.empty(images.image.shape, np.uint8)
-        for rows, _, _ in padded_batches(len(partial), self.settings.batch_size):
-            partial[rows] = with_mean_colour(images.image[rows], is_given)
-        index = np.arange(len(partial), dtype=np.int32)
+        kept = keep(images.image, is_given, self.settings.batch_size)
+        index = np.arange(len(images.image), dtype=np.int32)
         labels = self._labels(label, len(index), images)
 
         def f_z(columns: np.ndarray) -> tf.Tensor:
             if from_prior:
                 return self._prior_f_z(columns)
-            return posterior_f_z(self.model, partial[columns], columns, self.settings)
+            return posterior_f_z(
+                self.model, kept.images[columns], columns, self.settings
+            )
 
-        start = {"image": images.image, "given": partial}
-        kept = Kept(partial, is_given)
+        start = {"image": images.image, "given": kept.images}
         return self._draw(index, f_z, num_samples, labels, start, kept)
 
     def _prior_f_z(self, columns: np.ndarray) -> tf.Tensor:

@@ -18,7 +18,7 @@ from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_draws import ImageDraws
 from agave_tf.randomness import seed_tensor
-from agave_tf.runs.run_directory import load_run
+from agave_tf.runs.open_run import load_run
 from agave_tf.training.train_step import TrainState
 from agave_tf.weights.skeletons import function_of_weights
 

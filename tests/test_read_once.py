@@ -14,7 +14,7 @@ from agave_tf.errors import InputError
 from agave_tf.interop.provenance import about_run
 from agave_tf.runs import run_directory
 from agave_tf.runs.evaluate_run import evaluate_run
-from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.score_files import scores_file, stored_scores
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.evaluation import EvaluationSettings

@@ -24,8 +24,9 @@ from agave_tf.pictures.grid import write_png
 from agave_tf.pictures.rows import rows_grid
 from agave_tf.runs.compare_runs import check_comparable, compare_runs
 from agave_tf.runs.evaluate_run import evaluate_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data, on_images
-from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.score_files import RunScores
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.training.strategy import make_local_strategy

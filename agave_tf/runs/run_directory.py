@@ -20,27 +20,27 @@ import numpy as np
 import tensorflow as tf
 
 import agave_tf
-from agave_tf.checked_npz import npz_comment
 from agave_tf.data.image_set import Images
 from agave_tf.data.read_source import DataRecord
 from agave_tf.errors import InputError
 from agave_tf.models.image_model import ImageModel
-from agave_tf.models.weight_forms import Network, check_size, check_weights
+from agave_tf.models.weight_forms import Network, check_size
 from agave_tf.probability import tfp
 from agave_tf.runs.changes import Change
-from agave_tf.runs.run_record import Source, parse_step, read_run_record, read_step
-from agave_tf.runs.stages import STAGES, Stage
+from agave_tf.runs.run_record import Source
+from agave_tf.runs.stages import Stage
 from agave_tf.runs.tensor_float_32 import use_tensor_float_32
 from agave_tf.settings.config import Config
 from agave_tf.settings.user_path import expand_path
 from agave_tf.weights.named_weights import (
     assign_weights,
     fingerprint,
-    read_weights,
 )
 from agave_tf.whole_file import write_npz, write_text
 
-_CONFIG, _WEIGHTS, _PROGRESS = "config.json", "averaged_weights.npz", "progress.json"
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "averaged_weights.npz"
+PROGRESS_FILE = "progress.json"
 
 
 def library_versions() -> dict[str, str]:
@@ -147,14 +147,14 @@ class RunDirectory:
             content["data"] = self.data._asdict()
         if self.changes:
             content["changes"] = [change._asdict() for change in self.changes]
-        write_text(self.file(_CONFIG), json.dumps(content, indent=2) + "\n")
+        write_text(self.file(CONFIG_FILE), json.dumps(content, indent=2) + "\n")
 
     def write_weights(self, weights: Mapping[str, np.ndarray], step: int) -> None:
         """Stores averaged weights, and the step they are of."""
         about = json.dumps({"step": step})
         # In one file with the weights: a reader never takes the step of others.
-        write_npz(self.file(_WEIGHTS), weights, comment=about.encode())
-        write_text(self.file(_PROGRESS), about + "\n")
+        write_npz(self.file(WEIGHTS_FILE), weights, comment=about.encode())
+        write_text(self.file(PROGRESS_FILE), about + "\n")
 
     def read_weights(self) -> Mapping[str, np.ndarray]:
         """The averaged weights by name, as they were when the run was opened.
@@ -163,7 +163,7 @@ class RunDirectory:
           InputError: there were none.
         """
         if self.weights is None:
-            path = self.file(_WEIGHTS)
+            path = self.file(WEIGHTS_FILE)
             raise InputError(f"Weights must exist; there is no file {path}.")
         return self.weights
 
@@ -218,80 +218,3 @@ class RunDirectory:
         model = self.make_model()
         assign_weights(model, weights, source=self.path)
         return model
-
-
-def open_run(path: str, weights: bool = True) -> RunDirectory:
-    """The run at `path`, all of it read at one moment.
-
-    Training may save other weights meanwhile: settings, weights and step are of one
-    save all the same, and stay as they are.
-
-    Args:
-      path: its directory.
-      weights: whether to read the weights; False: where settings and step are enough.
-
-    Raises:
-      InputError: no directory, not a run directory, or one with a file that is damaged
-        or of a later version.
-    """
-    path = expand_path(path, "run_dir")
-    if not os.path.isdir(path):
-        raise InputError(
-            f"`run_dir` must be a run directory; there is no directory {path}."
-        )
-    if not os.path.exists(os.path.join(path, _CONFIG)):
-        stages = [name for name in STAGES if os.path.isdir(os.path.join(path, name))]
-        hint = f" Did you mean {os.path.join(path, stages[-1])}?" if stages else ""
-        raise InputError(
-            f"`run_dir` must be a run directory, with a {_CONFIG}; {path} has none."
-            f"{hint}"
-        )
-    while True:
-        before = _file_states(path)
-        run = RunDirectory(path, *read_run_record(os.path.join(path, _CONFIG)))
-        arrays = None
-        if weights and os.path.exists(run.file(_WEIGHTS)):
-            arrays = _read_weights(run)
-        run = dataclasses.replace(run, step=_read_step(path), weights=arrays)
-        if _file_states(path) == before:
-            return run
-
-
-def _file_states(path: str) -> list[tuple[int, int, int] | None]:
-    """Tells apart the files of one save from those of another."""
-    states: list[tuple[int, int, int] | None] = []
-    for name in (_CONFIG, _WEIGHTS, _PROGRESS):
-        try:
-            found = os.stat(os.path.join(path, name))
-        except FileNotFoundError:
-            states.append(None)
-        else:
-            states.append((found.st_ino, found.st_mtime_ns, found.st_size))
-    return states
-
-
-def _read_weights(run: RunDirectory) -> dict[str, np.ndarray]:
-    """The averaged weights, which must be those of the run's model."""
-    path = run.file(_WEIGHTS)
-    check = functools.partial(check_weights, network=run.network, source=path)
-    return read_weights(path, check)
-
-
-def _read_step(path: str) -> int:
-    """The step that the file of weights names; for version 0.2, progress.json."""
-    about = npz_comment(os.path.join(path, _WEIGHTS))
-    if about:
-        return parse_step(about, os.path.join(path, _WEIGHTS))
-    try:
-        return read_step(os.path.join(path, _PROGRESS))
-    except FileNotFoundError:
-        return 0
-
-
-def load_run(path: str) -> ImageModel:
-    """The model of the run at `path`, with its averaged weights.
-
-    Raises:
-      InputError: there is no run, or it has no weights yet.
-    """
-    return open_run(path).load_model()

@@ -4,7 +4,7 @@ import dataclasses
 from typing import NamedTuple
 
 import agave_tf
-from agave_tf.checked_json import JsonValue, parse_json, read_json
+from agave_tf.checked_json import JsonValue, read_json
 from agave_tf.data.read_source import DataRecord
 from agave_tf.errors import InputError
 from agave_tf.models.iaf_vae import check_widths
@@ -62,25 +62,6 @@ def read_run_record(path: str) -> RunRecord:
         data=None if data is None else _data(data),
         changes=_changes(content.get("changes"), config),
     )
-
-
-def read_step(path: str) -> int:
-    """Reads a progress.json: optimizer steps behind the weights.
-
-    Raises:
-      InputError: it has no such step.
-      FileNotFoundError: there is no such file.
-    """
-    return read_json(path)["step"].whole_number()
-
-
-def parse_step(about: bytes, file: str) -> int:
-    """As `read_step`, from what the file of weights says of itself, in its comment.
-
-    Raises:
-      InputError: it has no such step.
-    """
-    return parse_json(about, f"{file}, comment")["step"].whole_number()
 
 
 def _versions(versions: JsonValue | None) -> dict[str, str]:

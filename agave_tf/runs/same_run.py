@@ -6,7 +6,8 @@ import os
 from agave_tf.errors import InputError
 from agave_tf.runs.changes import changed_midway
 from agave_tf.runs.checkpoints import checkpoint_steps
-from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.open_run import open_run
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.run_lock import LOCK_FILES
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import PARTS, Config

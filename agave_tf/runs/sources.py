@@ -7,7 +7,9 @@ from typing import NamedTuple
 from absl import logging
 
 from agave_tf.errors import InputError
-from agave_tf.runs.run_directory import RunDirectory, Source, open_run
+from agave_tf.runs.open_run import open_run
+from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.run_record import Source
 
 
 class SourceRun(NamedTuple):

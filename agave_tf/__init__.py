@@ -73,7 +73,7 @@ _HOMES = {
     "load_run": "agave_tf.runs.open_run",
     "open_run": "agave_tf.runs.open_run",
     "read_images": "agave_tf.data.in_python",
-    "summarize": "agave_tf.evaluation.evaluator",
+    "summarize": "agave_tf.evaluation.image_scores",
     "train_stage": "agave_tf.training.train_stage",
 }
 __all__ = [*_HOMES, "__version__"]

@@ -8,8 +8,14 @@ import numpy as np
 from agave_tf.codec.archive import Archive, archive_of
 from agave_tf.codec.entropy_coder import PRECISION, Interval, OpenStacks, Stacks
 from agave_tf.codec.environment import this_environment
-from agave_tf.codec.lanes import lane_batches, lane_checksums
-from agave_tf.codec.latent_code import LatentCode, pop_code, ranges_of, symbols_of
+from agave_tf.codec.latent_code import (
+    LatentCode,
+    lane_batches,
+    lane_checksums,
+    pop_code,
+    ranges_of,
+    symbols_of,
+)
 from agave_tf.codec.latents import Latents, NoLatents
 from agave_tf.codec.pixels import Pixels
 from agave_tf.data.image_set import Images

@@ -1,5 +1,8 @@
 """The code of z: the number of blocks of a level, and the candidate of each."""
 
+import functools
+import statistics
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,6 +17,7 @@ from agave_tf.codec.entropy_coder import (
 
 # The largest count of blocks of a level.
 MAX_BLOCKS = 255
+_TABLE_BITS = 16
 
 
 class LatentCode(NamedTuple):
@@ -82,3 +86,75 @@ def _pop_equal(stacks: OpenStacks, num_symbols: int, is_on: np.ndarray) -> np.nd
     symbol = symbol_at(stacks.slot, num_symbols)
     stacks.pop(equal_interval(symbol, num_symbols), is_on)
     return np.where(is_on, symbol, 0)
+
+
+class LaneBatch(NamedTuple):
+    """The images that are in the network at a time, one in each of L lanes."""
+
+    rows: np.ndarray  # int [L], numbers of the images; the last may repeat
+    is_on: np.ndarray  # bool [L], whether the lane has an image of its own
+
+
+def lane_batches(num_images: int, num_lanes: int) -> list[LaneBatch]:
+    """All batches in their order; image i is in lane i modulo `num_lanes`."""
+    batches = []
+    for first in range(0, num_images, num_lanes):
+        rows = np.arange(first, first + num_lanes)
+        is_on = rows < num_images
+        batches.append(LaneBatch(np.minimum(rows, num_images - 1), is_on))
+    return batches
+
+
+def lane_checksums(
+    images: np.ndarray, codes: list[LatentCode], num_lanes: int
+) -> np.ndarray:
+    """31 bits of the CRC-32 of every lane's latents and images, int64 [L].
+
+    Args:
+      images: uint8 [N,H,W,C].
+      codes: the latents of every batch.
+      num_lanes: L.
+    """
+    checksums = [0] * num_lanes
+    for number, image in enumerate(images):
+        batch, lane = divmod(number, num_lanes)
+        content = codes[batch].of_image(lane) + image.tobytes()
+        checksums[lane] = zlib.crc32(content, checksums[lane])
+    return np.array(checksums, np.int64) & ((1 << 31) - 1)
+
+
+@functools.cache
+def normal_table() -> np.ndarray:
+    """65,536 equally likely values of a standard normal number, float32, rising.
+
+    They are rounded to multiples of 2**-14, so that they do not depend on the last bits
+    of a machine's logarithm.
+    """
+    size = 1 << _TABLE_BITS
+    inverse = statistics.NormalDist().inv_cdf
+    upper = [inverse((i + 0.5) / size) for i in range(size // 2, size)]
+    half = np.round(np.array(upper) * 2**14) / 2**14
+    return np.concatenate([-half[::-1], half]).astype(np.float32)
+
+
+def shared_normal(level: int, block: int, shape: tuple[int, int]) -> np.ndarray:
+    """Standard normal numbers float32 [D,N] of one block of a level of latents.
+
+    Fewer rows are the first of more.
+
+    Args:
+      level: number of the level, from the top.
+      block: number of the block.
+      shape: (D,N).
+    """
+    bits = np.random.Philox(key=[level, block])
+    num = shape[0] * shape[1]
+    words = bits.random_raw(-(-num // 4)).astype("<u8").view("<u2")[:num]
+    return normal_table()[words].reshape(shape)
+
+
+def shared_order(level: int, num_dims: int) -> np.ndarray:
+    """A random order of the dimensions 0..D-1 of a level, int64 [D]."""
+    bits = np.random.Philox(key=[level, 2**63])
+    # Of 64 random bits each; `permutation` could change with NumPy.
+    return np.argsort(bits.random_raw(num_dims), kind="stable")

@@ -20,8 +20,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from agave_tf.codec.latent_code import MAX_BLOCKS, LatentCode
-from agave_tf.codec.shared_normal import shared_normal, shared_order
+from agave_tf.codec.latent_code import (
+    MAX_BLOCKS,
+    LatentCode,
+    shared_normal,
+    shared_order,
+)
 from agave_tf.layers.iaf_ladder_layer import BottomUp, LadderLayer
 from agave_tf.layers.level_posterior import PosteriorSummary
 from agave_tf.models.vae_model import LatentVariableModel

@@ -22,8 +22,7 @@ from agave_tf.errors import InputError
 from agave_tf.pictures.bits_map import bits_map_rows
 from agave_tf.pictures.grid import write_png
 from agave_tf.pictures.rows import rows_grid
-from agave_tf.runs.compare_runs import check_comparable, compare_runs
-from agave_tf.runs.evaluate_run import evaluate_run
+from agave_tf.runs.evaluate_run import check_comparable, compare_runs, evaluate_run
 from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data, on_images
 from agave_tf.runs.run_directory import RunDirectory

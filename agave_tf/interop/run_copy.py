@@ -15,8 +15,9 @@ from agave_tf.interop.model_card import CARD_FILE, run_card
 from agave_tf.interop.provenance import about_run, public_name
 from agave_tf.models.image_model import ImageModel
 from agave_tf.runs.event_curves import Curve, read_curves
+from agave_tf.runs.numerics import library_versions
 from agave_tf.runs.open_run import open_run
-from agave_tf.runs.run_directory import RunDirectory, library_versions
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.run_record import Source
 from agave_tf.runs.score_files import image_file
 from agave_tf.runs.scores_record import file_crc32, read_image_scores

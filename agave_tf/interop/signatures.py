@@ -9,8 +9,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from agave_tf.data.pixel_scale import to_levels, to_unit_range
-from agave_tf.evaluation.bound import importance_weighted_bound
 from agave_tf.evaluation.evaluator import terms_of_sample
+from agave_tf.evaluation.image_scores import importance_weighted_bound
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.objective import Terms

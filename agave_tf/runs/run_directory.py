@@ -12,24 +12,18 @@ import dataclasses
 import functools
 import json
 import os
-import platform
 from collections.abc import Mapping
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-import agave_tf
 from agave_tf.data.image_set import Images
 from agave_tf.data.read_source import DataRecord
 from agave_tf.errors import InputError
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.weight_forms import Network, check_size
-from agave_tf.probability import tfp
-from agave_tf.runs.changes import Change
-from agave_tf.runs.run_record import Source
+from agave_tf.runs.numerics import library_versions, use_tensor_float_32
+from agave_tf.runs.run_record import Change, Source
 from agave_tf.runs.stages import Stage
-from agave_tf.runs.tensor_float_32 import use_tensor_float_32
 from agave_tf.settings.config import Config
 from agave_tf.settings.user_path import expand_path
 from agave_tf.weights.named_weights import (
@@ -41,18 +35,6 @@ from agave_tf.whole_file import write_npz, write_text
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "averaged_weights.npz"
 PROGRESS_FILE = "progress.json"
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that numbers depend on."""
-    return {
-        "python": platform.python_version(),
-        "agave_tf": agave_tf.__version__,
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "tensorflow_probability": tfp.__version__,
-        "numpy": np.__version__,
-    }
 
 
 @dataclasses.dataclass(frozen=True)

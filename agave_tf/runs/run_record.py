@@ -8,7 +8,6 @@ from agave_tf.checked_json import JsonValue, read_json
 from agave_tf.data.read_source import DataRecord
 from agave_tf.errors import InputError
 from agave_tf.models.iaf_vae import check_widths
-from agave_tf.runs.changes import Change
 from agave_tf.runs.stages import STAGES, Stage
 from agave_tf.settings.config import Config, config_from_parts
 from agave_tf.settings.image_size import MOST_PIXELS, check_image_sides
@@ -24,6 +23,18 @@ class Source(NamedTuple):
     stage: str
     step: int  # of the weights
     weights: str  # their fingerprint
+
+
+class Change(NamedTuple):
+    """A setting that was changed while a run was under way."""
+
+    setting: str
+    before: int | float
+    after: int | float
+    step: int | None  # from which on it counts; None until the run has been restored
+
+    def __str__(self) -> str:
+        return f"{self.setting} {self.before} -> {self.after} from step {self.step}"
 
 
 class RunRecord(NamedTuple):

@@ -4,11 +4,11 @@ import dataclasses
 import os
 
 from agave_tf.errors import InputError
-from agave_tf.runs.changes import changed_midway
 from agave_tf.runs.checkpoints import checkpoint_steps
 from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.run_lock import LOCK_FILES
+from agave_tf.runs.run_record import Change
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import PARTS, Config
 
@@ -58,6 +58,33 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
                 f"{path}{finished}; got {value!r}. Another --run_dir starts a new run."
             )
     return old
+
+
+def changed_midway(stage: Stage, old: Config, new: Config) -> tuple[Change, ...]:
+    """The changes of settings that may change midway, at a step not yet known.
+
+    The number of steps is one of them where the learning rate falls at their end.
+
+    Args:
+      stage: the stage of the run.
+      old: the settings of a run, as they are stored.
+      new: the settings it is to go on with.
+    """
+    names = [
+        field.name
+        for field in dataclasses.fields(old.train)
+        if field.metadata["may_change_midway"]
+    ]
+    if old.train.cooldown_steps or new.train.cooldown_steps:
+        names.append(stage.steps_setting)
+    pairs = [
+        (name, getattr(old.train, name), getattr(new.train, name)) for name in names
+    ]
+    return tuple(
+        Change(name, before, after, step=None)
+        for name, before, after in pairs
+        if before != after
+    )
 
 
 def fixed_settings(config: Config, stage: Stage) -> dict[str, bool | int | float | str]:

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import logging
 
-from agave_tf.evaluation.evaluator import ImageScores, Score
+from agave_tf.evaluation.image_scores import ImageScores, Score
 from agave_tf.evaluation.linear_probe import ProbeScore
-from agave_tf.runs.run_directory import RunDirectory, library_versions
+from agave_tf.runs.numerics import library_versions
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.scores_record import file_crc32, read_image_scores, read_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.whole_file import write_npz, write_text

@@ -14,6 +14,7 @@ from agave_tf.codec.entropy_coder import (
     equal_interval,
     symbol_at,
 )
+from agave_tf.data.batches import padded_batches
 
 # The largest count of blocks of a level.
 MAX_BLOCKS = 255
@@ -97,12 +98,10 @@ class LaneBatch(NamedTuple):
 
 def lane_batches(num_images: int, num_lanes: int) -> list[LaneBatch]:
     """All batches in their order; image i is in lane i modulo `num_lanes`."""
-    batches = []
-    for first in range(0, num_images, num_lanes):
-        rows = np.arange(first, first + num_lanes)
-        is_on = rows < num_images
-        batches.append(LaneBatch(np.minimum(rows, num_images - 1), is_on))
-    return batches
+    return [
+        LaneBatch(rows, np.arange(num_lanes) < num_valid)
+        for rows, num_valid, _ in padded_batches(num_images, num_lanes, shrinks=False)
+    ]
 
 
 def lane_checksums(

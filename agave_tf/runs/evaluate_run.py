@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -83,6 +85,34 @@ def _probe(
     )
 
 
+def stored_or_new_scores(
+    run: RunDirectory,
+    images: Callable[[], Images],
+    settings: EvaluationSettings,
+    strategy: tf.distribute.Strategy | None = None,
+) -> dict[str, np.ndarray]:
+    """The scores of every image, bits/dim [N], as `stored_image_scores` gives them.
+
+    If none are stored for these settings, the run is scored, and they are stored.
+
+    Args:
+      run: the run, as `evaluate_run` takes it.
+      images: gives all images of the split; called only if they must be scored.
+      settings: how to evaluate.
+      strategy: as `evaluate_run` takes it.
+
+    Raises:
+      InputError: as `evaluate_run`.
+    """
+    stored = stored_image_scores(run, settings)
+    if stored is not None:
+        return stored
+    logging.info("Evaluating %s", run.path)
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        model = run.load_model()
+    return evaluate_run(run, model, images(), settings, strategy).bits_of_images
+
+
 def check_comparable(run: RunDirectory, other: RunDirectory) -> None:
     """Raises InputError if the likelihood of one is of x and that of the other of y."""
     if run.stage.has("pixel_cnn") != other.stage.has("pixel_cnn"):
@@ -117,15 +147,10 @@ def compare_runs(
     """
     # The other may have no VAE, so nothing to probe.
     settings = dataclasses.replace(settings, probe=False)
-    bounds = []
-    for each in (run, other):
-        scores = stored_image_scores(each, settings)
-        if scores is None:
-            logging.info("Evaluating %s", each.path)
-            with strategy.scope() if strategy else contextlib.nullcontext():
-                model = each.load_model()
-            found = evaluate_run(each, model, images, settings, strategy)
-            scores = found.bits_of_images
-        name = f"{WHOLE}_{settings.num_importance_samples}_samples"
-        bounds.append(scores.get(name, scores[WHOLE]))
-    return estimate((bounds[0] - bounds[1])[None])
+    name = f"{WHOLE}_{settings.num_importance_samples}_samples"
+    scores = [
+        stored_or_new_scores(each, lambda: images, settings, strategy)
+        for each in (run, other)
+    ]
+    ours, others = (each.get(name, each[WHOLE]) for each in scores)
+    return estimate((ours - others)[None])

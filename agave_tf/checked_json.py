@@ -61,6 +61,10 @@ class JsonValue:
         found = self[name]
         return None if found.value in (None, _NOTHING) else found
 
+    def get_or(self, name: str, default: Any) -> "JsonValue":
+        """The field of that name; with the value `default` if it is missing or null."""
+        return self.get(name) or self._inner(default, name)
+
     def fields(self) -> dict[str, "JsonValue"]:
         """The fields of an object, by name."""
         return {name: self._inner(x, name) for name, x in self._object().items()}
@@ -120,7 +124,7 @@ class JsonValue:
         """A value of a setting: null, true, false, a number or a text."""
         if not isinstance(self.value, bool | int | float | str | None):
             raise self.wrong("be null, true, false, a number or a text")
-        if self.value is None or isinstance(self.value, bool):
+        if isinstance(self.value, bool | None):
             return self.value
         return self.text() if isinstance(self.value, str) else self.number()
 

@@ -169,8 +169,8 @@ class Latents:
 
     def _candidates(self, number: int, block: int, num_dims: int) -> np.ndarray:
         """Noise float32 [D,2**index_bits] of the first D dimensions of a block."""
-        table = self._tables.get((number, block))
-        if table is None or len(table) < num_dims:
+        table = self._tables.get((number, block), np.zeros([0, self._num_candidates]))
+        if len(table) < num_dims:
             table = shared_normal(number, block, (num_dims, self._num_candidates))
             self._tables[number, block] = table
         return table[:num_dims]

@@ -99,7 +99,7 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
         rest = tf.reshape(rest, tf.concat([batch, [num_channels, fields * k]], axis=0))
         self._means, log_scales, *coefficients = tf.split(rest, fields, axis=-1)
         self._log_scales = tf.maximum(log_scales, _MIN_LOG_SCALE)  # [..., C, K]
-        self._coefficients = tf.tanh(coefficients[0]) if coefficients else None
+        self._coefficients = [tf.tanh(c) for c in coefficients]  # one, or none for gray
         super().__init__(
             dtype=parameters.dtype,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -175,9 +175,9 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
 
     def _conditional_means(self, x: tf.Tensor) -> tf.Tensor:
         """The means [..., C, K], given the pixel's own channels x [..., C, 1]."""
-        if self._coefficients is None:
+        if not self._coefficients:
             return self._means
-        c0, c1, c2 = tf.unstack(self._coefficients, axis=-2)
+        c0, c1, c2 = tf.unstack(self._coefficients[0], axis=-2)
         red, green = x[..., 0, :], x[..., 1, :]
         of_green, of_blue = c0 * red, c1 * red + c2 * green
         of_red = tf.zeros_like(of_green)
@@ -217,8 +217,8 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
         ]
         finish = _snapped if snap_to_levels else _clipped
         pixel = [finish(drawn[0])]
-        if self._coefficients is not None:
-            c0, c1, c2 = of_chosen(self._coefficients)
+        if self._coefficients:
+            c0, c1, c2 = of_chosen(self._coefficients[0])
             pixel.append(finish(drawn[1] + c0 * pixel[0]))
             pixel.append(finish(drawn[2] + c1 * pixel[0] + c2 * pixel[1]))
         return tf.stack(pixel, axis=-1)

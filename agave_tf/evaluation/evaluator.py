@@ -21,27 +21,14 @@ from agave_tf.randomness import Stream, fold_in, stream
 from agave_tf.weights.skeletons import function_of_weights
 
 
-class Replicas:
-    """The devices of one process that evaluate together.
+class _OneDevice:
+    """The present device alone, which gets whole batches."""
 
-    Args:
-      strategy: None: the present device alone, without any exchange.
-    """
-
-    def __init__(self, strategy: tf.distribute.Strategy | None):
-        self._strategy = strategy
-        self.count = 1 if strategy is None else strategy.num_replicas_in_sync
-        # Compiled once, because a strategy that runs eagerly is slow.
-        self._compiled = functools.cache(self._compile)
+    count = 1
 
     def split(self, rows: tf.Tensor) -> Any:
         """Gives each device its share of the rows [B,...]; B is a multiple."""
-        if self._strategy is None or self.count == 1:
-            return rows
-        shares = tf.split(rows, self.count)
-        return self._strategy.experimental_distribute_values_from_function(
-            lambda context: shares[context.replica_id_in_sync_group]
-        )
+        return rows
 
     def run(self, function: Callable, *arguments: Any) -> Any:
         """Calls a function on every device, with what `split` or `run` returned.
@@ -50,21 +37,40 @@ class Replicas:
           function: the same object at every call, or it is compiled again.
           *arguments: shares of the devices, or values that are the same for all.
         """
-        if self.count == 1:
-            return function(*arguments)
-        return self._compiled(function)(*arguments)
+        return function(*arguments)
 
     def join(self, shares: Any) -> tf.Tensor:
         """Puts the shares of a tensor together again, rows in their order."""
-        if self._strategy is None or self.count == 1:
-            return shares
+        return shares
+
+
+class _Replicas(_OneDevice):
+    """The devices of one process that evaluate together, a share of the rows on each.
+
+    Args:
+      strategy: has the devices.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy):
+        self._strategy, self.count = strategy, strategy.num_replicas_in_sync
+        # Compiled once, because a strategy that runs eagerly is slow.
+        self._compiled = functools.cache(self._compile)
+
+    def split(self, rows: tf.Tensor) -> Any:
+        shares = tf.split(rows, self.count)
+        return self._strategy.experimental_distribute_values_from_function(
+            lambda context: shares[context.replica_id_in_sync_group]
+        )
+
+    def run(self, function: Callable, *arguments: Any) -> Any:
+        return self._compiled(function)(*arguments)
+
+    def join(self, shares: Any) -> tf.Tensor:
         return tf.concat(self._strategy.experimental_local_results(shares), axis=0)
 
     def _compile(self, function: Callable) -> Callable:
-        strategy = self._strategy
-        assert strategy is not None  # `run` compiles only for several devices.
         return tf.function(
-            lambda *arguments: strategy.run(function, args=arguments),
+            lambda *arguments: self._strategy.run(function, args=arguments),
             autograph=False,
         )
 
@@ -86,7 +92,9 @@ class Evaluator:
         batch_size: int,
         strategy: tf.distribute.Strategy | None = None,
     ):
-        self.model, self._replicas = model, Replicas(strategy)
+        self.model, self._replicas = model, _OneDevice()
+        if strategy and strategy.num_replicas_in_sync > 1:
+            self._replicas = _Replicas(strategy)
         self._batch_size = batch_size * self._replicas.count
         self._encode = functools.partial(_encode, model)
         self._terms_of_sample = functools.partial(terms_of_sample, model)

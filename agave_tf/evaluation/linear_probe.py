@@ -70,33 +70,38 @@ def probe(
     """
     if not isinstance(model, LatentVariableModel):
         raise InputError("`probe` must have a run with a VAE; this one has none.")
-    train_places = _labelled(train, "training", at_least=2)
-    places = _labelled(held_out, "held-out", at_least=1)
-    assert train.label is not None and held_out.label is not None
-    known, classes = np.unique(train.label[train_places], return_inverse=True)
-    label = held_out.label[places]
+    train_places, train_label = _labelled(train, "training", at_least=2)
+    places, label = _labelled(held_out, "held-out", at_least=1)
+    known, classes = np.unique(train_label, return_inverse=True)
     _say_unknown(label, known)
     scores = []
     for kind in _KINDS:
-        of_train = _Features(
+        train_features = _Features(
             model, kind, train, stream(seed, Stream.PROBE_TRAIN), batch_size
         )
-        of_train = of_train.relative_to(of_train.first(train_places))
-        fitted = fit(of_train, train_places, classes)
-        of_held_out = of_train._replace(
+        train_features = train_features.relative_to(train_features.first(train_places))
+        fitted = fit(train_features, train_places, classes)
+        held_out_features = train_features._replace(
             images=held_out, seed=stream(seed, Stream.PROBE_TEST)
         )
-        is_right = known[classify(fitted, of_held_out, places)] == label
+        is_right = known[classify(fitted, held_out_features, places)] == label
         if len(places) < len(held_out.image):
             among_all = np.full(len(held_out.image), np.nan, np.float32)
             among_all[places] = is_right
             is_right = among_all
-        scores.append(ProbeScore(kind, of_train.num_features, is_right))
+        scores.append(ProbeScore(kind, train_features.num_features, is_right))
     return scores
 
 
-def _labelled(images: Images, name: str, at_least: int) -> np.ndarray:
-    """The places of the images with a label, int32 [N]; says how many have none."""
+class _Labelled(NamedTuple):
+    """The images of a set that have a label."""
+
+    places: np.ndarray  # int32 [N], in the set
+    label: np.ndarray  # int32 [N]
+
+
+def _labelled(images: Images, name: str, at_least: int) -> _Labelled:
+    """Finds the images with a label; warns of those without one."""
     if images.label is None:
         raise InputError("`probe` must have images with labels; these have none.")
     places = np.flatnonzero(images.label >= 0).astype(np.int32)
@@ -115,7 +120,7 @@ def _labelled(images: Images, name: str, at_least: int) -> np.ndarray:
             total,
             name,
         )
-    return places
+    return _Labelled(places, images.label[places])
 
 
 def _say_unknown(label: np.ndarray, known: np.ndarray) -> None:

@@ -156,11 +156,12 @@ def _name_in_list(directory: str) -> str:
         raise InputError(f"{_REQUIRED}; there is no {path}.{_others(directory)}")
     try:
         state = tf.train.get_checkpoint_state(directory or ".")
+        newest = state.model_checkpoint_path if state else ""
     except ValueError:  # It is not text.
-        state = None
-    if state is None or not state.model_checkpoint_path:
+        newest = ""
+    if not newest:
         raise InputError(f"{_REQUIRED}; {path} names none.{_others(directory)}")
-    return state.model_checkpoint_path
+    return newest
 
 
 def _others(directory: str) -> str:

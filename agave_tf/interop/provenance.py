@@ -63,6 +63,6 @@ def _evaluations(run: RunDirectory, weights: str) -> list[dict[str, Any]]:
         if not _SCORES_FILE.fullmatch(name):
             continue
         scores = read_scores(run.file(name))
-        if scores is not None and scores["weights"] == weights:
+        if scores and scores["weights"] == weights:
             found.append({"file": name, **scores})
     return found

@@ -93,10 +93,9 @@ def _copy_scores(run: RunDirectory, copy: RunDirectory, scores: dict[str, Any]) 
     content = {key: value for key, value in scores.items() if key != "file"}
     dataset = copy.config.data.dataset
     content["data"] = {**content["data"], "dataset": dataset}
-    of_images = read_image_scores(image_file(run.file(name)), scores)
-    if of_images is not None:
+    if image_scores := read_image_scores(image_file(run.file(name)), scores):
         path = image_file(copy.file(name))
-        write_npz(path, of_images)
+        write_npz(path, image_scores)
         content["images"] = {**content["images"], "crc32": file_crc32(path)}
     write_text(copy.file(name), json.dumps(content, indent=2) + "\n")
 

@@ -83,7 +83,7 @@ class Checkpoints:
         problems = []
         for step in reversed(steps):
             problem = self._restore(step)
-            if problem is None:
+            if not problem:
                 return step
             problems.append(problem)
         if steps:
@@ -95,13 +95,13 @@ class Checkpoints:
             )
         return None
 
-    def _restore(self, step: int) -> str | None:
-        """Restores a checkpoint; returns what is wrong with it, or None."""
+    def _restore(self, step: int) -> str:
+        """Restores a checkpoint; returns what is wrong with it, "" if nothing is."""
         with readable_prefix(self._prefix(step)) as prefix:
             try:
                 self._open_all(step)
                 self.checkpoint.read(prefix).assert_consumed()
-                return None
+                return ""
             except _PASSING as error:
                 # Passed over, it would be removed at the next save.
                 raise InputError(

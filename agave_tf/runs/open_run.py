@@ -52,9 +52,8 @@ def open_run(path: str, weights: bool = True) -> RunDirectory:
     while True:
         before = _file_states(path)
         run = RunDirectory(path, *read_run_record(os.path.join(path, CONFIG_FILE)))
-        arrays = None
-        if weights and os.path.exists(run.file(WEIGHTS_FILE)):
-            arrays = _read_weights(run)
+        has_weights = weights and os.path.exists(run.file(WEIGHTS_FILE))
+        arrays = _read_weights(run) if has_weights else {}
         run = dataclasses.replace(run, step=_read_step(path), weights=arrays)
         if _file_states(path) == before:
             return run

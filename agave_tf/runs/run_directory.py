@@ -49,8 +49,8 @@ class RunDirectory:
       and for imported weights.
     changes: the settings that were changed midway; config has the last values.
     step: optimizer steps behind the stored weights; 0 before the first.
-    weights: the averaged weights by name, read together with all the above; None: there
-      are none yet, or `open_run` was asked to leave them.
+    weights: the averaged weights by name, read together with all the above; empty if
+      there are none yet, or if `open_run` was asked to leave them.
     stored: the run as its directory has it, if this one has other settings or images.
     """
 
@@ -64,8 +64,8 @@ class RunDirectory:
     data: DataRecord | None = None
     changes: tuple[Change, ...] = ()
     step: int = 0
-    weights: Mapping[str, np.ndarray] | None = dataclasses.field(
-        default=None, repr=False, compare=False
+    weights: Mapping[str, np.ndarray] = dataclasses.field(
+        default_factory=dict, repr=False, compare=False
     )
     stored: "RunDirectory | None" = dataclasses.field(
         default=None, repr=False, compare=False
@@ -144,7 +144,7 @@ class RunDirectory:
         Raises:
           InputError: there were none.
         """
-        if self.weights is None:
+        if not self.weights:
             path = self.file(WEIGHTS_FILE)
             raise InputError(f"Weights must exist; there is no file {path}.")
         return self.weights

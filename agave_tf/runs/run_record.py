@@ -60,25 +60,20 @@ def read_run_record(path: str) -> RunRecord:
     """
     content = read_json(path)
     stage = STAGES[content["stage"].one_of(STAGES)]
-    versions = _versions(content.get("versions"))
+    fields = content.get_or("versions", {}).fields()
+    versions = {name: value.text(_MOST_IN_WORD) for name, value in fields.items()}
     config = _config(content["settings"], versions)
-    origin, data = content.get("origin"), content.get("data")
+    sources, data = content.get("sources"), content.get("data")
     return RunRecord(
         stage=stage,
         config=config,
         image_shape=_image_shape(content["image_shape"], stage, config),
-        origin="" if origin is None else origin.text(),
+        origin=content.get_or("origin", "").text(),
         versions=versions,
-        sources=_sources(content.get("sources")),
-        data=None if data is None else _data(data),
-        changes=_changes(content.get("changes"), config),
+        sources=_sources(sources) if sources else None,
+        data=_data(data) if data else None,
+        changes=_changes(content.get_or("changes", []), config),
     )
-
-
-def _versions(versions: JsonValue | None) -> dict[str, str]:
-    if versions is None:
-        return {}
-    return {name: v.text(_MOST_IN_WORD) for name, v in versions.fields().items()}
 
 
 def _config(settings: JsonValue, versions: dict[str, str]) -> Config:
@@ -112,9 +107,7 @@ def _image_shape(
     return shape
 
 
-def _sources(sources: JsonValue | None) -> dict[str, Source] | None:
-    if sources is None:
-        return None
+def _sources(sources: JsonValue) -> dict[str, Source]:
     found = {}
     for flag, source in sources.fields().items():
         if flag not in _SOURCE_FLAGS:
@@ -131,19 +124,16 @@ def _sources(sources: JsonValue | None) -> dict[str, Source] | None:
 
 def _data(data: JsonValue) -> DataRecord:
     _refuse_others(data, DataRecord._fields)
-    older = data.get("version_0_2")
     return DataRecord(
         data["fingerprint"].text(_MOST_IN_WORD),
         data["num_train"].whole_number(least=1),
         data["num_test"].whole_number(),
         data["held_out"].text(),
-        older.text(_MOST_IN_WORD) if older else "",
+        data.get_or("version_0_2", "").text(_MOST_IN_WORD),
     )
 
 
-def _changes(changes: JsonValue | None, config: Config) -> tuple[Change, ...]:
-    if changes is None:
-        return ()
+def _changes(changes: JsonValue, config: Config) -> tuple[Change, ...]:
     names = [field.name for field in dataclasses.fields(config.train)]
     found = []
     for change in changes.elements():
@@ -156,9 +146,7 @@ def _changes(changes: JsonValue | None, config: Config) -> tuple[Change, ...]:
             except InputError as error:
                 raise InputError(f"{value.file}: `{value.name}`: {error}") from error
         found.append(
-            Change(
-                setting, before, after, None if step is None else step.whole_number()
-            )
+            Change(setting, before, after, step.whole_number() if step else None)
         )
     return tuple(found)
 

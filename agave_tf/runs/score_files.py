@@ -93,7 +93,7 @@ def _find(run: RunDirectory, settings: EvaluationSettings) -> _Stored | None:
     main, own = scores_file(run, settings), _own_file(run, settings)
     for path in (main, own):
         content = read_scores(path)
-        if content is not None and _is_of(content, run, settings):
+        if content and _is_of(content, run, settings):
             return _Stored(path, content)
     return None
 
@@ -127,9 +127,9 @@ def stored_image_scores(
       None where `stored_scores` gives none, or the images' file is missing or another.
     """
     stored = _find(run, settings)
-    if stored is None:
-        return None
-    return read_image_scores(image_file(stored.path), stored.content)
+    return (
+        read_image_scores(image_file(stored.path), stored.content) if stored else None
+    )
 
 
 def image_file(path: str) -> str:
@@ -168,7 +168,7 @@ def _own_file(run: RunDirectory, settings: EvaluationSettings) -> str:
 def _path_to_write(run: RunDirectory, settings: EvaluationSettings) -> str:
     """Where to write scores: fewer images or samples do not replace more of them."""
     main = scores_file(run, settings)
-    old, new = read_scores(main) or {}, _provenance(run, settings)
+    old, new = read_scores(main), _provenance(run, settings)
     is_same = all(old.get(name) == new[name] for name in ("weights", "data"))
     if not is_same or _covers(new["evaluation"], old["evaluation"]):
         return main

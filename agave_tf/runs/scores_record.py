@@ -23,23 +23,23 @@ _MOST_IN_WORD = 100  # characters of a fingerprint, a version or a score's name
 _MOST_BYTES = 2**32
 
 
-def read_scores(path: str) -> dict[str, Any] | None:
+def read_scores(path: str) -> dict[str, Any]:
     """Reads a file of scores that `evaluate_run` wrote; other fields are left out.
 
     A damaged file is said and passed over, because scores can be computed again.
 
     Returns:
-      None if there is no such file, if it is damaged, or if it is of version 0.1, which
-      did not say which weights the scores are of.
+      Nothing if there is no such file, if it is damaged, or if it is of version 0.1,
+      which did not say which weights the scores are of.
     """
     try:
         content = read_json(path)
-        return _scores(content) if "weights" in content.fields() else None
+        return _scores(content) if "weights" in content.fields() else {}
     except FileNotFoundError:
-        return None
+        return {}
     except InputError as error:
         logging.warning("These scores are not used: %s", error)
-        return None
+        return {}
 
 
 def read_image_scores(

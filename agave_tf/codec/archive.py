@@ -164,8 +164,10 @@ def _read_names_and_labels(
         text = reader.bytes(reader.varint()).decode("utf-8", "surrogateescape")
         names = text.split("\0")
     if flags & _HAS_LABELS:
-        of_labels = _Reader(reader.bytes(reader.varint()), 0)
-        labels = np.array([of_labels.varint() - 1 for _ in range(num_images)], np.int32)
+        label_reader = _Reader(reader.bytes(reader.varint()), 0)
+        labels = np.array(
+            [label_reader.varint() - 1 for _ in range(num_images)], np.int32
+        )
     return names, labels
 
 

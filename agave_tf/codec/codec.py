@@ -112,7 +112,7 @@ class Codec:
         batches, codes = lane_batches(num_images, num_lanes), []
         latents = self._latents_of(num_lanes, self.settings.index_bits)
         for rows, is_on in batches:
-            codes.append(_of_lanes(latents.choose(images[rows]), is_on))
+            codes.append(_filled_up(latents.choose(images[rows]), is_on))
         stacks = Stacks(lane_checksums(images, codes, num_lanes))
         # A stream is a stack: the last batch is pushed first.
         for number, (rows, is_on) in reversed([*enumerate(batches)]):
@@ -247,7 +247,7 @@ class Codec:
         return labels
 
 
-def _of_lanes(code: LatentCode, is_on: np.ndarray) -> LatentCode:
+def _filled_up(code: LatentCode, is_on: np.ndarray) -> LatentCode:
     """A code without the lanes that have no image: they count as the first lane's."""
     counts = [np.where(is_on, count, count[0]) for count in code.counts]
     return code._replace(counts=counts)

@@ -27,7 +27,7 @@ class LatentCode(NamedTuple):
     counts: list[np.ndarray]  # int64 [B], blocks of each image
     indices: list[np.ndarray]  # int64 [max count,B]; an image has those below its count
 
-    def of_image(self, lane: int) -> bytes:
+    def image_bytes(self, lane: int) -> bytes:
         """The counts and indices of one image."""
         return b"".join(
             np.append(index[: count[lane], lane], count[lane]).astype("<u2").tobytes()
@@ -117,7 +117,7 @@ def lane_checksums(
     checksums = [0] * num_lanes
     for number, image in enumerate(images):
         batch, lane = divmod(number, num_lanes)
-        content = codes[batch].of_image(lane) + image.tobytes()
+        content = codes[batch].image_bytes(lane) + image.tobytes()
         checksums[lane] = zlib.crc32(content, checksums[lane])
     return np.array(checksums, np.int64) & ((1 << 31) - 1)
 

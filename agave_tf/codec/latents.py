@@ -146,12 +146,14 @@ class Latents:
             for image in np.flatnonzero(block < count):
                 dims = self._orders[number][block :: count[image]]
                 noise = self._candidates(number, block, len(dims))
-                of_image = Normal(*(x[image, dims] for x in prior))
+                block_prior = Normal(*(x[image, dims] for x in prior))
                 weight = _log_weight(
-                    Normal(*(x[image, dims] for x in target)), of_image, noise
+                    Normal(*(x[image, dims] for x in target)), block_prior, noise
                 )
                 index[block, image] = best = weight.argmax()
-                z[image, dims] = of_image.mean + of_image.deviation * noise[:, best]
+                z[image, dims] = (
+                    block_prior.mean + block_prior.deviation * noise[:, best]
+                )
         return count, index
 
     def _noise_of(self, number: int, count: np.ndarray, index: np.ndarray) -> tf.Tensor:

@@ -74,7 +74,7 @@ class PixelCode:
         stack, place, starts, sizes = state
         given = self._coded.level[:, position]
         pixel: list[tf.Tensor] = []
-        start_of, size_of = [], []
+        pixel_starts, pixel_sizes = [], []
         for channel in range(given.shape[-1]):
             mixture = LogisticMixture(
                 *optimization_barrier(*likelihood.given_channels(pixel))
@@ -83,11 +83,11 @@ class PixelCode:
             level, start, end = self._find(mixture, slot, given[:, channel])
             stack, place = self._popped(stack, place, start, end)
             pixel.append(to_unit_range(level))
-            start_of.append(start)
-            size_of.append(end - start)
+            pixel_starts.append(start)
+            pixel_sizes.append(end - start)
         starts, sizes = (
-            with_columns(of_all, tf.stack(of_pixel, axis=-1)[:, None, None], position)
-            for of_all, of_pixel in ((starts, start_of), (sizes, size_of))
+            with_columns(table, tf.stack(values, axis=-1)[:, None, None], position)
+            for table, values in ((starts, pixel_starts), (sizes, pixel_sizes))
         )
         return tf.stack(pixel, axis=-1), [stack, place, starts, sizes]
 
@@ -203,7 +203,8 @@ class Pixels:
         coded = self._coded(nothing, nothing[:, 0], level, encodes=True)
         _, _, _, *intervals = _run(self.model, coded, f_z, _tensor(label))
         start, size = (
-            of.numpy().reshape(self.batch_size, -1).astype(np.int64) for of in intervals
+            edges.numpy().reshape(self.batch_size, -1).astype(np.int64)
+            for edges in intervals
         )
         return Interval(start, size)
 

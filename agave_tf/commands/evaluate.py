@@ -111,7 +111,7 @@ def run(values: flags.FlagValues) -> None:
             f"interval {found.low:.4f} to {found.high:.4f}"
         )
     if values.per_image:
-        write_npz(values.per_image, scores.of_images._asdict())
+        write_npz(values.per_image, scores.image_scores._asdict())
     if values.bits_map:
         logging.info("Drawing %s", values.bits_map)
         shown = images.take(images.choose(_NUM_MAPS))
@@ -130,7 +130,7 @@ def _say_if_read_only(run: RunDirectory) -> None:
 def _print(
     evaluated: RunDirectory, split: str, num_images: int, scores: RunScores
 ) -> None:
-    count = len(scores.of_images.kl)
+    count = len(scores.image_scores.kl)
     shown = f"{count} {split} images"
     if count < num_images:
         shown = f"{count} of {num_images} {split} images, a random choice"

@@ -179,9 +179,9 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
             return self._means
         c0, c1, c2 = tf.unstack(self._coefficients[0], axis=-2)
         red, green = x[..., 0, :], x[..., 1, :]
-        of_green, of_blue = c0 * red, c1 * red + c2 * green
-        of_red = tf.zeros_like(of_green)
-        return self._means + tf.stack([of_red, of_green, of_blue], axis=-2)
+        green_shift, blue_shift = c0 * red, c1 * red + c2 * green
+        red_shift = tf.zeros_like(green_shift)
+        return self._means + tf.stack([red_shift, green_shift, blue_shift], axis=-2)
 
     def sample_given_noise(
         self,
@@ -205,12 +205,12 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
         best = tf.argmax(self._logits + gumbel, axis=-1)
         chosen = tf.one_hot(best, self._num_mixtures, dtype=self.dtype)[..., None, :]
 
-        def of_chosen(values: tf.Tensor) -> list[tf.Tensor]:
+        def for_chosen(values: tf.Tensor) -> list[tf.Tensor]:
             return tf.unstack(tf.reduce_sum(values * chosen, axis=-1), axis=-1)
 
         logistic = tf.math.log(u_logistic) - tf.math.log1p(-u_logistic)
         noise = tf.unstack(logistic * temperature, axis=-1)
-        means, log_scales = of_chosen(self._means), of_chosen(self._log_scales)
+        means, log_scales = for_chosen(self._means), for_chosen(self._log_scales)
         drawn = [
             mean + tf.exp(log_scale) * n
             for mean, log_scale, n in zip(means, log_scales, noise, strict=True)
@@ -218,7 +218,7 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
         finish = _snapped if snap_to_levels else _clipped
         pixel = [finish(drawn[0])]
         if self._coefficients:
-            c0, c1, c2 = of_chosen(self._coefficients[0])
+            c0, c1, c2 = for_chosen(self._coefficients[0])
             pixel.append(finish(drawn[1] + c0 * pixel[0]))
             pixel.append(finish(drawn[2] + c1 * pixel[0] + c2 * pixel[1]))
         return tf.stack(pixel, axis=-1)

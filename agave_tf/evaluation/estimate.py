@@ -108,8 +108,9 @@ def standard_error(values: np.ndarray) -> float:
 @functools.lru_cache(maxsize=1024)
 def _student_quantile(freedom: float, coverage: float) -> float:
     """The number that |t| of Student's distribution is below with `coverage`."""
-    of_tensors = tf.constant([freedom, (1 + coverage) / 2], tf.float64)
-    return float(_compiled_quantile(of_tensors[0], of_tensors[1]))
+    # As tensors: the function is compiled once for all numbers.
+    arguments = tf.constant([freedom, (1 + coverage) / 2], tf.float64)
+    return float(_compiled_quantile(arguments[0], arguments[1]))
 
 
 @tf.function(autograph=False)

@@ -141,8 +141,8 @@ def _fit_by_images(
         return _solve(part, np.concatenate([no_sum, targets[:num]]), strength)
 
     def num_right(ridge: float) -> int:
-        of_others = system[1 + num_fitting :, : 1 + num_fitting]
-        scores = of_others @ solve(num_fitting, ridge)
+        products = system[1 + num_fitting :, : 1 + num_fitting]
+        scores = products @ solve(num_fitting, ridge)
         return int((scores.argmax(axis=1) == classes[num_fitting:]).sum())
 
     solution = solve(len(places), max(RIDGES, key=num_right))

@@ -21,9 +21,9 @@ def training_lines(description: dict[str, Any]) -> list[str]:
     settings, step = description["settings"], _count(description["step"])
     stage = f"Stage {_code(description['stage'])}"
     if description.get("origin"):
-        of_step = f" at step {step}" if step else ""
+        at_step = f" at step {step}" if step else ""
         return [
-            f"Imported from {_code(description['origin'])}{of_step}, as {stage[0]}"
+            f"Imported from {_code(description['origin'])}{at_step}, as {stage[0]}"
             f"{stage[1:]}. It does not say what it was trained on.",
             _weights_line(description),
         ]
@@ -73,7 +73,7 @@ def likelihood_lines(model: ImageModel, description: dict[str, Any]) -> list[str
     evaluations = description.get("evaluations")
     if not evaluations:
         return ["Not evaluated: run bin/evaluate.py before bin/export.py."]
-    of_y = " of the auxiliary image y" if isinstance(model, VAEModel) else ""
+    subject = " of the auxiliary image y" if isinstance(model, VAEModel) else ""
     lines = []
     for found in evaluations:
         split = {"test": "held-out", "train": "training"}[found["evaluation"]["split"]]
@@ -87,7 +87,7 @@ def likelihood_lines(model: ImageModel, description: dict[str, Any]) -> list[str
             if key.startswith("bits_per_dim") and isinstance(value, int | float)
         ]
         lines.append(
-            f"{' or '.join(values)} bits/dim{of_y}, on {which} {split} images "
+            f"{' or '.join(values)} bits/dim{subject}, on {which} {split} images "
             f"of {name}."
         )
     return lines

@@ -50,7 +50,7 @@ def evaluate_run(
     """
     images.check_labels(model.num_classes)
     probed = _probe(run, model, images, settings) if settings.probe else []
-    of_images = Evaluator(model, settings.evaluation_batch_size, strategy).scores(
+    image_scores = Evaluator(model, settings.evaluation_batch_size, strategy).scores(
         images,
         settings.num_importance_samples,
         settings.evaluation_seed,
@@ -58,11 +58,11 @@ def evaluate_run(
         progress=f"Evaluating {run.stage.name}",
     )
     num_samples = settings.num_importance_samples
-    arrays = {"index": of_images.index}
-    arrays |= bits_of_images(of_images, model, num_samples)
+    arrays = {"index": image_scores.index}
+    arrays |= bits_of_images(image_scores, model, num_samples)
     arrays |= {f"{_PROBE}{score.features}": score.is_right for score in probed}
-    summary = summarize(of_images, model, num_samples)
-    scores = RunScores(summary, of_images, arrays, probed, len(images.image))
+    summary = summarize(image_scores, model, num_samples)
+    scores = RunScores(summary, image_scores, arrays, probed, len(images.image))
     try:
         write_scores(run, settings, scores)
     except OSError as error:

@@ -63,16 +63,16 @@ def on_images(run: RunDirectory, config: Config, record: DataRecord) -> RunDirec
     return dataclasses.replace(run, config=config, data=record, stored=run.as_stored)
 
 
-def is_same(of_run: DataRecord, record: DataRecord) -> bool:
+def is_same(known: DataRecord, loaded: DataRecord) -> bool:
     """Tells whether a run has these images, as far as the run knows.
 
     Args:
-      of_run: what the run says of its images; one of version 0.2 knows less of them.
-      record: of images that were loaded.
+      known: the record that the run has; that of version 0.2 has one fingerprint only.
+      loaded: the record of images that were loaded.
     """
-    if of_run.version_0_2:
-        return of_run.fingerprint == record.fingerprint
-    return of_run.fingerprint == record.version_0_2
+    if known.version_0_2:
+        return known.fingerprint == loaded.fingerprint
+    return known.fingerprint == loaded.version_0_2
 
 
 def check_same_dataset(run: RunDirectory, config: DataConfig) -> None:
@@ -90,7 +90,7 @@ def check_same_dataset(run: RunDirectory, config: DataConfig) -> None:
     ours = run.config.data.dataset
     if config.dataset == ours:
         return
-    if run.data is None or not _is_of(open_source(config), run.data):
+    if run.data is None or not _has_images(open_source(config), run.data):
         raise InputError(
             f"`dataset` must be {ours!r}, or the same images elsewhere, to go on with "
             f"the run in {run.path}; got {config.dataset!r}. Another --run_dir starts "
@@ -98,7 +98,7 @@ def check_same_dataset(run: RunDirectory, config: DataConfig) -> None:
         )
 
 
-def _is_of(source: Source, data: DataRecord) -> bool:
+def _has_images(source: Source, data: DataRecord) -> bool:
     """Tells whether a source has the images of a record, before they are read."""
     fingerprint, version_0_2 = source.fingerprints()
     return is_same(

@@ -99,7 +99,7 @@ def _image_shape(
         raise channels.wrong("be 1 or 3")
     shape = (*sides, channels.whole_number())
     try:
-        check_image_sides(*sides, of=value.name)
+        check_image_sides(*sides, name=value.name)
         if stage.has("vae"):
             check_widths(config.vae, shape)
     except InputError as error:

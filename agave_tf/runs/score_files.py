@@ -32,7 +32,7 @@ class RunScores(NamedTuple):
     """The scores of a run."""
 
     summary: list[Score]  # means over images, bits/dim
-    of_images: ImageScores  # of every image, nats
+    image_scores: ImageScores  # of every image, nats
     bits_of_images: dict[str, np.ndarray]  # as `stored_image_scores` gives them
     probe: list[ProbeScore]  # empty if not asked for
     num_in_split: int  # images, of which some or all were scored
@@ -50,7 +50,7 @@ def write_scores(
     write_npz(image_file(path), scores.bits_of_images)
     result = _provenance(run, settings) | {
         "versions": library_versions(),
-        "num_images": len(scores.of_images.kl),
+        "num_images": len(scores.image_scores.kl),
         "num_images_in_split": scores.num_in_split,
         "num_importance_samples": settings.num_importance_samples,
         "images": {
@@ -93,12 +93,12 @@ def _find(run: RunDirectory, settings: EvaluationSettings) -> _Stored | None:
     main, own = scores_file(run, settings), _own_file(run, settings)
     for path in (main, own):
         content = read_scores(path)
-        if content and _is_of(content, run, settings):
+        if content and _belongs_to(content, run, settings):
             return _Stored(path, content)
     return None
 
 
-def _is_of(
+def _belongs_to(
     stored: dict[str, Any], run: RunDirectory, settings: EvaluationSettings
 ) -> bool:
     """Returns whether scores are of this run, these data and these settings."""

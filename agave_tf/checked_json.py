@@ -53,7 +53,7 @@ class JsonValue:
         return InputError(f"{place} must {requirement}; got {quoted(self.value)}.")
 
     def __getitem__(self, name: str) -> "JsonValue":
-        """The field of that name; a missing one is found when it is read."""
+        """The field of that name; reading a missing one is an error."""
         return self._inner(self._object().get(name, _NOTHING), name)
 
     def get(self, name: str) -> "JsonValue | None":

@@ -22,8 +22,8 @@ from agave_tf.plain_file import open_plain
 _MOST_EXPANSION = 20
 # The table of contents of 30,000 arrays; `zipfile` reads it whole, at once.
 _MOST_AT_ONCE = 2**22
-# Those that np.savez and np.savez_compressed use. The other two of `zipfile` cannot be
-# read a part at a time.
+# The compressions of np.savez and np.savez_compressed. The other two of `zipfile`
+# cannot be read a part at a time.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENDING = ".npy"
 
@@ -76,7 +76,7 @@ def read_open_npz(
     path: str,
     check: Callable[[Mapping[str, ArrayForm]], None] | None = None,
 ) -> dict[str, np.ndarray]:
-    """As `read_npz`, from a file that is open; `path` names it in messages."""
+    """Reads an open file as `read_npz` does; `path` names it in messages."""
     with refusing_damage(functools.partial(_no_npz, path)):
         size = os.fstat(file.fileno()).st_size
         with _archive(file) as archive:
@@ -114,14 +114,14 @@ def _archive(file: BinaryIO) -> zipfile.ZipFile:
 
 
 class _InParts:
-    """A file that is read in parts: a length that a file claims is not believed."""
+    """Reads a file in parts of at most 4 MiB, whatever lengths it claims."""
 
     def __init__(self, file: BinaryIO):
         self._file = file
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
-        """As that of a file; ValueError if it would be more than 4 MiB."""
+        """Reads as a file does; raises ValueError if it would be more than 4 MiB."""
         wanted = size if 0 <= size <= _MOST_AT_ONCE else _MOST_AT_ONCE + 1
         data = self._file.read(wanted)
         if len(data) > _MOST_AT_ONCE:

@@ -26,10 +26,10 @@ from agave_tf.errors import InputError
 from agave_tf.file_lock import LockState, is_named, try_lock
 
 _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}\.locked\.partial")
-# Of versions 0.1 and 0.2, whose processes held no lock.
+# The temporary names of versions 0.1 and 0.2, whose processes held no lock.
 _TEMPORARY_0_2 = re.compile(r"\..*\.\d+-[0-9a-f]{8}\.partial")
 _LOCK = ".lock"  # in a temporary directory
-# What no lock can tell from remains is kept until it has not changed for this long.
+# Files that no lock tells from remains are kept until unchanged for this long.
 _DAY = 24 * 60 * 60.0
 
 

@@ -1,4 +1,10 @@
-"""The code of z: the number of blocks of a level, and the candidate of each."""
+"""The code of z: by level, the number of blocks, and the candidate of each block.
+
+Candidates are normal numbers that encoder and decoder share, the same on every machine.
+They come from the whole numbers of NumPy's Philox generator, whose stream NumPy
+guarantees, and from a table; `standard_normal` could change with NumPy. Images are
+coded in lanes, one image of each lane at a time.
+"""
 
 import functools
 import statistics
@@ -18,7 +24,7 @@ from agave_tf.data.batches import padded_batches
 
 # The largest count of blocks of a level.
 MAX_BLOCKS = 255
-_TABLE_BITS = 16
+_TABLE_BITS = 16  # of `normal_table`, which has a value for each number of 16 bits
 
 
 class LatentCode(NamedTuple):
@@ -26,6 +32,11 @@ class LatentCode(NamedTuple):
 
     counts: list[np.ndarray]  # int64 [B], blocks of each image
     indices: list[np.ndarray]  # int64 [max count,B]; an image has those below its count
+
+    def filling_up(self, is_on: np.ndarray) -> "LatentCode":
+        """Gives lanes that are off the counts of the first: they widen no range."""
+        counts = [np.where(is_on, count, count[0]) for count in self.counts]
+        return self._replace(counts=counts)
 
     def image_bytes(self, lane: int) -> bytes:
         """The counts and indices of one image."""
@@ -54,9 +65,9 @@ def ranges_of(codes: list[LatentCode]) -> list[CountRange]:
 def symbols_of(
     code: LatentCode, ranges: list[CountRange], index_bits: int
 ) -> Iterator[tuple[Interval, np.ndarray | bool]]:
-    """The symbols of a code in the order in which `pop_code` pops them.
+    """Yields the symbols of a code in the order in which `pop_code` pops them.
 
-    Each with the lanes that have it, bool [B], or True for all.
+    With each come the lanes that have it, bool [B], or True for all.
     """
     for count, indices, (least, most) in zip(*code, ranges, strict=True):
         if most > least:

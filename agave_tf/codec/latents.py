@@ -37,7 +37,7 @@ _PAIRS_SEED = (0, 0)
 # Length of the step along the gradient. 1 would be Newton's, for one dimension alone;
 # the dimensions of a block take it at once.
 _STEP = 0.7
-# Numbers of "blocks" that are none: what dimensions without a block are, and draws.
+# Takes the place of a block's number for the dimensions that are in no block.
 _NO_BLOCK = 1 << 32
 
 
@@ -118,7 +118,7 @@ class Latents:
     def _choose(
         self, number: int, h: tf.Tensor, bottom_up: BottomUp
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Counts [B] and indices [max count,B] of the level with this number.
+        """Chooses counts [B] and indices [max count,B] of a level.
 
         Args:
           number: of the level.
@@ -138,7 +138,7 @@ class Latents:
         z = mean
         for block in range(len(index)):
             at = tf.constant(z.reshape(-1, *shape), tf.float32)
-            # Where the flow cannot be undone, the means of the dimensions alone.
+            # Where the flow cannot be inverted, no step is made from the means.
             score = np.nan_to_num(
                 _flat(_score(level, h, bottom_up, at)), posinf=0, neginf=0
             )
@@ -179,7 +179,7 @@ class Latents:
 
 
 def _log_weight(target: Normal, prior: Normal, noise: np.ndarray) -> np.ndarray:
-    """ln of target over prior [K] of K candidates, but for a constant.
+    """ln(target / prior) of K candidates, [K], up to a constant.
 
     Args:
       target, prior: [D] each.
@@ -196,7 +196,8 @@ def _flat(x: tf.Tensor) -> np.ndarray:
     return x.numpy().astype(np.float64).reshape(x.shape[0], -1)
 
 
-# What decides a code is compiled by XLA, at one batch size, for encoder and decoder.
+# What decoding depends on is compiled by XLA, at one batch size, so that encoder and
+# decoder compute the same bits.
 @function_of_weights(jit_compile=True)
 def _top_features(model: LatentVariableModel, batch_size: int) -> tf.Tensor:
     return model.vae.top_features(batch_size)
@@ -212,7 +213,7 @@ def _f_z(model: LatentVariableModel, h: tf.Tensor) -> tf.Tensor:
     return model.vae.output(h)
 
 
-# What only the choice of the encoder depends on.
+# On these only the choice of the encoder depends.
 @function_of_weights()
 def _prior(level: LadderLayer, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     prior = level.prior(h)

@@ -41,7 +41,7 @@ class Score(NamedTuple):
 def summarize(
     scores: ImageScores, model: ImageModel, num_importance_samples: int
 ) -> list[Score]:
-    """The means over images of what `bits_of_images` gives."""
+    """Averages the scores that `bits_of_images` gives over the images."""
     bits = bits_of_images(scores, model, num_importance_samples)
     return [
         Score(name, float(values.mean()), standard_error(values))
@@ -57,7 +57,8 @@ def bits_of_images(
     With several samples of z, bits_per_dim_S_samples is the importance-weighted bound.
     """
     whole, *parts = model.parts(scores)
-    # Averaged over the samples already: the same sum in another order.
+    # The ELBO as the evaluation averaged it over samples; the sum of the averaged parts
+    # is the same but for its last bits.
     shown = [whole._replace(nats=scores.log_likelihood)]
     if model.latent_shapes and num_importance_samples > 1:
         name = f"{WHOLE}_{num_importance_samples}_samples"

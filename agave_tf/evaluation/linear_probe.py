@@ -147,13 +147,13 @@ class _Features(NamedTuple):
     images: Images
     seed: tf.Tensor  # int32 [2], of the draws
     batch_size: int
-    # Float64 [D]. What all images share would otherwise be squared, and hide their
-    # differences.
+    # Float64 [D], subtracted from all features: otherwise the square of what all images
+    # share would hide their differences.
     origin: np.ndarray = np.zeros(0)
 
     @property
     def num_features(self) -> int:
-        """D."""
+        """The number of features of an image, D."""
         return len(self.origin)
 
     def relative_to(self, origin: np.ndarray) -> "_Features":
@@ -161,11 +161,11 @@ class _Features(NamedTuple):
         return self._replace(origin=origin)
 
     def first(self, places: np.ndarray) -> np.ndarray:
-        """The features, as they are, of the image at the first place, float64 [D]."""
+        """The features of the image at the first place, without origin, float64 [D]."""
         return next(self._batches(places[:1]))[0].astype(np.float64)
 
     def blocks(self, places: np.ndarray, num_bytes: int) -> Iterator[np.ndarray]:
-        """As `ridge_classifier.Features`; a block is of whole batches."""
+        """Yields the features of whole batches, as `ridge_classifier.Features` asks."""
         batches_fit = num_bytes // (8 * self.num_features * self.batch_size)
         rows = max(1, batches_fit) * self.batch_size
         bar = tqdm.tqdm(
@@ -182,7 +182,7 @@ class _Features(NamedTuple):
         bar.close()
 
     def _batches(self, places: np.ndarray) -> Iterator[np.ndarray]:
-        """Float32 [n,D] of every batch."""
+        """Yields the features of every batch, float32 [n,D]."""
         features_of = _KINDS[self.kind]
         for batch in evaluation_batches(self.images, self.batch_size, places):
             parts = features_of(self.model, batch.image, self.seed, batch.index)

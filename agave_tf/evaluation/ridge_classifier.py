@@ -31,11 +31,11 @@ _KEPT_BYTES = 2**31
 
 
 class Features(Protocol):
-    """The features of images, made in blocks and as often as they are asked for."""
+    """The features of images, made in blocks, and made again at each request."""
 
     @property
     def num_features(self) -> int:
-        """D."""
+        """The number of features of an image, D."""
 
     def blocks(self, places: np.ndarray, num_bytes: int) -> Iterator[np.ndarray]:
         """Features of the images at these places, in their order.
@@ -188,7 +188,7 @@ def _fill_columns(
 
 
 def _rows(features: Features, places: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """The blocks of images, each with the rows of `places` that it is of."""
+    """Yields blocks of features, each with the slice of `places` of its images."""
     first = 0
     for block in features.blocks(places, _BLOCK_BYTES):
         yield slice(first, first + len(block)), block

@@ -15,7 +15,7 @@ from agave_tf.models.vae_model import VAEModel
 
 
 def training_lines(description: dict[str, Any]) -> list[str]:
-    """Stage, images, length and origin of the training, a sentence for each."""
+    """A sentence each about stage, images, length and origin of the training."""
     if "stage" not in description:
         return ["Not recorded: the model was exported without its run."]
     settings, step = description["settings"], _count(description["step"])
@@ -94,7 +94,7 @@ def likelihood_lines(model: ImageModel, description: dict[str, Any]) -> list[str
 
 
 def _samples(key: str) -> str:
-    """Names the bound that a score is of."""
+    """Names the importance-weighted bound of a score; empty for other scores."""
     match = re.fullmatch(r"bits_per_dim_([0-9]{1,9})_samples", key)
     return f" (importance-weighted over {match[1]} samples of z)" if match else ""
 
@@ -109,7 +109,7 @@ def _public_code(dataset: str) -> str:
 
 
 def _count(value: Any) -> int:
-    """A number from a file, as which the card shows it; InputError for another."""
+    """Returns a whole number; raises InputError for another value, from a file."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise InputError(
             f"A model card must have whole numbers as counts; got {quoted(value)}."
@@ -118,7 +118,7 @@ def _count(value: Any) -> int:
 
 
 def _word(text: str) -> str:
-    """Text as it is, if it is of letters, digits, spaces, commas, dots, - and +.
+    """Returns text of letters, digits, spaces, commas, dots, - and + as it is.
 
     Other text may be read as Markdown or HTML, and goes into a code span.
     """
@@ -127,9 +127,9 @@ def _word(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Text that a person chose, in a code span that it cannot end."""
+    """Puts text that a person chose into a code span that it cannot end."""
     text = cut(" ".join(text.split()))
-    # Marks that turn the direction of writing, and those that move a cursor.
+    # Other characters may turn the direction of writing, or move a cursor.
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     pad = " " if "`" in text else ""

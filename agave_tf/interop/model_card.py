@@ -1,4 +1,4 @@
-"""The model card of an exported model: what it is, where it is from, how to use it.
+"""Writes the model card of an exported model: its kind, origin, use and limits.
 
 Mitchell et al. 2019, Model Cards for Model Reporting.
 """
@@ -61,8 +61,8 @@ def model_card(
 
     Args:
       model: the exported model.
-      description: as in assets.extra/agave_tf.json; what it lacks of the facts of
-        `about_run` is said to be unknown.
+      description: the content of assets.extra/agave_tf.json. A fact of `about_run`
+        that it lacks is shown as not recorded.
       functions: the graphs of the signatures.
     """
     use = {
@@ -169,7 +169,7 @@ def _listed(tensors: Mapping[str, tf.Tensor | tf.TensorSpec]) -> str:
 
 
 def _axes(shape: tf.TensorShape) -> str:
-    """A shape such as [B,8,8,3], where B is free; nothing for a number."""
+    """A shape such as " [B,8,8,3]", where B is free; empty for a number."""
     if shape.rank == 0:
         return ""
     return f" [{','.join('B' if n is None else str(n) for n in shape)}]"

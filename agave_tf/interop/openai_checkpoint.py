@@ -131,7 +131,7 @@ def find_prefix(path: str) -> str:
 
 
 def _exists(prefix: str) -> bool:
-    """Returns whether there is a checkpoint of the present kind."""
+    """Returns whether there is a checkpoint with an index, as TensorFlow writes now."""
     return os.path.isfile(f"{prefix}.index")
 
 
@@ -150,7 +150,7 @@ def _newest_in(directory: str) -> str:
 
 
 def _name_in_list(directory: str) -> str:
-    """The newest checkpoint, as the list names it, from the working directory."""
+    """The newest checkpoint that the list names; its path is as written there."""
     path = os.path.join(directory, _LIST)
     if not os.path.isfile(path):
         raise InputError(f"{_REQUIRED}; there is no {path}.{_others(directory)}")
@@ -165,7 +165,7 @@ def _name_in_list(directory: str) -> str:
 
 
 def _others(directory: str) -> str:
-    """Tells which checkpoints a directory has, to choose one by its prefix."""
+    """A sentence that lists the checkpoints of a directory; empty if it has none."""
     names = sorted(os.listdir(directory or "."))
     prefixes = [
         name.removesuffix(".index") for name in names if name.endswith(".index")

@@ -1,4 +1,4 @@
-"""Where the weights of an exported model come from, as its description says it."""
+"""Collects the facts about a run that an export of its model carries."""
 
 import os
 import re
@@ -49,7 +49,7 @@ def about_run(run: RunDirectory) -> dict[str, Any]:
 
 
 def public_name(dataset: str) -> str:
-    """A data set's name; of a path only its end, as it is for others to read."""
+    """The name of a data set, for others to read: a path is cut to its last part."""
     kind, colon, path = dataset.partition(":")
     if kind in ("folder", "npz"):
         path = re.split(r"[/\\]", path.rstrip("/\\"))[-1]

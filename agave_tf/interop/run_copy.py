@@ -1,4 +1,4 @@
-"""A copy of a run for others: what they need to use it, and nothing of this machine."""
+"""Copies a run for other people: without checkpoints and paths of this machine."""
 
 import csv
 import dataclasses
@@ -101,9 +101,11 @@ def _copy_scores(run: RunDirectory, copy: RunDirectory, scores: dict[str, Any]) 
 
 
 def _curves_of(run: RunDirectory) -> dict[str, tuple[str, int]]:
-    """Directories of event files, and the steps of the weights that they lead to.
+    """Finds the curves of a run and of the runs that it started from.
 
-    They are by the name of the CSV file that is made of them.
+    Returns:
+      By name of the CSV file to make: the directory of its event files, and the last
+      step to take from them, that of the weights.
     """
     found = {"curve.csv": (run.path, run.step)}
     for source in (run.sources or {}).values():
@@ -123,11 +125,11 @@ def _curves_of(run: RunDirectory) -> dict[str, tuple[str, int]]:
 
 
 def _is_still(source: Source) -> bool:
-    """Returns whether a source's directory holds that run, which may have gone on."""
+    """Returns whether a directory still holds that source, which may have gone on."""
     try:
         run = open_run(source.path, weights=False)
     except InputError:
-        return True  # That it has no curves is said.
+        return True  # A warning will say that it has no curves.
     return run.stage.name == source.stage and run.step >= source.step
 
 

@@ -169,7 +169,7 @@ class ExportedModel(tf.Module):
 
 
 class _Latents:
-    """The functions of z and f(z).
+    """The functions that encode images to z, and decode z to f(z).
 
     Args:
       model: the exported model.

@@ -52,7 +52,7 @@ class Grid:
         self._width = rows[0].shape[2] * (self._height // rows[0].shape[1])
         count = len(rows[0])
         self._columns = min(columns, count)
-        # Place of a line's first image, and the row it is of.
+        # For each line of the picture, the number of its first image, and its row.
         self._lines = [(i, row) for i in range(0, count, self._columns) for row in rows]
         height = scale * (gap + len(self._lines) * (self._height + gap))
         width = scale * (gap + self._columns * (self._width + gap))

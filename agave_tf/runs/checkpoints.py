@@ -20,7 +20,7 @@ _UNFINISHED = "unfinished-"
 # The errors that TensorFlow raises for a file that is cut short, a checksum that does
 # not fit, and a missing tensor.
 _DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError)
-# Those that say nothing about the files: another time the same read may succeed.
+# Errors that say nothing about the files: the same read may succeed later.
 _PASSING = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -54,7 +54,7 @@ class Checkpoints:
         self.directory, self.checkpoint, self.keep = directory, checkpoint, keep
 
     def save(self, step: int) -> None:
-        """Writes step-`step`, then removes old checkpoints and remains of others.
+        """Writes the checkpoint of a step, then removes old ones and unfinished files.
 
         Later checkpoints go as well: training is at this step again because they were
         damaged.
@@ -128,7 +128,7 @@ class Checkpoints:
         for name in os.listdir(self.directory):
             match = _FILE.fullmatch(name)
             if match and int(match[1]) == step and "temp" not in match[2]:
-                # TensorFlow tells best what a missing file is needed for.
+                # TensorFlow tells better than we what a missing file is needed for.
                 with contextlib.suppress(FileNotFoundError):
                     open(os.path.join(self.directory, name), "rb").close()
 

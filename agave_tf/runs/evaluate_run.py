@@ -1,4 +1,4 @@
-"""Scores a run on images, and stores the scores in its directory."""
+"""Scores runs on images, stores the scores in their directories, and compares runs."""
 
 import contextlib
 import dataclasses
@@ -21,7 +21,7 @@ from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.score_files import RunScores, stored_image_scores, write_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 
-# The arrays of a file of image scores that say what the probe got right.
+# The beginning of the names of the arrays that tell where the probe is right.
 _PROBE = "probe of "
 
 
@@ -34,12 +34,12 @@ def evaluate_run(
 ) -> RunScores:
     """Scores a run, and writes the scores to its directory.
 
-    The scores of every image stand beside them, for `stored_image_scores`. Where the
-    directory cannot be written to, that is said, and the scores are returned.
+    The scores of every image stand beside them, for `stored_image_scores`. If the
+    directory cannot be written to, a warning says so, and the scores are returned.
 
     Args:
       run: the run; its config and its `data` are those of the images, also of the
-        probe's. All that is stored of the run is of this record.
+        probe's. The files name its step and weights as they are here.
       model: the run's model, made from `run`.
       images: all images of the split.
       settings: how to evaluate.
@@ -74,7 +74,7 @@ def evaluate_run(
 def _probe(
     run: RunDirectory, model: ImageModel, images: Images, settings: EvaluationSettings
 ) -> list[ProbeScore]:
-    """The probe's accuracies on the images that are scored."""
+    """Probes the latents of the images that are scored."""
     train = load_run_data(run.as_stored, run.config.data, ["train"]).train
     return probe(
         model,
@@ -114,7 +114,7 @@ def stored_or_new_scores(
 
 
 def check_comparable(run: RunDirectory, other: RunDirectory) -> None:
-    """Raises InputError if the likelihood of one is of x and that of the other of y."""
+    """Raises InputError if one run has a likelihood of x, and the other one of y."""
     if run.stage.has("pixel_cnn") != other.stage.has("pixel_cnn"):
         raise InputError(
             "`compare_with` must be a run with a PixelCNN++ if --run_dir is one, and "

@@ -30,8 +30,8 @@ def library_versions() -> dict[str, str]:
 def use_tensor_float_32(settings: ComputeConfig) -> None:
     """Switches TensorFloat-32 off in this process if the settings do not allow it.
 
-    If they do, the process stays as it is: TensorFlow has it on, and a program that
-    switched it off, or a run of another setting that is compared, keeps all bits.
+    If they do, nothing is changed. TensorFlow has it on; if the program has switched it
+    off, or another run of this process has, it stays off.
     """
     if not settings.tensor_float_32:
         tf.config.experimental.enable_tensor_float_32_execution(False)

@@ -1,4 +1,4 @@
-"""Opens a run: reads its directory, all of it as it was at one moment."""
+"""Opens a run: reads settings, weights and step of its directory, all of one save."""
 
 import dataclasses
 import functools
@@ -24,14 +24,14 @@ from agave_tf.weights.named_weights import read_weights
 
 
 def open_run(path: str, weights: bool = True) -> RunDirectory:
-    """The run at `path`, all of it read at one moment.
+    """Opens the run at `path`.
 
     Training may save other weights meanwhile: settings, weights and step are of one
-    save all the same, and stay as they are.
+    save all the same, and do not change afterwards.
 
     Args:
       path: its directory.
-      weights: whether to read the weights; False: where settings and step are enough.
+      weights: reads the weights too; False: settings and step are enough.
 
     Raises:
       InputError: no directory, not a run directory, or one with a file that is damaged
@@ -60,7 +60,7 @@ def open_run(path: str, weights: bool = True) -> RunDirectory:
 
 
 def load_run(path: str) -> ImageModel:
-    """The model of the run at `path`, with its averaged weights.
+    """Loads the model of the run at `path`, with its averaged weights.
 
     Raises:
       InputError: there is no run, or it has no weights yet.
@@ -69,7 +69,7 @@ def load_run(path: str) -> ImageModel:
 
 
 def _file_states(path: str) -> list[tuple[int, int, int] | None]:
-    """Tells apart the files of one save from those of another."""
+    """Identifies the files of one save; another save gives another list."""
     states: list[tuple[int, int, int] | None] = []
     for name in (CONFIG_FILE, WEIGHTS_FILE, PROGRESS_FILE):
         try:
@@ -82,7 +82,7 @@ def _file_states(path: str) -> list[tuple[int, int, int] | None]:
 
 
 def _read_weights(run: RunDirectory) -> dict[str, np.ndarray]:
-    """The averaged weights, which must be those of the run's model."""
+    """Reads the averaged weights, and checks that they fit the run's model."""
     path = run.file(WEIGHTS_FILE)
     check = functools.partial(check_weights, network=run.network, source=path)
     return read_weights(path, check)

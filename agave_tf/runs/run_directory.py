@@ -43,10 +43,8 @@ class RunDirectory:
 
     origin: the checkpoint that the weights were imported from; empty for one of ours.
     versions: of the libraries, when the run was last started; empty for a new run.
-    sources: the runs that gave it its first weights, by flag; None: not known, for a
-      run of version 0.1.
-    data: the images that it was started with; None: not known, for a run of version 0.1
-      and for imported weights.
+    sources: the runs that gave it its first weights, by flag; None: not known.
+    data: the images that it was started with; None: not known, as for imported weights.
     changes: the settings that were changed midway; config has the last values.
     step: optimizer steps behind the stored weights; 0 before the first.
     weights: the averaged weights by name, read together with all the above; empty if
@@ -76,13 +74,13 @@ class RunDirectory:
 
     @property
     def as_stored(self) -> "RunDirectory":
-        """The run with its own settings and images."""
+        """The run as its directory has it, with its own settings and images."""
         return self.stored or self
 
     def with_config(self, config: Config) -> "RunDirectory":
-        """This run with other settings, in memory alone.
+        """A copy of this run with other settings; nothing is written.
 
-        Of a data set of another name it does not say which images it has.
+        If they name another data set, the images are not known: `data` is None.
         """
         is_same = config.data.dataset == self.config.data.dataset
         data = self.data if is_same else None
@@ -100,12 +98,12 @@ class RunDirectory:
         return self.stage.num_steps(self.config)
 
     def first_value(self, setting: str) -> int | float:
-        """The value with which the run was started of a setting of training."""
+        """The value that a setting of training had when the run was started."""
         before = [c.before for c in self.changes if c.setting == setting]
         return before[0] if before else getattr(self.config.train, setting)
 
     def with_changes_at(self, step: int) -> "RunDirectory":
-        """This run, the step of whose last changes is now known."""
+        """A copy of this run, in which changes without a step get this one."""
         changes = tuple(
             change._replace(step=step) if change.step is None else change
             for change in self.changes
@@ -132,9 +130,9 @@ class RunDirectory:
         write_text(self.file(CONFIG_FILE), json.dumps(content, indent=2) + "\n")
 
     def write_weights(self, weights: Mapping[str, np.ndarray], step: int) -> None:
-        """Stores averaged weights, and the step they are of."""
+        """Stores averaged weights, and the number of steps behind them."""
         about = json.dumps({"step": step})
-        # In one file with the weights: a reader never takes the step of others.
+        # In one file with the weights: no reader takes the step of other weights.
         write_npz(self.file(WEIGHTS_FILE), weights, comment=about.encode())
         write_text(self.file(PROGRESS_FILE), about + "\n")
 
@@ -150,7 +148,9 @@ class RunDirectory:
         return self.weights
 
     def fingerprint(self) -> str:
-        """Tells weights apart: equal for equal averaged weights, 16 hexadecimal digits.
+        """The fingerprint of the averaged weights, 16 hexadecimal digits.
+
+        Equal weights have equal fingerprints, and others have others.
 
         Raises:
           InputError: there are no weights.
@@ -163,12 +163,12 @@ class RunDirectory:
 
     @property
     def num_classes(self) -> int:
-        """Classes that the model is told; 0: none."""
+        """The number of classes of a class-conditional model; 0: it takes no labels."""
         has_pixel_cnn = self.stage.has("pixel_cnn")
         return self.config.pixel_cnn.num_classes if has_pixel_cnn else 0
 
     def check_images(self, images: Images) -> None:
-        """Raises InputError unless the images have the shape of the run's."""
+        """Raises InputError unless the images have the shape that the run's have."""
         if images.shape != self.image_shape:
             raise InputError(
                 f"Images must have shape {self.image_shape}, as in the run "
@@ -187,13 +187,13 @@ class RunDirectory:
 
     @property
     def network(self) -> Network:
-        """The kind of `make_model`'s model, and its arguments."""
+        """The class of the stage's model, and the arguments that make it."""
         return Network(self.stage.model_class, self.config.model, self.image_shape)
 
     def load_model(self) -> ImageModel:
         """The model with the run's averaged weights.
 
-        Where the run does without TensorFloat-32, so does this process from now on.
+        If the run forbids TensorFloat-32, this process does without it from now on.
         """
         weights = self.read_weights()  # Before the model is made: there may be none.
         use_tensor_float_32(self.config.compute)

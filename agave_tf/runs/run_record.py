@@ -1,4 +1,4 @@
-"""The content of a run's config.json, checked as that of a file from anyone."""
+"""Reads a run's config.json, and checks every field: anyone may have written it."""
 
 import dataclasses
 from typing import NamedTuple
@@ -31,14 +31,17 @@ class Change(NamedTuple):
     setting: str
     before: int | float
     after: int | float
-    step: int | None  # from which on it counts; None until the run has been restored
+    step: int | None  # its first one; None until the run has been restored
 
     def __str__(self) -> str:
         return f"{self.setting} {self.before} -> {self.after} from step {self.step}"
 
 
 class RunRecord(NamedTuple):
-    """The fields of `RunDirectory` but for its path; see there."""
+    """The fields of `RunDirectory` that are in config.json; that class explains them.
+
+    A run of version 0.1 recorded neither its sources nor its images: both are None.
+    """
 
     stage: Stage
     config: Config
@@ -152,7 +155,7 @@ def _changes(changes: JsonValue, config: Config) -> tuple[Change, ...]:
 
 
 def _refuse_others(record: JsonValue, names: tuple[str, ...]) -> None:
-    """A field of a later version may say that the others mean something else."""
+    """Refuses unknown fields: one of a later version may change what others mean."""
     for name, value in record.fields().items():
         if name not in names:
             raise value.wrong(f"be one of {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""Which run directory a command may go on with, and which settings must be its own."""
+"""Checks that a command may go on with a run: that their settings are the same."""
 
 import dataclasses
 import os
@@ -14,10 +14,13 @@ from agave_tf.settings.config import PARTS, Config
 
 
 def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | None:
-    """The run at `path` if there is one, after checking that it is this run.
+    """Opens the run at `path`, after checking that the command may go on with it.
 
     Settings that the stage does not use may differ, and those that may change when a
     run is resumed; `changed_midway` gives those that must be recorded.
+
+    Returns:
+      None if there is no such directory, or nothing in it.
 
     Raises:
       InputError: the directory holds something else, or a run with other settings.
@@ -61,9 +64,9 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
 
 
 def changed_midway(stage: Stage, old: Config, new: Config) -> tuple[Change, ...]:
-    """The changes of settings that may change midway, at a step not yet known.
+    """Lists the settings that may change midway and do; no change has its step yet.
 
-    The number of steps is one of them where the learning rate falls at their end.
+    The number of steps is one of these settings if the learning rate falls at the end.
 
     Args:
       stage: the stage of the run.

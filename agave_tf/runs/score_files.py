@@ -44,7 +44,7 @@ def write_scores(
     """Writes the files of scores to the run's directory.
 
     Fewer images or samples do not take the place of more of them: those scores go to a
-    file of their own, which is said.
+    file of their own, which the log names.
     """
     path = _path_to_write(run, settings)
     write_npz(image_file(path), scores.bits_of_images)
@@ -71,7 +71,7 @@ def write_scores(
 
 
 class _Stored(NamedTuple):
-    """A file of scores."""
+    """A file of scores that was found, with its path."""
 
     path: str
     content: dict[str, Any]
@@ -80,10 +80,13 @@ class _Stored(NamedTuple):
 def stored_scores(
     run: RunDirectory, settings: EvaluationSettings
 ) -> dict[str, Any] | None:
-    """The content of a file of scores of this run, these data and settings.
+    """Finds stored scores of this run on its images, with these settings.
 
-    None if there is none: scores of other images, samples, seeds or weights are not
-    reused. A file with a probe serves where none is asked for.
+    Scores of other images, samples, seeds or weights are not reused. A file with a
+    probe serves where none is asked for.
+
+    Returns:
+      The content of their file; None if there is none.
     """
     stored = _find(run, settings)
     return stored.content if stored else None
@@ -166,7 +169,7 @@ def _own_file(run: RunDirectory, settings: EvaluationSettings) -> str:
 
 
 def _path_to_write(run: RunDirectory, settings: EvaluationSettings) -> str:
-    """Where to write scores: fewer images or samples do not replace more of them."""
+    """Chooses the file of new scores: fewer images or samples do not replace more."""
     main = scores_file(run, settings)
     old, new = read_scores(main), _provenance(run, settings)
     is_same = all(old.get(name) == new[name] for name in ("weights", "data"))
@@ -182,7 +185,7 @@ def _path_to_write(run: RunDirectory, settings: EvaluationSettings) -> str:
 
 
 def _covers(new: dict[str, Any], old: dict[str, Any]) -> bool:
-    """Returns whether one evaluation tells all that another one does."""
+    """Returns whether one evaluation has all images, samples and probes of another."""
     has_images = not new["max_images"] or 0 < old["max_images"] <= new["max_images"]
     has_probe = not old["probe"] or (
         new["probe"] and new["probe_images"] >= old["probe_images"]
@@ -205,5 +208,5 @@ def _provenance(run: RunDirectory, settings: EvaluationSettings) -> dict[str, An
 def _which_images(run: RunDirectory) -> dict[str, Any]:
     settings = dataclasses.asdict(run.config.data)
     settings = {key: value for key, value in settings.items() if key not in _WHERE}
-    # None for a run of version 0.1, which does not say.
+    # None if the images of the run are not known.
     return settings | {"fingerprint": run.data.fingerprint if run.data else None}

@@ -20,7 +20,7 @@ class SourceRun(NamedTuple):
 
 
 def open_sources(paths: Mapping[str, str]) -> list[SourceRun]:
-    """The runs that flags name, each read once; a run that is not finished is said.
+    """Opens the runs that flags name, each once; warns of a run that is not finished.
 
     Args:
       paths: directory by flag; "" where the flag is not set.
@@ -64,7 +64,7 @@ def check_same_sources(run: RunDirectory, paths: Mapping[str, str]) -> None:
     Raises:
       InputError: a source is missing, new, or of other weights.
     """
-    if run.sources is None:  # A run of version 0.1.
+    if run.sources is None:  # Not known.
         logging.info("%s does not say which runs it started from.", run.path)
         return
     given = {flag: path for flag, path in paths.items() if path}

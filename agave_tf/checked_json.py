@@ -38,9 +38,9 @@ class JsonValue:
     The methods raise InputError, with the file, the field and the value, if the value
     is missing or of another kind.
 
-    value: as `json` gives it, unchecked.
+    value: the value that `json` gives, unchecked.
     file: the file, for messages.
-    name: of the field, such as "data.num_train"; empty: the whole content.
+    name: the field's, such as "data.num_train"; empty: the whole content.
     """
 
     value: Any

@@ -60,7 +60,7 @@ class Codec:
 
     Args:
       model: the model.
-      settings: how to encode; None: the defaults.
+      settings: the settings of the encoder; None: the defaults.
       progress: called after every batch.
 
     Raises:
@@ -98,7 +98,7 @@ class Codec:
           images: uint8 [N,H,W,C], of the model's shape; N is at least 1.
           labels: [N] whole numbers from -1, which stands for no label, below 2**31;
             kept; a class-conditional model codes with them.
-          names: of the images, kept.
+          names: a name of each image, kept in the file.
 
         Raises:
           InputError: images of another type or shape; labels or names of another

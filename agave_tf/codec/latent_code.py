@@ -166,5 +166,5 @@ def shared_normal(level: int, block: int, shape: tuple[int, int]) -> np.ndarray:
 def shared_order(level: int, num_dims: int) -> np.ndarray:
     """A random order of the dimensions 0..D-1 of a level, int64 [D]."""
     bits = np.random.Philox(key=[level, 2**63])
-    # Of 64 random bits each; `permutation` could change with NumPy.
+    # The keys have 64 random bits; `permutation` could change with NumPy.
     return np.argsort(bits.random_raw(num_dims), kind="stable")

@@ -121,7 +121,7 @@ class Latents:
         """Chooses counts [B] and indices [max count,B] of a level.
 
         Args:
-          number: of the level.
+          number: the level's, from the top.
           h: features from the level above.
           bottom_up: the level's own, of the images.
         """
@@ -196,7 +196,7 @@ def _flat(x: tf.Tensor) -> np.ndarray:
     return x.numpy().astype(np.float64).reshape(x.shape[0], -1)
 
 
-# What decoding depends on is compiled by XLA, at one batch size, so that encoder and
+# XLA compiles the functions of the decoder, at one batch size, so that encoder and
 # decoder compute the same bits.
 @function_of_weights(jit_compile=True)
 def _top_features(model: LatentVariableModel, batch_size: int) -> tf.Tensor:

@@ -162,7 +162,7 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
         zeros = [tf.zeros_like(self._logits[..., 0])] * (self._num_channels - channel)
         x = tf.stack([*earlier, *zeros], axis=-1)[..., None]
         if earlier:
-            # How well each component has explained them weights it for the next.
+            # A component that has explained them well has more weight for the next.
             log_mass = self._log_mass(x)[..., :channel, :]
             log_weights = tf.nn.log_softmax(
                 log_weights + tf.reduce_sum(log_mass, axis=-2)

@@ -116,7 +116,7 @@ class Evaluator:
           images: the data set.
           num_importance_samples: S.
           seed: seed of the noise.
-          max_images: how many images to score, as `Images.choose` takes them; 0: all.
+          max_images: number of images to score, chosen by `Images.choose`; 0: all.
           progress: caption of a progress bar; empty: none.
 
         Raises:

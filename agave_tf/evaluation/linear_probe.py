@@ -51,9 +51,8 @@ def probe(
     q(z|x). Draws hold the information that the KL pays for. f(z) is made from the
     draws.
 
-    A negative label stands for none: such images are left out, with a warning that
-    counts them. A held-out image of a class that no training image has counts as
-    wrong, which is said too.
+    A negative label stands for none: such images are left out. A held-out image of a
+    class that no training image has counts as wrong. A warning counts either.
 
     Every pass over the images makes the features of one kind anew, so that only blocks
     of them are in memory (`ridge_classifier`).

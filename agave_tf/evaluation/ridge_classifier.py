@@ -42,7 +42,7 @@ class Features(Protocol):
 
         Args:
           places: int [N].
-          num_bytes: of a block, about.
+          num_bytes: the size of a block, about.
 
         Yields:
           Float64 [n,D].
@@ -66,7 +66,7 @@ def fit(features: Features, places: np.ndarray, classes: np.ndarray) -> Classifi
     The tenth is random, because the images may be sorted by class.
 
     Args:
-      features: of the images.
+      features: the features of all images.
       places: int [N], of the images to fit it to, at least two.
       classes: int [N], their classes, 0..K-1.
     """

@@ -42,7 +42,7 @@ def import_openai(
 
     Args:
       kind: a key of KINDS.
-      path: of the checkpoint, as `find_prefix` takes it.
+      path: a name of the checkpoint, as `find_prefix` takes it.
       run_dir: the directory to make.
       nonlinearity: elu or relu, if the shapes leave the choice; empty: concat_elu.
       data: the data set to evaluate the run on; its image_size is the run's (empty: 32,

@@ -91,7 +91,7 @@ def _card(
 
     Args:
       model: the model.
-      description: as `model_card` takes it.
+      description: the facts, as `model_card` takes them.
       use: text by title.
       settings: the file that holds the settings.
     """

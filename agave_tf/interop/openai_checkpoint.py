@@ -61,7 +61,7 @@ def read_openai_checkpoint(path: str) -> OpenAICheckpoint:
     """Reads the averaged weights, or the weights if there are no averages.
 
     Args:
-      path: of the checkpoint, as `find_prefix` takes it.
+      path: a name of the checkpoint, as `find_prefix` takes it.
 
     Raises:
       InputError: the checkpoint is missing or damaged, or lacks the averages of some

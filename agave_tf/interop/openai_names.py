@@ -117,7 +117,7 @@ def to_ours(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     Args:
       name: the original's name of the variable.
       value: the original's array.
-      shape: of our variable.
+      shape: our variable's.
     """
     if name.endswith("/dec_log_stdv"):
         return np.full(shape, value)

@@ -22,7 +22,7 @@ def about_run(run: RunDirectory) -> dict[str, Any]:
         machine where the model runs.
       data: count and fingerprint of the images; null if not known.
       changes: the settings that were changed midway, with their steps.
-      run_versions: of the libraries, when the run was last started, or imported.
+      run_versions: those of the libraries, when the run was last started or imported.
       evaluations: the scores of these weights, each as in its file.
 
     Raises:

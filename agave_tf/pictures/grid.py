@@ -110,7 +110,7 @@ def _margin(captions: list[tuple[int, str]], height: int) -> np.ndarray:
 
     Args:
       captions: (row of pixels, word).
-      height: of the picture.
+      height: the picture's.
     """
     font = ImageFont.load_default()
     width = max(math.ceil(font.getlength(word)) for _, word in captions) + 8
@@ -142,7 +142,7 @@ def write_strips(
     """Writes a PNG, whole or not at all.
 
     Args:
-      path: of the file.
+      path: the file to write.
       shape: (H,W,3) of the picture.
       strips: uint8 [h,W,3] from the top; their heights add up to H.
     """

@@ -42,7 +42,7 @@ class Checkpoints:
     Args:
       directory: where they are; made at the first save.
       checkpoint: the variables to keep.
-      keep: how many of the newest checkpoints stay.
+      keep: the number of newest checkpoints that stay.
 
     Raises:
       InputError: the name of the directory is not UTF-8, which TensorFlow needs.

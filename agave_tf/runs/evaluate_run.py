@@ -42,7 +42,7 @@ def evaluate_run(
         probe's. The files name its step and weights as they are here.
       model: the run's model, made from `run`.
       images: all images of the split.
-      settings: how to evaluate.
+      settings: the settings of the evaluation.
       strategy: devices that share the work, as `Evaluator` takes them.
 
     Raises:
@@ -98,7 +98,7 @@ def stored_or_new_scores(
     Args:
       run: the run, as `evaluate_run` takes it.
       images: gives all images of the split; called only if they must be scored.
-      settings: how to evaluate.
+      settings: the settings of the evaluation.
       strategy: as `evaluate_run` takes it.
 
     Raises:
@@ -139,7 +139,7 @@ def compare_runs(
       run: a run, as `evaluate_run` takes it.
       other: another one, on the same images.
       images: all images of the split.
-      settings: how to evaluate.
+      settings: the settings of the evaluation.
       strategy: as `evaluate_run` takes it.
 
     Raises:

@@ -79,7 +79,7 @@ def _remove_if_left(path: str, holder_path: str) -> None:
             f"`run_dir` must not be in use; {path} is, by {who}. Its file system has "
             f"no locks: if that process has ended, remove {holder_path}."
         )
-    # Of several processes that want to remove it, one renames it.
+    # Several processes may want to remove it; one of them can rename it.
     aside = f"{holder_path}.{secrets.token_hex(4)}"
     with contextlib.suppress(FileNotFoundError):
         os.rename(holder_path, aside)

@@ -42,7 +42,7 @@ class RunDirectory:
     """A run's directory, with the content of its config.json.
 
     origin: the checkpoint that the weights were imported from; empty for one of ours.
-    versions: of the libraries, when the run was last started; empty for a new run.
+    versions: those of the libraries, when it was last started; empty for a new run.
     sources: the runs that gave it its first weights, by flag; None: not known.
     data: the images that it was started with; None: not known, as for imported weights.
     changes: the settings that were changed midway; config has the last values.

@@ -71,10 +71,10 @@ _HOMES = {
     "SamplingSettings": "agave_tf.sampling.drawn",
     "config_from_settings": "agave_tf.settings.config",
     "load_data": "agave_tf.data.load",
-    "load_run": "agave_tf.runs.run_directory",
-    "open_run": "agave_tf.runs.run_directory",
+    "load_run": "agave_tf.runs.open_run",
+    "open_run": "agave_tf.runs.open_run",
     "read_images": "agave_tf.data.in_python",
-    "summarize": "agave_tf.evaluation.evaluator",
+    "summarize": "agave_tf.evaluation.image_scores",
     "train_stage": "agave_tf.training.train_stage",
 }
 __all__ = [*_HOMES, "__version__"]

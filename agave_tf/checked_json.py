@@ -38,9 +38,9 @@ class JsonValue:
     The methods raise InputError, with the file, the field and the value, if the value
     is missing or of another kind.
 
-    value: as `json` gives it, unchecked.
+    value: the value that `json` gives, unchecked.
     file: the file, for messages.
-    name: of the field, such as "data.num_train"; empty: the whole content.
+    name: the field's, such as "data.num_train"; empty: the whole content.
     """
 
     value: Any
@@ -53,13 +53,17 @@ class JsonValue:
         return InputError(f"{place} must {requirement}; got {quoted(self.value)}.")
 
     def __getitem__(self, name: str) -> "JsonValue":
-        """The field of that name; a missing one is found when it is read."""
+        """The field of that name; reading a missing one is an error."""
         return self._inner(self._object().get(name, _NOTHING), name)
 
     def get(self, name: str) -> "JsonValue | None":
         """The field of that name; None if it is missing or null."""
         found = self[name]
         return None if found.value in (None, _NOTHING) else found
+
+    def get_or(self, name: str, default: Any) -> "JsonValue":
+        """The field of that name; with the value `default` if it is missing or null."""
+        return self.get(name) or self._inner(default, name)
 
     def fields(self) -> dict[str, "JsonValue"]:
         """The fields of an object, by name."""
@@ -120,7 +124,7 @@ class JsonValue:
         """A value of a setting: null, true, false, a number or a text."""
         if not isinstance(self.value, bool | int | float | str | None):
             raise self.wrong("be null, true, false, a number or a text")
-        if self.value is None or isinstance(self.value, bool):
+        if isinstance(self.value, bool | None):
             return self.value
         return self.text() if isinstance(self.value, str) else self.number()
 

@@ -5,6 +5,7 @@ promise, and the caller finds right, is given memory.
 """
 
 import contextlib
+import functools
 import math
 import os
 import zipfile
@@ -21,8 +22,8 @@ from agave_tf.plain_file import open_plain
 _MOST_EXPANSION = 20
 # The table of contents of 30,000 arrays; `zipfile` reads it whole, at once.
 _MOST_AT_ONCE = 2**22
-# Those that np.savez and np.savez_compressed use. The other two of `zipfile` cannot be
-# read a part at a time.
+# The compressions of np.savez and np.savez_compressed. The other two of `zipfile`
+# cannot be read a part at a time.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENDING = ".npy"
 
@@ -32,6 +33,23 @@ class ArrayForm(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: np.dtype
+
+
+@contextlib.contextmanager
+def refusing_damage(refusal: Callable[[str], InputError]) -> Iterator[None]:
+    """Turns the errors that a damaged .npz or .npy file raises into one InputError.
+
+    An InputError that is raised within this context passes through.
+
+    Args:
+      refusal: makes the error from the reason, one short line.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # zipfile, zlib, NumPy, tokenize have their own kinds.
+        raise refusal(cut(first_line(error))) from error
 
 
 def read_npz(
@@ -58,8 +76,8 @@ def read_open_npz(
     path: str,
     check: Callable[[Mapping[str, ArrayForm]], None] | None = None,
 ) -> dict[str, np.ndarray]:
-    """As `read_npz`, from a file that is open; `path` names it in messages."""
-    with _refusing_damage(path):
+    """Reads an open file as `read_npz` does; `path` names it in messages."""
+    with refusing_damage(functools.partial(_no_npz, path)):
         size = os.fstat(file.fileno()).st_size
         with _archive(file) as archive:
             members = _members(archive)
@@ -81,7 +99,10 @@ def npz_comment(path: str) -> bytes:
     It is empty if there is none, no such file, or a damaged one.
     """
     try:
-        with open_plain(path) as file, _refusing_damage(path):
+        with (
+            open_plain(path) as file,
+            refusing_damage(functools.partial(_no_npz, path)),
+        ):
             return _archive(file).comment
     except (FileNotFoundError, InputError):
         return b""
@@ -93,14 +114,14 @@ def _archive(file: BinaryIO) -> zipfile.ZipFile:
 
 
 class _InParts:
-    """A file that is read in parts: a length that a file claims is not believed."""
+    """Reads a file in parts of at most 4 MiB, whatever lengths it claims."""
 
     def __init__(self, file: BinaryIO):
         self._file = file
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
-        """As that of a file; ValueError if it would be more than 4 MiB."""
+        """Reads as a file does; raises ValueError if it would be more than 4 MiB."""
         wanted = size if 0 <= size <= _MOST_AT_ONCE else _MOST_AT_ONCE + 1
         data = self._file.read(wanted)
         if len(data) > _MOST_AT_ONCE:
@@ -144,15 +165,7 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
         return array
 
 
-@contextlib.contextmanager
-def _refusing_damage(path: str) -> Iterator[None]:
-    """Turns what damaged files raise into an InputError."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # zipfile, zlib, NumPy, tokenize have their own kinds.
-        reason = cut(first_line(error))
-        raise InputError(
-            f"{path} must be a whole .npz file; it cannot be read ({reason})."
-        ) from error
+def _no_npz(path: str, reason: str) -> InputError:
+    return InputError(
+        f"{path} must be a whole .npz file; it cannot be read ({reason})."
+    )

@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 
-# What flock fails with where the file system has no locks.
+# The errors of flock on a file system without locks.
 _UNSUPPORTED = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}
 
 
@@ -25,7 +25,7 @@ def try_lock(descriptor: int) -> LockState:
     """Locks an open file until it is closed; returns at once.
 
     Args:
-      descriptor: of a file that is open for writing, as NFS requires.
+      descriptor: the file's, which is open for writing, as NFS requires.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -51,7 +51,7 @@ def _with_tf_keras() -> Iterator[None]:
 with _with_tf_keras():
     import tensorflow_probability as tfp
 
-    # It imports its parts at their first use.
+    # The package imports its parts at their first use.
     _ = tfp.distributions.Distribution
 
 __all__ = ["tfp"]

@@ -104,7 +104,7 @@ def _rows_of_23_bits(first: tf.Tensor, shape: list[int], seed: tf.Tensor) -> tf.
 
     Args:
       first: int32 [], the first row, from 0.
-      shape: of the rows that are drawn, their number first.
+      shape: the shape of the rows that are drawn, their number first.
       seed: int32 [2].
 
     Returns:

@@ -26,10 +26,10 @@ from agave_tf.errors import InputError
 from agave_tf.file_lock import LockState, is_named, try_lock
 
 _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}\.locked\.partial")
-# Of versions 0.1 and 0.2, whose processes held no lock.
+# The temporary names of versions 0.1 and 0.2, whose processes held no lock.
 _TEMPORARY_0_2 = re.compile(r"\..*\.\d+-[0-9a-f]{8}\.partial")
 _LOCK = ".lock"  # in a temporary directory
-# What no lock can tell from remains is kept until it has not changed for this long.
+# Files that no lock tells from remains are kept until unchanged for this long.
 _DAY = 24 * 60 * 60.0
 
 
@@ -67,7 +67,7 @@ def write_npz(
     """Writes arrays to an uncompressed .npz file.
 
     Args:
-      path: of the file.
+      path: the file to write.
       arrays: by name.
       comment: the comment of the .npz, a ZIP archive; np.load passes over it.
     """
@@ -107,7 +107,7 @@ def check_new_directory(flag: str, path: str) -> None:
 
     Args:
       flag: the setting that gives `path`, for messages.
-      path: of the directory.
+      path: the directory to make.
 
     Raises:
       InputError: `path` exists, or the directory it is to be made in does not or cannot
@@ -153,9 +153,9 @@ def new_directory(path: str) -> Iterator[str]:
 def remove_remains(directory: str) -> None:
     """Removes temporary files and directories whose processes have ended.
 
-    Others stay, whatever machine or container their processes run on. Where the file
-    system has no locks, and for those of version 0.2, what has not changed for a day
-    counts as left.
+    Those of running processes stay, whatever machine or container they run on. If no
+    lock can tell, because the file system or the writer (version 0.2) had none, they
+    are removed after a day without a change.
     """
     try:
         entries = list(os.scandir(directory))

@@ -15,8 +15,8 @@ from agave_tf.commands.devices import take_gpu_memory_as_needed, use_threads
 from agave_tf.data.in_python import read_images
 from agave_tf.errors import InputError
 from agave_tf.evaluation import evaluator
-from agave_tf.runs.run_directory import open_run
-from agave_tf.runs.tensor_float_32 import use_tensor_float_32
+from agave_tf.runs.numerics import use_tensor_float_32
+from agave_tf.runs.open_run import open_run
 from agave_tf.settings.config import config_from_json
 from agave_tf.settings.training import ComputeConfig
 from agave_tf.training import strategy as strategies

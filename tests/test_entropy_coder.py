@@ -12,7 +12,7 @@ from agave_tf.codec.entropy_coder import (
     equal_interval,
     symbol_at,
 )
-from agave_tf.codec.shared_normal import normal_table, shared_normal, shared_order
+from agave_tf.codec.latent_code import normal_table, shared_normal, shared_order
 from agave_tf.errors import InputError
 
 

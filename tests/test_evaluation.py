@@ -7,7 +7,8 @@ import tensorflow as tf
 from tiny import KL_ROUNDING_BITS, tiny_images, tiny_model
 
 from agave_tf.errors import InputError
-from agave_tf.evaluation.evaluator import Evaluator, summarize
+from agave_tf.evaluation.evaluator import Evaluator
+from agave_tf.evaluation.image_scores import summarize
 from agave_tf.models.objective import AGAVETerms
 from agave_tf.pictures.bits_map import bits_map_rows
 from agave_tf.training.summaries import training_scalars

@@ -13,9 +13,10 @@ from original_likelihoods import discretized_logistic, mixture_loss
 from tiny import tiny_config, tiny_images, tiny_model, tiny_trainer
 
 from agave_tf.errors import InputError
-from agave_tf.interop.openai_checkpoint import import_openai
+from agave_tf.interop.import_openai import import_openai
 from agave_tf.interop.openai_names import pixel_cnn_variables
-from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.open_run import open_run
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.same_run import check_same_run
 from agave_tf.settings.config import DataConfig
 from agave_tf.weights.named_weights import named_weights, under

@@ -10,8 +10,8 @@ from test_recovery import SETTINGS, STAGE, assert_equal, train, weights
 from tiny import tiny_config, tiny_images, tiny_trainer
 
 from agave_tf.errors import InputError
-from agave_tf.runs.changes import Change, changed_midway
-from agave_tf.runs.same_run import check_same_run
+from agave_tf.runs.run_record import Change
+from agave_tf.runs.same_run import changed_midway, check_same_run
 from agave_tf.settings.config import TrainConfig
 from agave_tf.training.learning_rate import learning_rate
 from agave_tf.training.open_trainer import open_trainer

@@ -9,7 +9,7 @@ from golden_file import load, nhwc, report, with_prefix
 from original_likelihoods import discretized_logistic
 
 from agave_tf.errors import InputError
-from agave_tf.evaluation.bound import importance_weighted_bound
+from agave_tf.evaluation.image_scores import importance_weighted_bound
 from agave_tf.interop.openai_names import assign_originals, iaf_vae_variables, to_ours
 from agave_tf.layers.masked_convolution import (
     AutoregressiveNetwork,

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agave_tf.pictures.grid import Grid, image_grid, write_png
-from agave_tf.pictures.png import write_strips
+from agave_tf.pictures.grid import Grid, image_grid, write_png, write_strips
 from agave_tf.pictures.rows import PictureRow, rows_grid, write_rows
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import agave_tf
-from agave_tf.evaluation.evaluator import bits_of_images
+from agave_tf.evaluation.image_scores import bits_of_images
 from agave_tf.runs.score_files import stored_image_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 

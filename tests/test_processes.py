@@ -2,7 +2,7 @@
 
 from test_strategies import VAE, tf_config, train, two_addresses
 
-from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.open_run import open_run
 
 
 def two_processes(first, second, first_how=None):

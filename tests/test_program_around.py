@@ -17,7 +17,7 @@ from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.models.agave import AGAVE
 from agave_tf.randomness import ImageDraws, seed_tensor
-from agave_tf.runs.run_directory import load_run
+from agave_tf.runs.open_run import load_run
 from agave_tf.training.train_stage import train_stage
 from agave_tf.training.train_state import TrainState
 from agave_tf.weights.skeletons import function_of_weights

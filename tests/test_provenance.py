@@ -11,7 +11,7 @@ from tiny import tiny_config, tiny_images
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.runs.evaluate_run import evaluate_run
-from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.score_files import scores_file, stored_scores
 from agave_tf.runs.stages import STAGES
 from agave_tf.settings.evaluation import EvaluationSettings

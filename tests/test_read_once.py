@@ -12,15 +12,14 @@ from tiny import tiny_config, tiny_images, tiny_trainer
 from agave_tf.data.read_source import Data, DataRecord
 from agave_tf.errors import InputError
 from agave_tf.interop.provenance import about_run
-from agave_tf.runs import run_directory
 from agave_tf.runs.evaluate_run import evaluate_run
-from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.score_files import scores_file, stored_scores
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.training import train_stage as module
 from agave_tf.training.train_stage import train_stage
-from agave_tf.weights.named_weights import named_weights
+from agave_tf.weights.named_weights import named_weights, read_weights
 
 STAGE = "pretrain_pixel_cnn"
 SETTINGS = EvaluationSettings(num_importance_samples=1)
@@ -81,7 +80,7 @@ def test_weights_of_version_0_2_have_the_step_of_progress_json(run):
 
 
 def test_settings_weights_and_step_are_of_one_save(run, monkeypatch):
-    read, changed = run_directory.read_weights, other_weights(run)
+    read, changed = read_weights, other_weights(run)
     saved = []
 
     def read_while_training_saves(*arguments):
@@ -90,7 +89,9 @@ def test_settings_weights_and_step_are_of_one_save(run, monkeypatch):
             saved.append(run.write_weights(changed, step=60))
         return weights
 
-    monkeypatch.setattr(run_directory, "read_weights", read_while_training_saves)
+    monkeypatch.setattr(
+        "agave_tf.runs.open_run.read_weights", read_while_training_saves
+    )
     opened = open_run(run.path)
     assert opened.step == 60
     for name, value in changed.items():

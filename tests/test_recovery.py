@@ -10,9 +10,10 @@ from event_files import scalars
 from tiny import tiny_config, tiny_images, tiny_trainer
 
 from agave_tf.errors import InputError, NonFiniteError
-from agave_tf.runs.changes import Change, changed_midway
-from agave_tf.runs.run_directory import RunDirectory, open_run
-from agave_tf.runs.same_run import check_same_run
+from agave_tf.runs.open_run import open_run
+from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.run_record import Change
+from agave_tf.runs.same_run import changed_midway, check_same_run
 from agave_tf.runs.stages import STAGES
 from agave_tf.training.open_trainer import open_trainer
 from agave_tf.training.train_stage import train_stage

@@ -19,7 +19,6 @@ from command_process import Command, refused
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.evaluation.estimate import estimate
-from agave_tf.reproduction import trained_runs
 from agave_tf.reproduction import workspace as workspaces
 from agave_tf.reproduction.artifacts import ARTIFACTS, claims_table
 from agave_tf.reproduction.claim import Claim, below
@@ -76,7 +75,7 @@ def assert_scores_are_reused_for_the_same_images_only(runs, monkeypatch):
     def evaluate(*_):
         raise RuntimeError("evaluated again")
 
-    monkeypatch.setattr(trained_runs, "evaluate_run", evaluate)
+    monkeypatch.setattr("agave_tf.runs.evaluate_run.evaluate_run", evaluate)
     first = TrainedRuns(str(runs), SCALES["toy"]).scores("pretrain_vae")
     stored = runs / "pretrain_vae" / "evaluation_test.json"
     content = json.loads(stored.read_text())

@@ -13,10 +13,9 @@ from test_recovery import train
 
 from agave_tf.errors import InputError
 from agave_tf.interop.run_copy import copy_run
-from agave_tf.runs.compare_runs import compare_runs
-from agave_tf.runs.evaluate_run import evaluate_run
+from agave_tf.runs.evaluate_run import compare_runs, evaluate_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data
-from agave_tf.runs.run_directory import open_run
 from agave_tf.runs.score_files import stored_image_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 

@@ -15,8 +15,8 @@ from agave_tf.data.load import load_data
 from agave_tf.data.source import fingerprint_of
 from agave_tf.errors import InputError
 from agave_tf.runs.evaluate_run import evaluate_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data, on_images
-from agave_tf.runs.run_directory import open_run
 from agave_tf.runs.score_files import scores_file, stored_scores
 from agave_tf.runs.stages import STAGES
 from agave_tf.settings.config import DataConfig

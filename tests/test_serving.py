@@ -21,7 +21,9 @@ from agave_tf.interop.provenance import about_run
 from agave_tf.interop.saved_model import DESCRIPTION_FILE, export_model
 from agave_tf.interop.warm_up import WARM_UP_FILE, write_warm_up
 from agave_tf.runs.evaluate_run import evaluate_run
-from agave_tf.runs.run_directory import RunDirectory, Source, open_run
+from agave_tf.runs.open_run import open_run
+from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.run_record import Source
 from agave_tf.runs.stages import STAGES
 from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.sampling.sampler import Sampler

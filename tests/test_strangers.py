@@ -34,7 +34,7 @@ from agave_tf.errors import InputError
 from agave_tf.interop.provenance import about_run
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.weight_forms import Network, least_num_weights
-from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.score_files import stored_image_scores, stored_scores
 from agave_tf.settings.config import Config, config_from_settings
 from agave_tf.settings.evaluation import EvaluationSettings

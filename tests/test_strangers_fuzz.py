@@ -12,7 +12,7 @@ from damaged_files import CONFIG, PROGRESS, SCORES, WEIGHTS, make_run
 
 from agave_tf.errors import InputError
 from agave_tf.interop.provenance import about_run
-from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.score_files import stored_image_scores, stored_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 

@@ -19,7 +19,7 @@ from tiny import tiny_trainer
 from agave_tf.errors import InputError
 from agave_tf.runs.checkpoints import Checkpoints, checkpoint_steps
 from agave_tf.runs.holder_file import HOLDER_FILE
-from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_lock import LOCK_FILE, run_lock
 from agave_tf.training import train_loop
 from agave_tf.training.stop_request import STOP_SIGNALS, stop_requests

@@ -18,7 +18,7 @@ from tiny import (
 
 from agave_tf.errors import InputError, NonFiniteError
 from agave_tf.models.objective import AGAVETerms, elbo, objective
-from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.same_run import check_same_run
 from agave_tf.runs.stages import STAGES
 from agave_tf.training.moving_average import MovingAverage

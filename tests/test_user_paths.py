@@ -13,7 +13,8 @@ from agave_tf.commands import evaluate, sample, train
 from agave_tf.commands.flags import config_from_flags, settings_from_flags, with_flags
 from agave_tf.data.load import open_source
 from agave_tf.errors import InputError
-from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.open_run import open_run
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.stages import STAGES
 from agave_tf.settings.config import Config, DataConfig, config_to_json
 from agave_tf.settings.flag_files import read_flag_file

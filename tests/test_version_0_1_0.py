@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.evaluator import Evaluator
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data
-from agave_tf.runs.run_directory import open_run
 from agave_tf.training.train_stage import train_stage
 
 STORED = pathlib.Path(__file__).resolve().parent / "version_0_1_0"

@@ -8,7 +8,8 @@ import tensorflow as tf
 from agave_tf.data.dead_leaves import draw_dead_leaves
 from agave_tf.data.image_set import Images
 from agave_tf.models.image_model import ImageModel
-from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.open_run import open_run
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.stages import STAGES
 from agave_tf.settings.config import Config, config_from_settings
 from agave_tf.training.initialization import initialize

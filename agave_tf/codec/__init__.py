@@ -1,1 +1,1 @@
-"""Lossless coding of images with a model: files of the size of its bound."""
+"""Codes images with a model, without loss: a file is as large as the model's bound."""

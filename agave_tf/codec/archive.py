@@ -1,11 +1,10 @@
-"""The bytes of a file of coded images.
+"""Writes and reads the bytes of a file of coded images.
 
     "AG"                               2 bytes
-    format; what there is of names     5 and 3 bits
+    format; flags                      5 and 3 bits: has names, labels, is compressed
     fingerprint of the weights         3 bytes
     environment                        7 bytes (codec/environment.py)
-    bits of an index; if it is one     5 bits, 0 without z; 3 bits
-        image
+    bits of an index; flag             5 bits, 0 without z; 3 bits: is one image
     number of lanes, of images         a varint each, if there are several images
     least count of blocks, by level    with z, in half bytes, as varints of 3 bits
     most - least, by level             the same, if there are several images
@@ -74,7 +73,7 @@ class Archive(NamedTuple):
         return data + _checksum(data) + b"".join(self.streams)
 
     def _names_and_labels(self) -> tuple[int, bytes]:
-        """Flags of what there is, and its bytes."""
+        """The flags of names and labels, and their bytes."""
         flags, parts = 0, []
         if self.names is not None:
             flags |= _HAS_NAMES
@@ -164,8 +163,10 @@ def _read_names_and_labels(
         text = reader.bytes(reader.varint()).decode("utf-8", "surrogateescape")
         names = text.split("\0")
     if flags & _HAS_LABELS:
-        of_labels = _Reader(reader.bytes(reader.varint()), 0)
-        labels = np.array([of_labels.varint() - 1 for _ in range(num_images)], np.int32)
+        label_reader = _Reader(reader.bytes(reader.varint()), 0)
+        labels = np.array(
+            [label_reader.varint() - 1 for _ in range(num_images)], np.int32
+        )
     return names, labels
 
 

@@ -8,8 +8,14 @@ import numpy as np
 from agave_tf.codec.archive import Archive, archive_of
 from agave_tf.codec.entropy_coder import PRECISION, Interval, OpenStacks, Stacks
 from agave_tf.codec.environment import this_environment
-from agave_tf.codec.lanes import lane_batches, lane_checksums
-from agave_tf.codec.latent_code import LatentCode, pop_code, ranges_of, symbols_of
+from agave_tf.codec.latent_code import (
+    LatentCode,
+    lane_batches,
+    lane_checksums,
+    pop_code,
+    ranges_of,
+    symbols_of,
+)
 from agave_tf.codec.latents import Latents, NoLatents
 from agave_tf.codec.pixels import Pixels
 from agave_tf.data.image_set import Images
@@ -32,10 +38,10 @@ class Decoded(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far an encoder or a decoder is."""
+    """The progress of an encoder or a decoder since the last call."""
 
-    num_images: int  # since the last call
-    bits: float  # that their pixels take; 0 of a decoder
+    num_images: int
+    bits: float  # that their pixels take; a decoder gives 0
 
 
 def no_progress(_: Progress) -> None:
@@ -54,7 +60,7 @@ class Codec:
 
     Args:
       model: the model.
-      settings: how to encode; None: the defaults.
+      settings: the settings of the encoder; None: the defaults.
       progress: called after every batch.
 
     Raises:
@@ -86,13 +92,13 @@ class Codec:
         labels: np.ndarray | None = None,
         names: Sequence[str] | None = None,
     ) -> bytes:
-        """The bytes of a file that `decode` gives the same images from.
+        """Codes images as the bytes of a file, from which `decode` gives them back.
 
         Args:
           images: uint8 [N,H,W,C], of the model's shape; N is at least 1.
           labels: [N] whole numbers from -1, which stands for no label, below 2**31;
             kept; a class-conditional model codes with them.
-          names: of the images, kept.
+          names: a name of each image, kept in the file.
 
         Raises:
           InputError: images of another type or shape; labels or names of another
@@ -106,7 +112,7 @@ class Codec:
         batches, codes = lane_batches(num_images, num_lanes), []
         latents = self._latents_of(num_lanes, self.settings.index_bits)
         for rows, is_on in batches:
-            codes.append(_of_lanes(latents.choose(images[rows]), is_on))
+            codes.append(latents.choose(images[rows]).filling_up(is_on))
         stacks = Stacks(lane_checksums(images, codes, num_lanes))
         # A stream is a stack: the last batch is pushed first.
         for number, (rows, is_on) in reversed([*enumerate(batches)]):
@@ -134,7 +140,7 @@ class Codec:
         ).to_bytes()
 
     def decode(self, data: bytes) -> Decoded:
-        """The images of a file, bit for bit.
+        """Decodes the images of a file, bit for bit.
 
         Raises:
           InputError: the file is damaged, of another format, or was made with another
@@ -164,7 +170,7 @@ class Codec:
         return Decoded(images, archive.labels, archive.names)
 
     def preview(self, data: bytes) -> Decoded:
-        """f(z) of every image, uint8 [N,h,w,c], from the first part of each stream.
+        """Decodes f(z) of every image, uint8 [N,h,w,c], from the first part of streams.
 
         Raises:
           InputError: as `decode`; or the model has no VAE.
@@ -202,7 +208,7 @@ class Codec:
         ]
 
     def _latents_of(self, num_lanes: int, index_bits: int) -> Latents | NoLatents:
-        """What codes the latents of as many images as there are lanes."""
+        """The coder of the latents of batches with one image in each lane."""
         if not isinstance(self.model, LatentVariableModel):
             return NoLatents(num_lanes)
         key = num_lanes, index_bits
@@ -239,9 +245,3 @@ class Codec:
             labels = class_numbers(np.asarray(labels), "`labels` must be", "got", -1)
         Images(images, labels).check_labels(self.model.num_classes)
         return labels
-
-
-def _of_lanes(code: LatentCode, is_on: np.ndarray) -> LatentCode:
-    """A code without the lanes that have no image: they count as the first lane's."""
-    counts = [np.where(is_on, count, count[0]) for count in code.counts]
-    return code._replace(counts=counts)

@@ -107,12 +107,12 @@ class OpenStacks:
         self.place = self.place + (needs & is_on).astype(np.int32)
 
     def is_at_end(self) -> np.ndarray:
-        """Bool [L]: whether all words of a lane have been read, and no more."""
+        """Bool [L]: all words of the lane have been read, and no more."""
         return self.place == self.num_words
 
     @property
     def checksums(self) -> np.ndarray:
-        """What the first states say when everything has been popped, int64 [L]."""
+        """The checksums of the lanes, once all symbols have been popped, int64 [L]."""
         return self.state - LEAST_STATE
 
 

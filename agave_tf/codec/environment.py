@@ -1,4 +1,4 @@
-"""What the last bits of a likelihood depend on, besides the weights.
+"""The versions, instructions and threads that the last bits of numbers depend on.
 
 Encoder and decoder must compute the same numbers to the last bit. XLA's code does so in
 one version of TensorFlow, with the same instructions and the same number of threads.
@@ -20,7 +20,7 @@ _FEATURES = (
 
 
 class Environment(NamedTuple):
-    """What encoder and decoder must have in common."""
+    """The versions, instructions and threads that encoder and decoder must share."""
 
     agave_tf: tuple[int, int, int]  # version
     tensorflow: tuple[int, int, int]  # version
@@ -35,7 +35,7 @@ class Environment(NamedTuple):
         return packed + bytes([self.num_threads])
 
     def differences(self, other: "Environment") -> list[str]:
-        """What differs, a phrase for each, with the other's value and ours."""
+        """Lists the differences, a phrase for each, with the other's value and ours."""
         found = [
             f"{name} {_shown(theirs)}, here {_shown(ours)}"
             for name in ("agave_tf", "tensorflow", "num_threads")
@@ -50,7 +50,7 @@ class Environment(NamedTuple):
 
 
 def unpacked(data: bytes) -> Environment:
-    """The environment that `packed` wrote, 7 bytes."""
+    """Reads the environment that `packed` wrote, 7 bytes."""
     ours, tensorflow, mask = (
         int.from_bytes(data[i : i + 2], "big") for i in range(0, 6, 2)
     )

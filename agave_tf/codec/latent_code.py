@@ -1,5 +1,14 @@
-"""The code of z: the number of blocks of a level, and the candidate of each."""
+"""The code of z: by level, the number of blocks, and the candidate of each block.
 
+Candidates are normal numbers that encoder and decoder share, the same on every machine.
+They come from the whole numbers of NumPy's Philox generator, whose stream NumPy
+guarantees, and from a table; `standard_normal` could change with NumPy. Images are
+coded in lanes, one image of each lane at a time.
+"""
+
+import functools
+import statistics
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,9 +20,11 @@ from agave_tf.codec.entropy_coder import (
     equal_interval,
     symbol_at,
 )
+from agave_tf.data.batches import padded_batches
 
 # The largest count of blocks of a level.
 MAX_BLOCKS = 255
+_TABLE_BITS = 16  # of `normal_table`, which has a value for each number of 16 bits
 
 
 class LatentCode(NamedTuple):
@@ -22,7 +33,12 @@ class LatentCode(NamedTuple):
     counts: list[np.ndarray]  # int64 [B], blocks of each image
     indices: list[np.ndarray]  # int64 [max count,B]; an image has those below its count
 
-    def of_image(self, lane: int) -> bytes:
+    def filling_up(self, is_on: np.ndarray) -> "LatentCode":
+        """Gives lanes that are off the counts of the first: they widen no range."""
+        counts = [np.where(is_on, count, count[0]) for count in self.counts]
+        return self._replace(counts=counts)
+
+    def image_bytes(self, lane: int) -> bytes:
         """The counts and indices of one image."""
         return b"".join(
             np.append(index[: count[lane], lane], count[lane]).astype("<u2").tobytes()
@@ -49,9 +65,9 @@ def ranges_of(codes: list[LatentCode]) -> list[CountRange]:
 def symbols_of(
     code: LatentCode, ranges: list[CountRange], index_bits: int
 ) -> Iterator[tuple[Interval, np.ndarray | bool]]:
-    """The symbols of a code in the order in which `pop_code` pops them.
+    """Yields the symbols of a code in the order in which `pop_code` pops them.
 
-    Each with the lanes that have it, bool [B], or True for all.
+    With each come the lanes that have it, bool [B], or True for all.
     """
     for count, indices, (least, most) in zip(*code, ranges, strict=True):
         if most > least:
@@ -82,3 +98,73 @@ def _pop_equal(stacks: OpenStacks, num_symbols: int, is_on: np.ndarray) -> np.nd
     symbol = symbol_at(stacks.slot, num_symbols)
     stacks.pop(equal_interval(symbol, num_symbols), is_on)
     return np.where(is_on, symbol, 0)
+
+
+class LaneBatch(NamedTuple):
+    """The images that are in the network at a time, one in each of L lanes."""
+
+    rows: np.ndarray  # int [L], numbers of the images; the last may repeat
+    is_on: np.ndarray  # bool [L], whether the lane has an image of its own
+
+
+def lane_batches(num_images: int, num_lanes: int) -> list[LaneBatch]:
+    """All batches in their order; image i is in lane i modulo `num_lanes`."""
+    return [
+        LaneBatch(rows, np.arange(num_lanes) < num_valid)
+        for rows, num_valid, _ in padded_batches(num_images, num_lanes, shrinks=False)
+    ]
+
+
+def lane_checksums(
+    images: np.ndarray, codes: list[LatentCode], num_lanes: int
+) -> np.ndarray:
+    """31 bits of the CRC-32 of every lane's latents and images, int64 [L].
+
+    Args:
+      images: uint8 [N,H,W,C].
+      codes: the latents of every batch.
+      num_lanes: L.
+    """
+    checksums = [0] * num_lanes
+    for number, image in enumerate(images):
+        batch, lane = divmod(number, num_lanes)
+        content = codes[batch].image_bytes(lane) + image.tobytes()
+        checksums[lane] = zlib.crc32(content, checksums[lane])
+    return np.array(checksums, np.int64) & ((1 << 31) - 1)
+
+
+@functools.cache
+def normal_table() -> np.ndarray:
+    """65,536 equally likely values of a standard normal number, float32, rising.
+
+    They are rounded to multiples of 2**-14, so that they do not depend on the last bits
+    of a machine's logarithm.
+    """
+    size = 1 << _TABLE_BITS
+    inverse = statistics.NormalDist().inv_cdf
+    upper = [inverse((i + 0.5) / size) for i in range(size // 2, size)]
+    half = np.round(np.array(upper) * 2**14) / 2**14
+    return np.concatenate([-half[::-1], half]).astype(np.float32)
+
+
+def shared_normal(level: int, block: int, shape: tuple[int, int]) -> np.ndarray:
+    """Standard normal numbers float32 [D,N] of one block of a level of latents.
+
+    Fewer rows are the first of more.
+
+    Args:
+      level: number of the level, from the top.
+      block: number of the block.
+      shape: (D,N).
+    """
+    bits = np.random.Philox(key=[level, block])
+    num = shape[0] * shape[1]
+    words = bits.random_raw(-(-num // 4)).astype("<u8").view("<u2")[:num]
+    return normal_table()[words].reshape(shape)
+
+
+def shared_order(level: int, num_dims: int) -> np.ndarray:
+    """A random order of the dimensions 0..D-1 of a level, int64 [D]."""
+    bits = np.random.Philox(key=[level, 2**63])
+    # The keys have 64 random bits; `permutation` could change with NumPy.
+    return np.argsort(bits.random_raw(num_dims), kind="stable")

@@ -20,8 +20,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from agave_tf.codec.latent_code import MAX_BLOCKS, LatentCode
-from agave_tf.codec.shared_normal import shared_normal, shared_order
+from agave_tf.codec.latent_code import (
+    MAX_BLOCKS,
+    LatentCode,
+    shared_normal,
+    shared_order,
+)
 from agave_tf.layers.iaf_ladder_layer import BottomUp, LadderLayer
 from agave_tf.layers.level_posterior import PosteriorSummary
 from agave_tf.models.vae_model import LatentVariableModel
@@ -33,7 +37,7 @@ _PAIRS_SEED = (0, 0)
 # Length of the step along the gradient. 1 would be Newton's, for one dimension alone;
 # the dimensions of a block take it at once.
 _STEP = 0.7
-# Numbers of "blocks" that are none: what dimensions without a block are, and draws.
+# Takes the place of a block's number for the dimensions that are in no block.
 _NO_BLOCK = 1 << 32
 
 
@@ -114,10 +118,10 @@ class Latents:
     def _choose(
         self, number: int, h: tf.Tensor, bottom_up: BottomUp
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Counts [B] and indices [max count,B] of the level with this number.
+        """Chooses counts [B] and indices [max count,B] of a level.
 
         Args:
-          number: of the level.
+          number: the level's, from the top.
           h: features from the level above.
           bottom_up: the level's own, of the images.
         """
@@ -134,7 +138,7 @@ class Latents:
         z = mean
         for block in range(len(index)):
             at = tf.constant(z.reshape(-1, *shape), tf.float32)
-            # Where the flow cannot be undone, the means of the dimensions alone.
+            # Where the flow cannot be inverted, no step is made from the means.
             score = np.nan_to_num(
                 _flat(_score(level, h, bottom_up, at)), posinf=0, neginf=0
             )
@@ -142,12 +146,14 @@ class Latents:
             for image in np.flatnonzero(block < count):
                 dims = self._orders[number][block :: count[image]]
                 noise = self._candidates(number, block, len(dims))
-                of_image = Normal(*(x[image, dims] for x in prior))
+                block_prior = Normal(*(x[image, dims] for x in prior))
                 weight = _log_weight(
-                    Normal(*(x[image, dims] for x in target)), of_image, noise
+                    Normal(*(x[image, dims] for x in target)), block_prior, noise
                 )
                 index[block, image] = best = weight.argmax()
-                z[image, dims] = of_image.mean + of_image.deviation * noise[:, best]
+                z[image, dims] = (
+                    block_prior.mean + block_prior.deviation * noise[:, best]
+                )
         return count, index
 
     def _noise_of(self, number: int, count: np.ndarray, index: np.ndarray) -> tf.Tensor:
@@ -165,15 +171,15 @@ class Latents:
 
     def _candidates(self, number: int, block: int, num_dims: int) -> np.ndarray:
         """Noise float32 [D,2**index_bits] of the first D dimensions of a block."""
-        table = self._tables.get((number, block))
-        if table is None or len(table) < num_dims:
+        table = self._tables.get((number, block), np.zeros([0, self._num_candidates]))
+        if len(table) < num_dims:
             table = shared_normal(number, block, (num_dims, self._num_candidates))
             self._tables[number, block] = table
         return table[:num_dims]
 
 
 def _log_weight(target: Normal, prior: Normal, noise: np.ndarray) -> np.ndarray:
-    """ln of target over prior [K] of K candidates, but for a constant.
+    """ln(target / prior) of K candidates, [K], up to a constant.
 
     Args:
       target, prior: [D] each.
@@ -190,7 +196,8 @@ def _flat(x: tf.Tensor) -> np.ndarray:
     return x.numpy().astype(np.float64).reshape(x.shape[0], -1)
 
 
-# What decides a code is compiled by XLA, at one batch size, for encoder and decoder.
+# XLA compiles the functions of the decoder, at one batch size, so that encoder and
+# decoder compute the same bits.
 @function_of_weights(jit_compile=True)
 def _top_features(model: LatentVariableModel, batch_size: int) -> tf.Tensor:
     return model.vae.top_features(batch_size)
@@ -206,7 +213,7 @@ def _f_z(model: LatentVariableModel, h: tf.Tensor) -> tf.Tensor:
     return model.vae.output(h)
 
 
-# What only the choice of the encoder depends on.
+# On these only the choice of the encoder depends.
 @function_of_weights()
 def _prior(level: LadderLayer, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     prior = level.prior(h)

@@ -74,7 +74,7 @@ class PixelCode:
         stack, place, starts, sizes = state
         given = self._coded.level[:, position]
         pixel: list[tf.Tensor] = []
-        start_of, size_of = [], []
+        pixel_starts, pixel_sizes = [], []
         for channel in range(given.shape[-1]):
             mixture = LogisticMixture(
                 *optimization_barrier(*likelihood.given_channels(pixel))
@@ -83,18 +83,18 @@ class PixelCode:
             level, start, end = self._find(mixture, slot, given[:, channel])
             stack, place = self._popped(stack, place, start, end)
             pixel.append(to_unit_range(level))
-            start_of.append(start)
-            size_of.append(end - start)
+            pixel_starts.append(start)
+            pixel_sizes.append(end - start)
         starts, sizes = (
-            with_columns(of_all, tf.stack(of_pixel, axis=-1)[:, None, None], position)
-            for of_all, of_pixel in ((starts, start_of), (sizes, size_of))
+            with_columns(table, tf.stack(values, axis=-1)[:, None, None], position)
+            for table, values in ((starts, pixel_starts), (sizes, pixel_sizes))
         )
         return tf.stack(pixel, axis=-1), [stack, place, starts, sizes]
 
     def _find(
         self, mixture: LogisticMixture, slot: tf.Tensor, given: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The level that is given or in whose interval the slot is; start and end.
+        """Finds the level that is given, or that has the slot in its interval.
 
         Args:
           mixture: p of the sub-pixel, batch shape [B].
@@ -102,7 +102,7 @@ class PixelCode:
           given: int32 [B], the level to encode.
 
         Returns:
-          int32 [B] each.
+          The level, and the start and the end of its interval, int32 [B] each.
         """
         first_level = tf.zeros_like(slot)
         start, end = tf.zeros_like(slot), tf.fill(tf.shape(slot), TOTAL)
@@ -124,7 +124,7 @@ class PixelCode:
     def _popped(
         self, stack: tf.Tensor, place: tf.Tensor, start: tf.Tensor, end: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Stack and place [B] without the interval on top; as they are to encode."""
+        """Pops the interval on top, to decode; returns the new stack and place [B]."""
         slot = tf.bitwise.bitwise_and(stack, _int64(TOTAL - 1))
         high = tf.bitwise.right_shift(stack, _int64(PRECISION))
         popped = tf.cast(end - start, tf.int64) * high + slot - tf.cast(start, tf.int64)
@@ -158,7 +158,7 @@ def _run(
     f_z: tf.Tensor,
     label: tf.Tensor | None,
 ) -> tuple[tf.Tensor, ...]:
-    """Images uint8 [B,H,W,C]; state, place [B]; starts, sizes [B,1,H*W,C]."""
+    """Codes: images uint8 [B,H,W,C]; state, place [B]; starts, sizes [B,1,H*W,C]."""
     pixel_cnn, size = model.pixel_cnn, model.image_shape[:2]
     x, state = pixels_in_order(
         pixel_cnn, size, PixelCode(coded), model.condition(f_z), label
@@ -180,12 +180,12 @@ class Pixels:
 
     @property
     def num_symbols(self) -> int:
-        """Levels of an image."""
+        """The number of symbols of an image: a level for every channel of a pixel."""
         return int(np.prod(self.model.image_shape))
 
     @property
     def room(self) -> int:
-        """Words that an image can take at most."""
+        """The most words that an image can take."""
         return self.num_symbols * PRECISION // WORD_BITS + 2
 
     def intervals(
@@ -203,7 +203,8 @@ class Pixels:
         coded = self._coded(nothing, nothing[:, 0], level, encodes=True)
         _, _, _, *intervals = _run(self.model, coded, f_z, _tensor(label))
         start, size = (
-            of.numpy().reshape(self.batch_size, -1).astype(np.int64) for of in intervals
+            edges.numpy().reshape(self.batch_size, -1).astype(np.int64)
+            for edges in intervals
         )
         return Interval(start, size)
 
@@ -219,7 +220,7 @@ class Pixels:
         Args:
           stacks: the B lanes; those that are off keep what they have.
           f_z, label: as `intervals` takes them.
-          is_on: bool [B]; the images of other lanes are anything.
+          is_on: bool [B]; the images of other lanes are undefined.
         """
         height, width, channels = self.model.image_shape
         level = np.zeros([self.batch_size, height * width, channels], np.int32)

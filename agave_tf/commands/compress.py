@@ -34,8 +34,9 @@ from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.parts import bits_per_dim
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data
-from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.settings.coding import CodecSettings
 from agave_tf.settings.data import DataConfig
 from agave_tf.whole_file import writing

@@ -21,7 +21,7 @@ from agave_tf.commands.paths import check_optional_file, define_path, define_run
 from agave_tf.commands.running import run_command
 from agave_tf.errors import InputError
 from agave_tf.pictures.grid import write_png
-from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.whole_file import check_new_directory, new_directory, write_npz
 
 # The longest name of a file on Linux, in bytes. A JPEG's may leave no room for .png.

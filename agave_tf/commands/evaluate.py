@@ -22,10 +22,10 @@ from agave_tf.errors import InputError
 from agave_tf.pictures.bits_map import bits_map_rows
 from agave_tf.pictures.grid import write_png
 from agave_tf.pictures.rows import rows_grid
-from agave_tf.runs.compare_runs import check_comparable, compare_runs
-from agave_tf.runs.evaluate_run import evaluate_run
+from agave_tf.runs.evaluate_run import check_comparable, compare_runs, evaluate_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data, on_images
-from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.score_files import RunScores
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.training.strategy import make_local_strategy
@@ -111,7 +111,7 @@ def run(values: flags.FlagValues) -> None:
             f"interval {found.low:.4f} to {found.high:.4f}"
         )
     if values.per_image:
-        write_npz(values.per_image, scores.of_images._asdict())
+        write_npz(values.per_image, scores.image_scores._asdict())
     if values.bits_map:
         logging.info("Drawing %s", values.bits_map)
         shown = images.take(images.choose(_NUM_MAPS))
@@ -130,7 +130,7 @@ def _say_if_read_only(run: RunDirectory) -> None:
 def _print(
     evaluated: RunDirectory, split: str, num_images: int, scores: RunScores
 ) -> None:
-    count = len(scores.of_images.kl)
+    count = len(scores.image_scores.kl)
     shown = f"{count} {split} images"
     if count < num_images:
         shown = f"{count} of {num_images} {split} images, a random choice"

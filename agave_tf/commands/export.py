@@ -14,7 +14,7 @@ from agave_tf.commands.running import run_command
 from agave_tf.interop.provenance import about_run
 from agave_tf.interop.run_copy import copy_run
 from agave_tf.interop.saved_model import check_output_dir, export_model
-from agave_tf.runs.run_directory import open_run
+from agave_tf.runs.open_run import open_run
 from agave_tf.whole_file import check_new_directory
 
 

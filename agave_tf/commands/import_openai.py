@@ -14,7 +14,7 @@ from agave_tf.commands.flags import (
 )
 from agave_tf.commands.paths import define_path, define_run_dir
 from agave_tf.commands.running import run_command
-from agave_tf.interop.openai_checkpoint import KINDS, import_openai
+from agave_tf.interop.import_openai import KINDS, import_openai
 from agave_tf.interop.saved_model import check_new_directory
 from agave_tf.settings.config import DataConfig
 

@@ -22,8 +22,9 @@ from agave_tf.commands.running import run_command
 from agave_tf.data.image_set import Images
 from agave_tf.models.image_model import ImageModel
 from agave_tf.pictures.rows import check_label, draw_rows, write_rows
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data
-from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.settings.pictures import PictureSettings
 from agave_tf.whole_file import write_npz
 

@@ -211,7 +211,7 @@ def _fill_cache(source: Source, path: str, parts: dict[str, _Begun]) -> Cached:
 def _check(name: str, shapes: dict[str, tuple[int, ...]]) -> None:
     """Raises InputError unless all parts have one shape that the networks take."""
     for height, width, _ in shapes.values():
-        check_image_sides(height, width, of="dataset")
+        check_image_sides(height, width, name="dataset")
     if len(set(shapes.values())) > 1:
         raise InputError(
             "`dataset` must have images of one shape in both parts, or --image_size "

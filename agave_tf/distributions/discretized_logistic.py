@@ -66,8 +66,8 @@ def _float_dtype(*arguments: Any) -> tf.DType:
 def log_of_support(is_inside: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """0 where a value is inside the support, and -inf where it is not.
 
-    An infinity comes up only with a value outside. A constant -inf to choose from would
-    end each evaluation under `tf.debugging.enable_check_numerics()`.
+    A constant -inf to choose from would end each evaluation under
+    `tf.debugging.enable_check_numerics()`; here it comes up only with a value outside.
     """
     return tf.math.log(tf.cast(is_inside, dtype))
 
@@ -96,7 +96,7 @@ class DiscretizedLogistic(tfp.distributions.Distribution):
       loc: centre, on the 0..256 axis where integer u covers [u, u + 1).
       log_scale: ln s.
       num_color_levels: b, a divisor of 256, at least 2.
-      open_tails: whether the outer levels include the tails.
+      open_tails: the outer levels include the tails.
       validate_args, allow_nan_stats, name: as tfd.Distribution takes them.
 
     Raises:
@@ -159,7 +159,7 @@ class DiscretizedLogistic(tfp.distributions.Distribution):
 
     @property
     def open_tails(self) -> bool:
-        """Whether the outer levels include the tails."""
+        """True if the outer levels include the tails."""
         return self._open_tails
 
     @property

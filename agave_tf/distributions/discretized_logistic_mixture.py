@@ -99,7 +99,7 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
         rest = tf.reshape(rest, tf.concat([batch, [num_channels, fields * k]], axis=0))
         self._means, log_scales, *coefficients = tf.split(rest, fields, axis=-1)
         self._log_scales = tf.maximum(log_scales, _MIN_LOG_SCALE)  # [..., C, K]
-        self._coefficients = tf.tanh(coefficients[0]) if coefficients else None
+        self._coefficients = [tf.tanh(c) for c in coefficients]  # one, or none for gray
         super().__init__(
             dtype=parameters.dtype,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -162,7 +162,7 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
         zeros = [tf.zeros_like(self._logits[..., 0])] * (self._num_channels - channel)
         x = tf.stack([*earlier, *zeros], axis=-1)[..., None]
         if earlier:
-            # How well each component has explained them weights it for the next.
+            # A component that has explained them well has more weight for the next.
             log_mass = self._log_mass(x)[..., :channel, :]
             log_weights = tf.nn.log_softmax(
                 log_weights + tf.reduce_sum(log_mass, axis=-2)
@@ -175,13 +175,13 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
 
     def _conditional_means(self, x: tf.Tensor) -> tf.Tensor:
         """The means [..., C, K], given the pixel's own channels x [..., C, 1]."""
-        if self._coefficients is None:
+        if not self._coefficients:
             return self._means
-        c0, c1, c2 = tf.unstack(self._coefficients, axis=-2)
+        c0, c1, c2 = tf.unstack(self._coefficients[0], axis=-2)
         red, green = x[..., 0, :], x[..., 1, :]
-        of_green, of_blue = c0 * red, c1 * red + c2 * green
-        of_red = tf.zeros_like(of_green)
-        return self._means + tf.stack([of_red, of_green, of_blue], axis=-2)
+        green_shift, blue_shift = c0 * red, c1 * red + c2 * green
+        red_shift = tf.zeros_like(green_shift)
+        return self._means + tf.stack([red_shift, green_shift, blue_shift], axis=-2)
 
     def sample_given_noise(
         self,
@@ -205,20 +205,20 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
         best = tf.argmax(self._logits + gumbel, axis=-1)
         chosen = tf.one_hot(best, self._num_mixtures, dtype=self.dtype)[..., None, :]
 
-        def of_chosen(values: tf.Tensor) -> list[tf.Tensor]:
+        def for_chosen(values: tf.Tensor) -> list[tf.Tensor]:
             return tf.unstack(tf.reduce_sum(values * chosen, axis=-1), axis=-1)
 
         logistic = tf.math.log(u_logistic) - tf.math.log1p(-u_logistic)
         noise = tf.unstack(logistic * temperature, axis=-1)
-        means, log_scales = of_chosen(self._means), of_chosen(self._log_scales)
+        means, log_scales = for_chosen(self._means), for_chosen(self._log_scales)
         drawn = [
             mean + tf.exp(log_scale) * n
             for mean, log_scale, n in zip(means, log_scales, noise, strict=True)
         ]
         finish = _snapped if snap_to_levels else _clipped
         pixel = [finish(drawn[0])]
-        if self._coefficients is not None:
-            c0, c1, c2 = of_chosen(self._coefficients)
+        if self._coefficients:
+            c0, c1, c2 = for_chosen(self._coefficients[0])
             pixel.append(finish(drawn[1] + c0 * pixel[0]))
             pixel.append(finish(drawn[2] + c1 * pixel[0] + c2 * pixel[1]))
         return tf.stack(pixel, axis=-1)

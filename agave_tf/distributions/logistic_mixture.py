@@ -13,7 +13,7 @@ class LogisticMixture(NamedTuple):
     inverse_scales: tf.Tensor  # [..., K]
 
     def mass_below(self, level: tf.Tensor) -> tf.Tensor:
-        """The mass [..., E] of all levels below some, int [..., E] from 1 to 255."""
+        """The mass [..., E] below each level, int [..., E] from 1 to 255."""
         edge = (2.0 * tf.cast(level, self.means.dtype) - 256.0) / 255.0
         z = (edge[..., None] - self.means[..., None, :]) * (
             self.inverse_scales[..., None, :]

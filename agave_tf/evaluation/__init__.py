@@ -1,1 +1,1 @@
-"""Likelihoods of held-out images, and what the latents know."""
+"""Scores models on held-out images: bounds, bits/dim, a probe of the latents."""

@@ -1,4 +1,4 @@
-"""A mean over images and trainings, and the interval that it is known to within."""
+"""Estimates a mean over images and trainings, and its 95 % interval."""
 
 import functools
 import math
@@ -82,7 +82,7 @@ def estimate(values: np.ndarray) -> Estimate:
     num_not_finite = int(values.size - np.isfinite(values).sum())
     if num_not_finite:
         values = np.full_like(values, math.nan)
-    # Sums of finite numbers may overflow; such a mean is known to within nothing too.
+    # Sums of finite numbers may overflow; such a mean has an unbounded interval too.
     with np.errstate(over="ignore", invalid="ignore"):
         found = Estimate(
             float(values.mean()),
@@ -107,9 +107,10 @@ def standard_error(values: np.ndarray) -> float:
 
 @functools.lru_cache(maxsize=1024)
 def _student_quantile(freedom: float, coverage: float) -> float:
-    """The number that |t| of Student's distribution is below with `coverage`."""
-    of_tensors = tf.constant([freedom, (1 + coverage) / 2], tf.float64)
-    return float(_compiled_quantile(of_tensors[0], of_tensors[1]))
+    """The number that |t| is below with probability `coverage`, t of Student's law."""
+    # As tensors: the function is compiled once for all numbers.
+    arguments = tf.constant([freedom, (1 + coverage) / 2], tf.float64)
+    return float(_compiled_quantile(arguments[0], arguments[1]))
 
 
 @tf.function(autograph=False)

@@ -4,8 +4,8 @@ Lucas & Verbeek 2018, section 4: 150 samples; Burda et al. 2016.
 """
 
 import functools
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,39 +13,65 @@ import tqdm
 
 from agave_tf.data.batches import EvaluationBatch, evaluation_batches
 from agave_tf.data.image_set import Images
-from agave_tf.evaluation.bound import importance_weighted_bound
-from agave_tf.evaluation.estimate import standard_error
-from agave_tf.evaluation.replicas import Replicas
+from agave_tf.evaluation.image_scores import ImageScores, importance_weighted_bound
 from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.image_model import ImageModel
-from agave_tf.models.parts import WHOLE, Part
 from agave_tf.randomness import ImageDraws, Stream, fold_in, stream
 from agave_tf.weights.skeletons import function_of_weights
 
 
-class ImageScores(NamedTuple):
-    """The scores of N images, in nats; means over the S samples of z except `bound`.
+class _OneDevice:
+    """The present device alone, which gets whole batches."""
 
-    `log_likelihood` and `bound` are of x; for the VAE alone, of y. The file of
-    --per_image has these arrays for every model, zero where it has no such part.
+    count = 1
+
+    def split(self, rows: tf.Tensor) -> Any:
+        """Gives each device its share of the rows [B,...]; B is a multiple."""
+        return rows
+
+    def run(self, function: Callable, *arguments: Any) -> Any:
+        """Calls a function on every device, with what `split` or `run` returned.
+
+        Args:
+          function: the same object at every call, or it is compiled again.
+          *arguments: shares of the devices, or values that are the same for all.
+        """
+        return function(*arguments)
+
+    def join(self, shares: Any) -> tf.Tensor:
+        """Puts the shares of a tensor together again, rows in their order."""
+        return shares
+
+
+class _Replicas(_OneDevice):
+    """The devices of one process that evaluate together, a share of the rows on each.
+
+    Args:
+      strategy: has the devices.
     """
 
-    # int32 [N] the image's place in the data set. It hides tuple.index, unused here.
-    index: np.ndarray  # type: ignore[assignment]
-    log_likelihood: np.ndarray  # [N] the ELBO; exact for the PixelCNN++ alone
-    bound: np.ndarray  # [N] importance-weighted over the S samples
-    primary_reconstruction: np.ndarray  # [N]
-    auxiliary_reconstruction: np.ndarray  # [N]
-    kl: np.ndarray  # [N]
-    kl_per_level: np.ndarray  # [N,L], from the top
+    def __init__(self, strategy: tf.distribute.Strategy):
+        self._strategy, self.count = strategy, strategy.num_replicas_in_sync
+        # Compiled once, because a strategy that runs eagerly is slow.
+        self._compiled = functools.cache(self._compile)
 
+    def split(self, rows: tf.Tensor) -> Any:
+        shares = tf.split(rows, self.count)
+        return self._strategy.experimental_distribute_values_from_function(
+            lambda context: shares[context.replica_id_in_sync_group]
+        )
 
-class Score(NamedTuple):
-    """A mean over images, in bits/dim."""
+    def run(self, function: Callable, *arguments: Any) -> Any:
+        return self._compiled(function)(*arguments)
 
-    name: str
-    mean: float
-    standard_error: float  # NaN for one image, of which it cannot be estimated
+    def join(self, shares: Any) -> tf.Tensor:
+        return tf.concat(self._strategy.experimental_local_results(shares), axis=0)
+
+    def _compile(self, function: Callable) -> Callable:
+        return tf.function(
+            lambda *arguments: self._strategy.run(function, args=arguments),
+            autograph=False,
+        )
 
 
 class Evaluator:
@@ -65,7 +91,9 @@ class Evaluator:
         batch_size: int,
         strategy: tf.distribute.Strategy | None = None,
     ):
-        self.model, self._replicas = model, Replicas(strategy)
+        self.model, self._replicas = model, _OneDevice()
+        if strategy and strategy.num_replicas_in_sync > 1:
+            self._replicas = _Replicas(strategy)
         self._batch_size = batch_size * self._replicas.count
         self._encode = functools.partial(_encode, model)
         self._terms_of_sample = functools.partial(terms_of_sample, model)
@@ -87,7 +115,7 @@ class Evaluator:
           images: the data set.
           num_importance_samples: S.
           seed: seed of the noise.
-          max_images: how many images to score, as `Images.choose` takes them; 0: all.
+          max_images: number of images to score, chosen by `Images.choose`; 0: all.
           progress: caption of a progress bar; empty: none.
 
         Raises:
@@ -162,33 +190,3 @@ def terms_of_sample(
     """
     draws = ImageDraws(seed, index)
     return model.terms_given_features(image, features, draws, label)
-
-
-def summarize(
-    scores: ImageScores, model: ImageModel, num_importance_samples: int
-) -> list[Score]:
-    """The means over images of what `bits_of_images` gives."""
-    bits = bits_of_images(scores, model, num_importance_samples)
-    return [
-        Score(name, float(values.mean()), standard_error(values))
-        for name, values in bits.items()
-    ]
-
-
-def bits_of_images(
-    scores: ImageScores, model: ImageModel, num_importance_samples: int
-) -> dict[str, np.ndarray]:
-    """Every score of every image, float64 [N] bits/dim, named as the model's parts.
-
-    With several samples of z, bits_per_dim_S_samples is the importance-weighted bound.
-    """
-    whole, *parts = model.parts(scores)
-    # Averaged over the samples already: the same sum in another order.
-    shown = [whole._replace(nats=scores.log_likelihood)]
-    if model.latent_shapes and num_importance_samples > 1:
-        name = f"{WHOLE}_{num_importance_samples}_samples"
-        shown.append(Part(name, scores.bound, model.num_dims))
-    return {
-        part.name: part._replace(nats=part.nats.astype(np.float64)).bits_per_dim
-        for part in [*shown, *parts]
-    }

@@ -51,9 +51,8 @@ def probe(
     q(z|x). Draws hold the information that the KL pays for. f(z) is made from the
     draws.
 
-    A negative label stands for none: such images are left out, with a warning that
-    counts them. A held-out image of a class that no training image has counts as
-    wrong, which is said too.
+    A negative label stands for none: such images are left out. A held-out image of a
+    class that no training image has counts as wrong. A warning counts either.
 
     Every pass over the images makes the features of one kind anew, so that only blocks
     of them are in memory (`ridge_classifier`).
@@ -70,33 +69,38 @@ def probe(
     """
     if not isinstance(model, LatentVariableModel):
         raise InputError("`probe` must have a run with a VAE; this one has none.")
-    train_places = _labelled(train, "training", at_least=2)
-    places = _labelled(held_out, "held-out", at_least=1)
-    assert train.label is not None and held_out.label is not None
-    known, classes = np.unique(train.label[train_places], return_inverse=True)
-    label = held_out.label[places]
+    train_places, train_label = _labelled(train, "training", at_least=2)
+    places, label = _labelled(held_out, "held-out", at_least=1)
+    known, classes = np.unique(train_label, return_inverse=True)
     _say_unknown(label, known)
     scores = []
     for kind in _KINDS:
-        of_train = _Features(
+        train_features = _Features(
             model, kind, train, stream(seed, Stream.PROBE_TRAIN), batch_size
         )
-        of_train = of_train.relative_to(of_train.first(train_places))
-        fitted = fit(of_train, train_places, classes)
-        of_held_out = of_train._replace(
+        train_features = train_features.relative_to(train_features.first(train_places))
+        fitted = fit(train_features, train_places, classes)
+        held_out_features = train_features._replace(
             images=held_out, seed=stream(seed, Stream.PROBE_TEST)
         )
-        is_right = known[classify(fitted, of_held_out, places)] == label
+        is_right = known[classify(fitted, held_out_features, places)] == label
         if len(places) < len(held_out.image):
             among_all = np.full(len(held_out.image), np.nan, np.float32)
             among_all[places] = is_right
             is_right = among_all
-        scores.append(ProbeScore(kind, of_train.num_features, is_right))
+        scores.append(ProbeScore(kind, train_features.num_features, is_right))
     return scores
 
 
-def _labelled(images: Images, name: str, at_least: int) -> np.ndarray:
-    """The places of the images with a label, int32 [N]; says how many have none."""
+class _Labelled(NamedTuple):
+    """The images of a set that have a label."""
+
+    places: np.ndarray  # int32 [N], in the set
+    label: np.ndarray  # int32 [N]
+
+
+def _labelled(images: Images, name: str, at_least: int) -> _Labelled:
+    """Finds the images with a label; warns of those without one."""
     if images.label is None:
         raise InputError("`probe` must have images with labels; these have none.")
     places = np.flatnonzero(images.label >= 0).astype(np.int32)
@@ -115,7 +119,7 @@ def _labelled(images: Images, name: str, at_least: int) -> np.ndarray:
             total,
             name,
         )
-    return places
+    return _Labelled(places, images.label[places])
 
 
 def _say_unknown(label: np.ndarray, known: np.ndarray) -> None:
@@ -142,13 +146,13 @@ class _Features(NamedTuple):
     images: Images
     seed: tf.Tensor  # int32 [2], of the draws
     batch_size: int
-    # Float64 [D]. What all images share would otherwise be squared, and hide their
-    # differences.
+    # Float64 [D], subtracted from all features: otherwise the square of what all images
+    # share would hide their differences.
     origin: np.ndarray = np.zeros(0)
 
     @property
     def num_features(self) -> int:
-        """D."""
+        """The number of features of an image, D."""
         return len(self.origin)
 
     def relative_to(self, origin: np.ndarray) -> "_Features":
@@ -156,11 +160,11 @@ class _Features(NamedTuple):
         return self._replace(origin=origin)
 
     def first(self, places: np.ndarray) -> np.ndarray:
-        """The features, as they are, of the image at the first place, float64 [D]."""
+        """The features of the image at the first place, without origin, float64 [D]."""
         return next(self._batches(places[:1]))[0].astype(np.float64)
 
     def blocks(self, places: np.ndarray, num_bytes: int) -> Iterator[np.ndarray]:
-        """As `ridge_classifier.Features`; a block is of whole batches."""
+        """Yields the features of whole batches, as `ridge_classifier.Features` asks."""
         batches_fit = num_bytes // (8 * self.num_features * self.batch_size)
         rows = max(1, batches_fit) * self.batch_size
         bar = tqdm.tqdm(
@@ -177,7 +181,7 @@ class _Features(NamedTuple):
         bar.close()
 
     def _batches(self, places: np.ndarray) -> Iterator[np.ndarray]:
-        """Float32 [n,D] of every batch."""
+        """Yields the features of every batch, float32 [n,D]."""
         features_of = _KINDS[self.kind]
         for batch in evaluation_batches(self.images, self.batch_size, places):
             parts = features_of(self.model, batch.image, self.seed, batch.index)

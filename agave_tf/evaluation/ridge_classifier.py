@@ -31,18 +31,18 @@ _KEPT_BYTES = 2**31
 
 
 class Features(Protocol):
-    """The features of images, made in blocks and as often as they are asked for."""
+    """The features of images, made in blocks, and made again at each request."""
 
     @property
     def num_features(self) -> int:
-        """D."""
+        """The number of features of an image, D."""
 
     def blocks(self, places: np.ndarray, num_bytes: int) -> Iterator[np.ndarray]:
         """Features of the images at these places, in their order.
 
         Args:
           places: int [N].
-          num_bytes: of a block, about.
+          num_bytes: the size of a block, about.
 
         Yields:
           Float64 [n,D].
@@ -66,7 +66,7 @@ def fit(features: Features, places: np.ndarray, classes: np.ndarray) -> Classifi
     The tenth is random, because the images may be sorted by class.
 
     Args:
-      features: of the images.
+      features: the features of all images.
       places: int [N], of the images to fit it to, at least two.
       classes: int [N], their classes, 0..K-1.
     """
@@ -141,8 +141,8 @@ def _fit_by_images(
         return _solve(part, np.concatenate([no_sum, targets[:num]]), strength)
 
     def num_right(ridge: float) -> int:
-        of_others = system[1 + num_fitting :, : 1 + num_fitting]
-        scores = of_others @ solve(num_fitting, ridge)
+        products = system[1 + num_fitting :, : 1 + num_fitting]
+        scores = products @ solve(num_fitting, ridge)
         return int((scores.argmax(axis=1) == classes[num_fitting:]).sum())
 
     solution = solve(len(places), max(RIDGES, key=num_right))
@@ -188,7 +188,7 @@ def _fill_columns(
 
 
 def _rows(features: Features, places: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """The blocks of images, each with the rows of `places` that it is of."""
+    """Yields blocks of features, each with the slice of `places` of its images."""
     first = 0
     for block in features.blocks(places, _BLOCK_BYTES):
         yield slice(first, first + len(block)), block

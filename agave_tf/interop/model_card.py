@@ -1,21 +1,25 @@
-"""The model card of an exported model: what it is, where it is from, how to use it.
+"""Writes the model card of an exported model: its kind, origin, use and limits.
 
 Mitchell et al. 2019, Model Cards for Model Reporting.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from agave_tf.errors import InputError, cut, quoted
-from agave_tf.interop.provenance import public_name
-from agave_tf.interop.signature_table import Functions, signature_table
+from agave_tf.interop.card_facts import (
+    likelihood_lines,
+    training_lines,
+    versions_text,
+)
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.pixel_cnn_model import PixelCNNModel
 from agave_tf.models.vae_model import VAEModel
+
+Functions = Mapping[str, tf.types.experimental.ConcreteFunction]
 
 # At the top of the SavedModel; TensorFlow reads only the files it knows.
 CARD_FILE = "README.md"
@@ -57,13 +61,13 @@ def model_card(
 
     Args:
       model: the exported model.
-      description: as in assets.extra/agave_tf.json; what it lacks of the facts of
-        `about_run` is said to be unknown.
+      description: the content of assets.extra/agave_tf.json. A fact of `about_run`
+        that it lacks is shown as not recorded.
       functions: the graphs of the signatures.
     """
     use = {
         "Signatures": "B is the number of images; images are levels 0 to 255; f(z) is "
-        f"on -1 to 1.\n\n{signature_table(functions)}",
+        f"on -1 to 1.\n\n{_signature_table(functions)}",
         "Use": _use(model),
     }
     settings = "assets.extra/agave_tf.json and in the signature `describe`"
@@ -87,7 +91,7 @@ def _card(
 
     Args:
       model: the model.
-      description: as `model_card` takes it.
+      description: the facts, as `model_card` takes them.
       use: text by title.
       settings: the file that holds the settings.
     """
@@ -96,11 +100,13 @@ def _card(
     sections = {
         f"A generative model of {size} images": f"{_PARTS[type(model)]} "
         f"{num_weights:,} weights. Made with agave_tf, after Lucas & Verbeek 2018.",
-        "Training": "\n".join(f"- {line}" for line in _training(description)),
-        "Likelihood": "\n".join(f"- {line}" for line in _scores(model, description)),
+        "Training": "\n".join(f"- {line}" for line in training_lines(description)),
+        "Likelihood": "\n".join(
+            f"- {line}" for line in likelihood_lines(model, description)
+        ),
         **use,
         "Limits": _limits(model),
-        "Versions": f"Exported with {_versions(description)}. All settings are in "
+        "Versions": f"Exported with {versions_text(description)}. All settings are in "
         f"{settings}.",
         "License and citation": "The code, agave_tf, is under the Apache License 2.0. "
         "The images that the model was trained on have a license of their own. "
@@ -111,91 +117,6 @@ def _card(
     card = "\n".join([f"# {title}", *(f"## {other}" for other in others)])
     # The name of a data set may have bytes that are no UTF-8, which a file must be.
     return card.encode(errors="backslashreplace").decode()
-
-
-def _training(description: dict[str, Any]) -> list[str]:
-    """Stage, images, length and origin of the training, a sentence for each."""
-    if "stage" not in description:
-        return ["Not recorded: the model was exported without its run."]
-    settings, step = description["settings"], _count(description["step"])
-    stage = f"Stage {_code(description['stage'])}"
-    if description.get("origin"):
-        of_step = f" at step {step}" if step else ""
-        return [
-            f"Imported from {_code(description['origin'])}{of_step}, as {stage[0]}"
-            f"{stage[1:]}. It does not say what it was trained on.",
-            _weights_line(description),
-        ]
-    planned = _count(description.get("num_steps", step))
-    short = "" if step >= planned else f" of {planned}: not finished"
-    batch = _count(settings["train"]["batch_size"])
-    lines = [
-        f"{stage}, {step} steps{short}, in batches of {batch} images.",
-        _data_line(description, step * batch),
-        _sources_line(description.get("sources")),
-        _weights_line(description),
-    ]
-    return [line for line in lines if line]
-
-
-def _data_line(description: dict[str, Any], num_seen: int) -> str:
-    name = _public_code(description["settings"]["data"]["dataset"])
-    data = description.get("data")
-    if data is None:
-        return f"Images: {name}; which of them is not recorded."
-    num_train, num_test = _count(data["num_train"]), _count(data["num_test"])
-    return (
-        f"Images: {name}, {num_train} to train on ({num_seen} were seen, "
-        f"{num_seen / num_train:.1f} times each) and {num_test} held out "
-        f"({_word(data['held_out'])}); fingerprint {_code(data['fingerprint'])}."
-    )
-
-
-def _sources_line(sources: dict[str, dict[str, Any]] | None) -> str:
-    if sources is None:
-        return "The weights it started from are not recorded."
-    started = [
-        f"{_code(source['stage'])} at step {_count(source['step'])} (weights "
-        f"{_code(source['weights'])})"
-        for source in sources.values()
-    ]
-    return f"Started from {' and '.join(started) or 'new weights'}."
-
-
-def _weights_line(description: dict[str, Any]) -> str:
-    weights = description.get("weights")
-    return f"Averaged weights, fingerprint {_code(weights)}." if weights else ""
-
-
-def _scores(model: ImageModel, description: dict[str, Any]) -> list[str]:
-    """Bits/dim of every evaluation of these weights."""
-    evaluations = description.get("evaluations")
-    if not evaluations:
-        return ["Not evaluated: run bin/evaluate.py before bin/export.py."]
-    of_y = " of the auxiliary image y" if isinstance(model, VAEModel) else ""
-    lines = []
-    for found in evaluations:
-        split = {"test": "held-out", "train": "training"}[found["evaluation"]["split"]]
-        count = _count(found["num_images"])
-        total = _count(found["num_images_in_split"])
-        which = f"all {total}" if count == total else f"{count} of {total}"
-        name, scores = _public_code(found["data"]["dataset"]), found["scores"]
-        values = [
-            f"{value:.3f}{_samples(key)}"
-            for key, value in scores.items()
-            if key.startswith("bits_per_dim") and isinstance(value, int | float)
-        ]
-        lines.append(
-            f"{' or '.join(values)} bits/dim{of_y}, on {which} {split} images "
-            f"of {name}."
-        )
-    return lines
-
-
-def _samples(key: str) -> str:
-    """Names the bound that a score is of."""
-    match = re.fullmatch(r"bits_per_dim_([0-9]{1,9})_samples", key)
-    return f" (importance-weighted over {match[1]} samples of z)" if match else ""
 
 
 def _use(model: ImageModel) -> str:
@@ -226,38 +147,29 @@ def _limits(model: ImageModel) -> str:
 - Drawn images may resemble training images. Nothing here prevents it."""
 
 
-def _versions(description: dict[str, Any]) -> str:
-    names: Mapping[str, str] = description["versions"]
-    return ", ".join(f"{_word(name)} {_word(v)}" for name, v in names.items())
+def _signature_table(functions: Functions) -> str:
+    """The inputs and outputs of every signature, as a table in Markdown.
 
-
-def _public_code(dataset: str) -> str:
-    return _code(public_name(dataset))
-
-
-def _count(value: Any) -> int:
-    """A number from a file, as which the card shows it; InputError for another."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InputError(
-            f"A model card must have whole numbers as counts; got {quoted(value)}."
-        )
-    return value
-
-
-def _word(text: str) -> str:
-    """Text as it is, if it is of letters, digits, spaces, commas, dots, - and +.
-
-    Other text may be read as Markdown or HTML, and goes into a code span.
+    Args:
+      functions: the graph of each signature by its name; outputs are named.
     """
-    is_plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_ ,.+-]*", text)
-    return cut(text) if is_plain else _code(text)
+    rows = ["| signature | takes | gives |", "|---|---|---|"]
+    for name, function in sorted(functions.items()):
+        _, inputs = function.structured_input_signature
+        takes, gives = _listed(inputs), _listed(function.structured_outputs)
+        rows.append(f"| `{name}` | {takes} | {gives} |")
+    return "\n".join(rows)
 
 
-def _code(text: str) -> str:
-    """Text that a person chose, in a code span that it cannot end."""
-    text = cut(" ".join(text.split()))
-    # Marks that turn the direction of writing, and those that move a cursor.
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
-    pad = " " if "`" in text else ""
-    return f"{fence}{pad}{text}{pad}{fence}"
+def _listed(tensors: Mapping[str, tf.Tensor | tf.TensorSpec]) -> str:
+    return "; ".join(
+        f"`{name}` {tensor.dtype.name}{_axes(tensor.shape)}"
+        for name, tensor in sorted(tensors.items())
+    )
+
+
+def _axes(shape: tf.TensorShape) -> str:
+    """A shape such as " [B,8,8,3]", where B is free; empty for a number."""
+    if shape.rank == 0:
+        return ""
+    return f" [{','.join('B' if n is None else str(n) for n in shape)}]"

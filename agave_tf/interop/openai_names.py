@@ -51,11 +51,11 @@ def _in_order_of_calls(
                 is_transposed = isinstance(layer, WeightNormConv2DTranspose)
                 yield "deconv2d" if is_transposed else "conv2d", layer
         for pair in pairs:
-            yield from _of_pair(pair)
+            yield from _layers_of_pair(pair)
     yield "dense", model.head
 
 
-def _of_pair(pair: ResnetPair) -> Iterator[tuple[str, keras.layers.Layer]]:
+def _layers_of_pair(pair: ResnetPair) -> Iterator[tuple[str, keras.layers.Layer]]:
     block: GatedResnet
     for block in (pair.down, pair.down_right):
         yield "conv2d", block.conv_in
@@ -117,7 +117,7 @@ def to_ours(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     Args:
       name: the original's name of the variable.
       value: the original's array.
-      shape: of our variable.
+      shape: our variable's.
     """
     if name.endswith("/dec_log_stdv"):
         return np.full(shape, value)

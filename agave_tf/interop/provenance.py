@@ -1,4 +1,4 @@
-"""Where the weights of an exported model come from, as its description says it."""
+"""Collects the facts about a run that an export of its model carries."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def about_run(run: RunDirectory) -> dict[str, Any]:
         machine where the model runs.
       data: count and fingerprint of the images; null if not known.
       changes: the settings that were changed midway, with their steps.
-      run_versions: of the libraries, when the run was last started, or imported.
+      run_versions: those of the libraries, when the run was last started or imported.
       evaluations: the scores of these weights, each as in its file.
 
     Raises:
@@ -49,7 +49,7 @@ def about_run(run: RunDirectory) -> dict[str, Any]:
 
 
 def public_name(dataset: str) -> str:
-    """A data set's name; of a path only its end, as it is for others to read."""
+    """The name of a data set, for others to read: a path is cut to its last part."""
     kind, colon, path = dataset.partition(":")
     if kind in ("folder", "npz"):
         path = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
@@ -63,6 +63,6 @@ def _evaluations(run: RunDirectory, weights: str) -> list[dict[str, Any]]:
         if not _SCORES_FILE.fullmatch(name):
             continue
         scores = read_scores(run.file(name))
-        if scores is not None and scores["weights"] == weights:
+        if scores and scores["weights"] == weights:
             found.append({"file": name, **scores})
     return found

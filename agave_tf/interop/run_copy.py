@@ -1,4 +1,4 @@
-"""A copy of a run for others: what they need to use it, and nothing of this machine."""
+"""Copies a run for other people: without checkpoints and paths of this machine."""
 
 import csv
 import dataclasses
@@ -15,12 +15,10 @@ from agave_tf.interop.model_card import CARD_FILE, run_card
 from agave_tf.interop.provenance import about_run, public_name
 from agave_tf.models.image_model import ImageModel
 from agave_tf.runs.event_curves import Curve, read_curves
-from agave_tf.runs.run_directory import (
-    RunDirectory,
-    Source,
-    library_versions,
-    open_run,
-)
+from agave_tf.runs.numerics import library_versions
+from agave_tf.runs.open_run import open_run
+from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.run_record import Source
 from agave_tf.runs.score_files import image_file
 from agave_tf.runs.scores_record import file_crc32, read_image_scores
 from agave_tf.settings.config import Config
@@ -95,18 +93,19 @@ def _copy_scores(run: RunDirectory, copy: RunDirectory, scores: dict[str, Any]) 
     content = {key: value for key, value in scores.items() if key != "file"}
     dataset = copy.config.data.dataset
     content["data"] = {**content["data"], "dataset": dataset}
-    of_images = read_image_scores(image_file(run.file(name)), scores)
-    if of_images is not None:
+    if image_scores := read_image_scores(image_file(run.file(name)), scores):
         path = image_file(copy.file(name))
-        write_npz(path, of_images)
+        write_npz(path, image_scores)
         content["images"] = {**content["images"], "crc32": file_crc32(path)}
     write_text(copy.file(name), json.dumps(content, indent=2) + "\n")
 
 
 def _curves_of(run: RunDirectory) -> dict[str, tuple[str, int]]:
-    """Directories of event files, and the steps of the weights that they lead to.
+    """Finds the curves of a run and of the runs that it started from.
 
-    They are by the name of the CSV file that is made of them.
+    Returns:
+      By name of the CSV file to make: the directory of its event files, and the last
+      step to take from them, that of the weights.
     """
     found = {"curve.csv": (run.path, run.step)}
     for source in (run.sources or {}).values():
@@ -126,11 +125,11 @@ def _curves_of(run: RunDirectory) -> dict[str, tuple[str, int]]:
 
 
 def _is_still(source: Source) -> bool:
-    """Returns whether a source's directory holds that run, which may have gone on."""
+    """Returns whether a directory still holds that source, which may have gone on."""
     try:
         run = open_run(source.path, weights=False)
     except InputError:
-        return True  # That it has no curves is said.
+        return True  # A warning will say that it has no curves.
     return run.stage.name == source.stage and run.step >= source.step
 
 

@@ -3,23 +3,25 @@
 import dataclasses
 import json
 import os
+from collections.abc import Callable
 
 import tensorflow as tf
 from absl import logging
 
 import agave_tf
 from agave_tf.errors import InputError
-from agave_tf.interop.input_checks import checking
 from agave_tf.interop.model_card import CARD_FILE, model_card
 from agave_tf.interop.signatures import ExportedModel
 from agave_tf.interop.warm_up import WARM_UP_FILE, smallest_inputs, write_warm_up
 from agave_tf.models.image_model import ImageModel
 from agave_tf.runs.checkpoint_paths import is_pattern, is_utf8
-from agave_tf.runs.run_directory import library_versions
+from agave_tf.runs.numerics import library_versions
 from agave_tf.whole_file import check_new_directory, new_directory, write_text
 
 # Inside the SavedModel; TensorFlow leaves the directory assets.extra to the user.
 DESCRIPTION_FILE = os.path.join("assets.extra", "agave_tf.json")
+# The names of arguments that have one row for each image.
+_IMAGES = ("images", "auxiliary_images")
 
 
 def check_output_dir(output_dir: str) -> None:
@@ -94,6 +96,60 @@ def _concrete_functions(
         compiled = tf.function(checked, autograph=False)
         functions[name] = compiled.get_concrete_function(**named)
     return functions
+
+
+def checking(
+    function: Callable[..., dict[str, tf.Tensor]],
+    arguments: dict[str, tf.TensorSpec],
+    num_classes: int,
+) -> Callable[..., dict[str, tf.Tensor]]:
+    """Wraps `function`: its graph refuses wrong inputs before it computes anything.
+
+    Args:
+      function: takes the arguments by name.
+      arguments: shape and type of each.
+      num_classes: labels must be below it.
+
+    Returns:
+      A function whose graph raises InvalidArgumentError for a wrong shape (the message
+      names `check_` and the argument), for labels out of range or not one per image,
+      and for no samples.
+    """
+
+    def checked(**given: tf.Tensor) -> dict[str, tf.Tensor]:
+        given = {
+            name: tf.ensure_shape(given[name], spec.shape, name=f"check_{name}")
+            for name, spec in arguments.items()
+        }
+        with tf.control_dependencies(_assertions(given, num_classes)):
+            return function(**{k: tf.identity(value) for k, value in given.items()})
+
+    return checked
+
+
+def _assertions(given: dict[str, tf.Tensor], num_classes: int) -> list[tf.Operation]:
+    assertions = []
+    if "labels" in given:
+        labels = given["labels"]
+        is_right = (labels >= 0) & (labels < num_classes)
+        required = f"`labels` must be from 0 to {num_classes - 1}; got"
+        wrong = tf.boolean_mask(labels, ~is_right)
+        assertions.append(
+            tf.debugging.Assert(tf.reduce_all(is_right), [required, wrong])
+        )
+        for name in set(_IMAGES) & set(given):
+            counts = tf.shape(labels)[0], tf.shape(given[name])[0]
+            required = f"`labels` must be one for each of the `{name}`; got"
+            assertions.append(
+                tf.debugging.Assert(
+                    counts[0] == counts[1], [required, counts[0], "for", counts[1]]
+                )
+            )
+    if "num_samples" in given:
+        count = given["num_samples"]
+        required = "`num_samples` must be at least 1; got"
+        assertions.append(tf.debugging.Assert(count >= 1, [required, count]))
+    return assertions
 
 
 def _description(model: ImageModel, about: dict) -> dict:

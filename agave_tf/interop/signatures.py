@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from agave_tf.evaluation.bound import importance_weighted_bound
 from agave_tf.evaluation.evaluator import terms_of_sample
+from agave_tf.evaluation.image_scores import importance_weighted_bound
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.objective import Terms
@@ -169,7 +169,7 @@ class ExportedModel(tf.Module):
 
 
 class _Latents:
-    """The functions of z and f(z).
+    """The functions that encode images to z, and decode z to f(z).
 
     Args:
       model: the exported model.

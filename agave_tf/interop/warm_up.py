@@ -80,7 +80,7 @@ def write_warm_up(path: str, requests: Mapping[str, Mapping[str, np.ndarray]]) -
     A request that fails would keep TensorFlow Serving from loading the model.
 
     Args:
-      path: of the file, WARM_UP_FILE in a SavedModel.
+      path: the file to write, WARM_UP_FILE in a SavedModel.
       requests: inputs by signature, and by the name of the argument.
     """
     with tf.io.TFRecordWriter(path) as writer:

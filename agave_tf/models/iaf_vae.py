@@ -274,7 +274,7 @@ def check_widths(config: IAFVAEConfig, image_shape: tuple[int, int, int]) -> Non
     multiple = max(4, 2**config.num_resolutions)
     check_image_sides(
         *image_shape[:2],
-        of="image_size",
+        name="image_size",
         multiple=multiple,
         reason=f" (--num_resolutions={config.num_resolutions})",
     )

@@ -64,7 +64,7 @@ def bits_map_rows(
 def _maps_of(
     model: ImageModel, images: Images, seed: int, index: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """f(z) uint8 [b,h,w,c], and maps of nats float32 [b,h,w], by the names of rows."""
+    """Makes f(z) uint8 [b,h,w,c] and maps of nats float32 [b,h,w], by name of row."""
     image, maps = images.image, {}
     z_seed = stream(seed, Stream.BITS_MAP)
     f_z, _, kls = model.sample_posterior(image, z_seed, tf.constant(index))

@@ -1,15 +1,28 @@
-"""Grids of images, and PNG files."""
+"""Grids of images, and the PNG files that they are written to, strip by strip.
+
+A picture may be larger than memory. Portable Network Graphics Specification (Second
+Edition), W3C 2003: sections 5.3 (chunks), 9.2 (filters) and 11.2 (header, data, end).
+"""
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
 import tensorflow as tf
+from absl import logging
 from PIL import ImageDraw, ImageFont
 
 from agave_tf.whole_file import writing
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_UP = 2  # The filter that stores a row of pixels as its difference from the row above.
+# Sides up to which common viewers open a picture.
+_VIEWABLE = 65_535
 
 
 class Grid:
@@ -39,7 +52,7 @@ class Grid:
         self._width = rows[0].shape[2] * (self._height // rows[0].shape[1])
         count = len(rows[0])
         self._columns = min(columns, count)
-        # Place of a line's first image, and the row it is of.
+        # For each line of the picture, the number of its first image, and its row.
         self._lines = [(i, row) for i in range(0, count, self._columns) for row in rows]
         height = scale * (gap + len(self._lines) * (self._height + gap))
         width = scale * (gap + self._columns * (self._width + gap))
@@ -97,7 +110,7 @@ def _margin(captions: list[tuple[int, str]], height: int) -> np.ndarray:
 
     Args:
       captions: (row of pixels, word).
-      height: of the picture.
+      height: the picture's.
     """
     font = ImageFont.load_default()
     width = max(math.ceil(font.getlength(word)) for _, word in captions) + 8
@@ -121,3 +134,45 @@ def write_png(path: str, image: np.ndarray) -> None:
     png = tf.io.encode_png(image).numpy()
     with writing(path) as file:
         file.write(png)
+
+
+def write_strips(
+    path: str, shape: tuple[int, int, int], strips: Iterable[np.ndarray]
+) -> None:
+    """Writes a PNG, whole or not at all.
+
+    Args:
+      path: the file to write.
+      shape: (H,W,3) of the picture.
+      strips: uint8 [h,W,3] from the top; their heights add up to H.
+    """
+    height, width, _ = shape
+    if max(height, width) > _VIEWABLE:
+        logging.warning(
+            "%s has %d x %d pixels, more than many viewers open.", path, width, height
+        )
+    # 8 bits for each of red, green and blue; not interlaced.
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    with writing(path) as file:
+        file.write(_SIGNATURE)
+        _write_chunk(file, b"IHDR", header)
+        compressor = zlib.compressobj()
+        above = np.zeros(width * 3, np.uint8)
+        for strip in strips:
+            pixels = strip.reshape(len(strip), -1)
+            rows = np.empty((len(pixels), 1 + len(above)), np.uint8)
+            rows[:, 0] = _UP
+            # The differences are modulo 256, as those of uint8 are.
+            rows[:, 1:] = pixels - np.concatenate([above[None], pixels[:-1]])
+            above = pixels[-1]
+            _write_chunk(file, b"IDAT", compressor.compress(rows.tobytes()))
+        _write_chunk(file, b"IDAT", compressor.flush())
+        _write_chunk(file, b"IEND", b"")
+
+
+def _write_chunk(file: BinaryIO, kind: bytes, content: bytes) -> None:
+    if not content and kind == b"IDAT":
+        return  # The compressor keeps small inputs back.
+    checksum = zlib.crc32(content, zlib.crc32(kind))
+    file.write(struct.pack(">I", len(content)) + kind + content)
+    file.write(struct.pack(">I", checksum))

@@ -8,8 +8,7 @@ from absl import logging
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.models.image_model import ImageModel
-from agave_tf.pictures.grid import Grid, image_grid
-from agave_tf.pictures.png import write_strips
+from agave_tf.pictures.grid import Grid, image_grid, write_strips
 from agave_tf.sampling.completion import completion_mask
 from agave_tf.sampling.drawn import Drawn, PictureRow, SamplingSettings
 from agave_tf.sampling.labels import Label, labels_for

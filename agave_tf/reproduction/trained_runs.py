@@ -12,11 +12,11 @@ from agave_tf.errors import InputError
 from agave_tf.reproduction.compared_models import planned_runs, probed_runs
 from agave_tf.reproduction.planned_run import seeded
 from agave_tf.reproduction.scales import Scale
-from agave_tf.runs.evaluate_run import evaluate_run
+from agave_tf.runs.evaluate_run import stored_or_new_scores
 from agave_tf.runs.event_curves import Curve, read_curves
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data
-from agave_tf.runs.run_directory import RunDirectory, open_run
-from agave_tf.runs.score_files import stored_image_scores
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.sampling.sampler import Sampler
 from agave_tf.settings.evaluation import EvaluationSettings
@@ -145,7 +145,13 @@ class TrainedRuns:
         return np.stack([measure(sampler) for sampler in samplers])
 
     def _read_scores(self, name: str, seeds: range) -> Scores:
-        per_seed = [self._image_scores(name, seed) for seed in seeds]
+        settings = self._evaluation(name)
+        per_seed = [
+            stored_or_new_scores(
+                self.open(name, seed), lambda: self.held_out(name), settings
+            )
+            for seed in seeds
+        ]
         parts = {key: np.stack([s[key] for s in per_seed]) for key in per_seed[0]}
         probe = {
             key.removeprefix("probe of "): _labelled(parts.pop(key))
@@ -156,14 +162,6 @@ class TrainedRuns:
         samples = self.scale.evaluation.num_importance_samples
         bound = parts.get(f"bits_per_dim_{samples}_samples", bits)
         return Scores(bits, bound, parts, probe)
-
-    def _image_scores(self, name: str, seed: int) -> dict[str, np.ndarray]:
-        run, settings = self.open(name, seed), self._evaluation(name)
-        stored = stored_image_scores(run, settings)
-        if stored is not None:
-            return stored
-        model, images = run.load_model(), self.held_out(name)
-        return evaluate_run(run, model, images, settings).bits_of_images
 
     def _evaluation(self, name: str) -> EvaluationSettings:
         is_probed = any(name == probed.run for probed in probed_runs(self.scale))

@@ -1,8 +1,8 @@
 """Paths of checkpoints that TensorFlow's reader would take for patterns.
 
-It looks for PREFIX.index as for a pattern: in the directory `exp [lr=0.1]` it looks
-into `exp l`, `exp r` and so on, finds nothing, and has no way to escape the brackets.
-Its writer takes the path as it is.
+It takes PREFIX.index for a pattern: in place of the directory `exp [lr=0.1]` it looks
+into `exp l`, `exp r` and so on. It finds nothing, and brackets cannot be escaped. Its
+writer takes the path as it is.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from agave_tf.errors import InputError
 
-# What does not match itself as a pattern; `*` and `?` do.
+# Parts of a path that, as patterns, do not match themselves, as `*` and `?` do.
 _PATTERN = re.compile(r"\[.+\]|\\", re.DOTALL)
 
 

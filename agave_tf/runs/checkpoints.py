@@ -20,7 +20,7 @@ _UNFINISHED = "unfinished-"
 # The errors that TensorFlow raises for a file that is cut short, a checksum that does
 # not fit, and a missing tensor.
 _DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError)
-# Those that say nothing about the files: another time the same read may succeed.
+# Errors that say nothing about the files: the same read may succeed later.
 _PASSING = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -42,7 +42,7 @@ class Checkpoints:
     Args:
       directory: where they are; made at the first save.
       checkpoint: the variables to keep.
-      keep: how many of the newest checkpoints stay.
+      keep: the number of newest checkpoints that stay.
 
     Raises:
       InputError: the name of the directory is not UTF-8, which TensorFlow needs.
@@ -54,7 +54,7 @@ class Checkpoints:
         self.directory, self.checkpoint, self.keep = directory, checkpoint, keep
 
     def save(self, step: int) -> None:
-        """Writes step-`step`, then removes old checkpoints and remains of others.
+        """Writes the checkpoint of a step, then removes old ones and unfinished files.
 
         Later checkpoints go as well: training is at this step again because they were
         damaged.
@@ -83,7 +83,7 @@ class Checkpoints:
         problems = []
         for step in reversed(steps):
             problem = self._restore(step)
-            if problem is None:
+            if not problem:
                 return step
             problems.append(problem)
         if steps:
@@ -95,13 +95,13 @@ class Checkpoints:
             )
         return None
 
-    def _restore(self, step: int) -> str | None:
-        """Restores a checkpoint; returns what is wrong with it, or None."""
+    def _restore(self, step: int) -> str:
+        """Restores a checkpoint; returns what is wrong with it, "" if nothing is."""
         with readable_prefix(self._prefix(step)) as prefix:
             try:
                 self._open_all(step)
                 self.checkpoint.read(prefix).assert_consumed()
-                return None
+                return ""
             except _PASSING as error:
                 # Passed over, it would be removed at the next save.
                 raise InputError(
@@ -128,7 +128,7 @@ class Checkpoints:
         for name in os.listdir(self.directory):
             match = _FILE.fullmatch(name)
             if match and int(match[1]) == step and "temp" not in match[2]:
-                # TensorFlow tells best what a missing file is needed for.
+                # TensorFlow tells better than we what a missing file is needed for.
                 with contextlib.suppress(FileNotFoundError):
                     open(os.path.join(self.directory, name), "rb").close()
 

@@ -16,7 +16,7 @@ from absl import logging
 from agave_tf.errors import InputError
 
 HOLDER_FILE = "lock.holder"
-_MOST_BYTES = 4096  # that are read of it
+_MOST_BYTES = 4096  # read of the file
 
 
 @contextlib.contextmanager
@@ -79,7 +79,7 @@ def _remove_if_left(path: str, holder_path: str) -> None:
             f"`run_dir` must not be in use; {path} is, by {who}. Its file system has "
             f"no locks: if that process has ended, remove {holder_path}."
         )
-    # Of several processes that want to remove it, one renames it.
+    # Several processes may want to remove it; one of them can rename it.
     aside = f"{holder_path}.{secrets.token_hex(4)}"
     with contextlib.suppress(FileNotFoundError):
         os.rename(holder_path, aside)
@@ -111,13 +111,13 @@ def _has_ended(holder: dict[str, Any]) -> bool:
 
 
 def _boot() -> str:
-    """Tells the times apart that this machine was started."""
+    """An identifier that changes each time this machine is started."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()
 
 
 def _namespace() -> str:
-    """Tells apart the containers, whose processes are numbered each on their own."""
+    """An identifier of the container, which numbers its processes on its own."""
     return os.readlink("/proc/self/ns/pid")
 
 

@@ -1,4 +1,4 @@
-"""The images of a run: they stay the same when it goes on, and are compared."""
+"""Loads the images of a run; checks that a run that goes on has the same images."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -39,17 +39,19 @@ def _version_0_1_seed(run: RunDirectory | None, config: DataConfig) -> int | Non
 
 
 def on_images(run: RunDirectory, config: Config, record: DataRecord) -> RunDirectory:
-    """The run as it is evaluated: with other settings or other images, in memory alone.
+    """A copy of a run for an evaluation on given images; nothing is written.
+
+    A warning says so if they are not the images that the run was trained on.
 
     Args:
       run: the run, as it is stored.
-      config: its settings, with those of the images that were loaded.
-      record: of these images; others than the run's own are said.
+      config: its settings, but for those of the data, which are of the loaded images.
+      record: tells the loaded images from others.
     """
     if run.data is None:
         return run.with_config(config)
     if is_same(run.data, record):
-        # As the run says it, so that its scores are known as those of its images.
+        # With the fingerprint of the run, by which its scores are found again.
         record = record._replace(
             fingerprint=run.data.fingerprint, version_0_2=run.data.version_0_2
         )
@@ -63,16 +65,16 @@ def on_images(run: RunDirectory, config: Config, record: DataRecord) -> RunDirec
     return dataclasses.replace(run, config=config, data=record, stored=run.as_stored)
 
 
-def is_same(of_run: DataRecord, record: DataRecord) -> bool:
-    """Tells whether a run has these images, as far as the run knows.
+def is_same(known: DataRecord, loaded: DataRecord) -> bool:
+    """Returns whether a run was started with these images, as far as it recorded.
 
     Args:
-      of_run: what the run says of its images; one of version 0.2 knows less of them.
-      record: of images that were loaded.
+      known: the record that the run has; that of version 0.2 has one fingerprint only.
+      loaded: the record of the images that were loaded.
     """
-    if of_run.version_0_2:
-        return of_run.fingerprint == record.fingerprint
-    return of_run.fingerprint == record.version_0_2
+    if known.version_0_2:
+        return known.fingerprint == loaded.fingerprint
+    return known.fingerprint == loaded.version_0_2
 
 
 def check_same_dataset(run: RunDirectory, config: DataConfig) -> None:
@@ -90,7 +92,7 @@ def check_same_dataset(run: RunDirectory, config: DataConfig) -> None:
     ours = run.config.data.dataset
     if config.dataset == ours:
         return
-    if run.data is None or not _is_of(open_source(config), run.data):
+    if run.data is None or not _has_images(open_source(config), run.data):
         raise InputError(
             f"`dataset` must be {ours!r}, or the same images elsewhere, to go on with "
             f"the run in {run.path}; got {config.dataset!r}. Another --run_dir starts "
@@ -98,8 +100,8 @@ def check_same_dataset(run: RunDirectory, config: DataConfig) -> None:
         )
 
 
-def _is_of(source: Source, data: DataRecord) -> bool:
-    """Tells whether a source has the images of a record, before they are read."""
+def _has_images(source: Source, data: DataRecord) -> bool:
+    """Returns whether a source has these images; reads no pixels."""
     fingerprint, version_0_2 = source.fingerprints()
     return is_same(
         data, data._replace(fingerprint=fingerprint, version_0_2=version_0_2)
@@ -110,15 +112,16 @@ def check_same_data(run: RunDirectory, record: DataRecord) -> DataRecord | None:
     """Checks that images are those that a run was started with.
 
     Args:
-      run: a run that exists; one of version 0.1 does not say which images it has.
-      record: of the images it is to go on with.
+      run: a run that exists.
+      record: tells the images it is to go on with.
 
     Returns:
-      What the run is to say of its images. A run of version 0.1 stays one, with the
-      images that it held out. One of version 0.2 says more from now on.
+      The record that the run is to keep: None, as before, for a run of version 0.1,
+      which goes on to hold out the images it did; `record` for a run of version 0.2,
+      whose own has less; else the run's own.
 
     Raises:
-      InputError: they are others.
+      InputError: the images are others.
     """
     if run.data is None:
         logging.info("%s does not say which images it was trained on.", run.path)
@@ -142,13 +145,13 @@ def check_same_data(run: RunDirectory, record: DataRecord) -> DataRecord | None:
 
 
 def say_other_data(sources: Sequence[SourceRun], record: DataRecord) -> None:
-    """Warns of runs to start from that were trained on other images.
+    """Warns of sources that were trained on other images.
 
     Images that are held out now may be among those that they were trained on.
 
     Args:
       sources: the runs.
-      record: of the images of the run that starts.
+      record: tells the images of the run that starts.
     """
     for flag, run in sources:
         if run.data is None:

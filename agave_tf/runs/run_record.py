@@ -1,14 +1,13 @@
-"""The content of a run's config.json, checked as that of a file from anyone."""
+"""Reads a run's config.json, and checks every field: anyone may have written it."""
 
 import dataclasses
 from typing import NamedTuple
 
 import agave_tf
-from agave_tf.checked_json import JsonValue, parse_json, read_json
+from agave_tf.checked_json import JsonValue, read_json
 from agave_tf.data.read_source import DataRecord
 from agave_tf.errors import InputError
 from agave_tf.models.iaf_vae import check_widths
-from agave_tf.runs.changes import Change
 from agave_tf.runs.stages import STAGES, Stage
 from agave_tf.settings.config import Config, config_from_parts
 from agave_tf.settings.image_size import MOST_PIXELS, check_image_sides
@@ -26,8 +25,23 @@ class Source(NamedTuple):
     weights: str  # their fingerprint
 
 
+class Change(NamedTuple):
+    """A setting that was changed while a run was under way."""
+
+    setting: str
+    before: int | float
+    after: int | float
+    step: int | None  # its first one; None until the run has been restored
+
+    def __str__(self) -> str:
+        return f"{self.setting} {self.before} -> {self.after} from step {self.step}"
+
+
 class RunRecord(NamedTuple):
-    """The fields of `RunDirectory` but for its path; see there."""
+    """The fields of `RunDirectory` that are in config.json; that class explains them.
+
+    A run of version 0.1 recorded neither its sources nor its images: both are None.
+    """
 
     stage: Stage
     config: Config
@@ -49,44 +63,20 @@ def read_run_record(path: str) -> RunRecord:
     """
     content = read_json(path)
     stage = STAGES[content["stage"].one_of(STAGES)]
-    versions = _versions(content.get("versions"))
+    fields = content.get_or("versions", {}).fields()
+    versions = {name: value.text(_MOST_IN_WORD) for name, value in fields.items()}
     config = _config(content["settings"], versions)
-    origin, data = content.get("origin"), content.get("data")
+    sources, data = content.get("sources"), content.get("data")
     return RunRecord(
         stage=stage,
         config=config,
         image_shape=_image_shape(content["image_shape"], stage, config),
-        origin="" if origin is None else origin.text(),
+        origin=content.get_or("origin", "").text(),
         versions=versions,
-        sources=_sources(content.get("sources")),
-        data=None if data is None else _data(data),
-        changes=_changes(content.get("changes"), config),
+        sources=_sources(sources) if sources else None,
+        data=_data(data) if data else None,
+        changes=_changes(content.get_or("changes", []), config),
     )
-
-
-def read_step(path: str) -> int:
-    """Reads a progress.json: optimizer steps behind the weights.
-
-    Raises:
-      InputError: it has no such step.
-      FileNotFoundError: there is no such file.
-    """
-    return read_json(path)["step"].whole_number()
-
-
-def parse_step(about: bytes, file: str) -> int:
-    """As `read_step`, from what the file of weights says of itself, in its comment.
-
-    Raises:
-      InputError: it has no such step.
-    """
-    return parse_json(about, f"{file}, comment")["step"].whole_number()
-
-
-def _versions(versions: JsonValue | None) -> dict[str, str]:
-    if versions is None:
-        return {}
-    return {name: v.text(_MOST_IN_WORD) for name, v in versions.fields().items()}
 
 
 def _config(settings: JsonValue, versions: dict[str, str]) -> Config:
@@ -112,7 +102,7 @@ def _image_shape(
         raise channels.wrong("be 1 or 3")
     shape = (*sides, channels.whole_number())
     try:
-        check_image_sides(*sides, of=value.name)
+        check_image_sides(*sides, name=value.name)
         if stage.has("vae"):
             check_widths(config.vae, shape)
     except InputError as error:
@@ -120,9 +110,7 @@ def _image_shape(
     return shape
 
 
-def _sources(sources: JsonValue | None) -> dict[str, Source] | None:
-    if sources is None:
-        return None
+def _sources(sources: JsonValue) -> dict[str, Source]:
     found = {}
     for flag, source in sources.fields().items():
         if flag not in _SOURCE_FLAGS:
@@ -139,19 +127,16 @@ def _sources(sources: JsonValue | None) -> dict[str, Source] | None:
 
 def _data(data: JsonValue) -> DataRecord:
     _refuse_others(data, DataRecord._fields)
-    older = data.get("version_0_2")
     return DataRecord(
         data["fingerprint"].text(_MOST_IN_WORD),
         data["num_train"].whole_number(least=1),
         data["num_test"].whole_number(),
         data["held_out"].text(),
-        older.text(_MOST_IN_WORD) if older else "",
+        data.get_or("version_0_2", "").text(_MOST_IN_WORD),
     )
 
 
-def _changes(changes: JsonValue | None, config: Config) -> tuple[Change, ...]:
-    if changes is None:
-        return ()
+def _changes(changes: JsonValue, config: Config) -> tuple[Change, ...]:
     names = [field.name for field in dataclasses.fields(config.train)]
     found = []
     for change in changes.elements():
@@ -164,15 +149,13 @@ def _changes(changes: JsonValue | None, config: Config) -> tuple[Change, ...]:
             except InputError as error:
                 raise InputError(f"{value.file}: `{value.name}`: {error}") from error
         found.append(
-            Change(
-                setting, before, after, None if step is None else step.whole_number()
-            )
+            Change(setting, before, after, step.whole_number() if step else None)
         )
     return tuple(found)
 
 
 def _refuse_others(record: JsonValue, names: tuple[str, ...]) -> None:
-    """A field of a later version may say that the others mean something else."""
+    """Refuses unknown fields: one of a later version may change what others mean."""
     for name, value in record.fields().items():
         if name not in names:
             raise value.wrong(f"be one of {', '.join(names)}")

@@ -1,22 +1,26 @@
-"""Which run directory a command may go on with, and which settings must be its own."""
+"""Checks that a command may go on with a run: that their settings are the same."""
 
 import dataclasses
 import os
 
 from agave_tf.errors import InputError
-from agave_tf.runs.changes import changed_midway
 from agave_tf.runs.checkpoints import checkpoint_steps
-from agave_tf.runs.run_directory import RunDirectory, open_run
+from agave_tf.runs.open_run import open_run
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.run_lock import LOCK_FILES
+from agave_tf.runs.run_record import Change
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import PARTS, Config
 
 
 def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | None:
-    """The run at `path` if there is one, after checking that it is this run.
+    """Opens the run at `path`, after checking that the command may go on with it.
 
     Settings that the stage does not use may differ, and those that may change when a
     run is resumed; `changed_midway` gives those that must be recorded.
+
+    Returns:
+      None if there is no such directory, or nothing in it.
 
     Raises:
       InputError: the directory holds something else, or a run with other settings.
@@ -57,6 +61,33 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
                 f"{path}{finished}; got {value!r}. Another --run_dir starts a new run."
             )
     return old
+
+
+def changed_midway(stage: Stage, old: Config, new: Config) -> tuple[Change, ...]:
+    """Lists the settings that may change midway and do; no change has its step yet.
+
+    The number of steps is one of these settings if the learning rate falls at the end.
+
+    Args:
+      stage: the stage of the run.
+      old: the settings of a run, as they are stored.
+      new: the settings it is to go on with.
+    """
+    names = [
+        field.name
+        for field in dataclasses.fields(old.train)
+        if field.metadata["may_change_midway"]
+    ]
+    if old.train.cooldown_steps or new.train.cooldown_steps:
+        names.append(stage.steps_setting)
+    pairs = [
+        (name, getattr(old.train, name), getattr(new.train, name)) for name in names
+    ]
+    return tuple(
+        Change(name, before, after, step=None)
+        for name, before, after in pairs
+        if before != after
+    )
 
 
 def fixed_settings(config: Config, stage: Stage) -> dict[str, bool | int | float | str]:

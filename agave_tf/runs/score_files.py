@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import logging
 
-from agave_tf.evaluation.evaluator import ImageScores, Score
+from agave_tf.evaluation.image_scores import ImageScores, Score
 from agave_tf.evaluation.linear_probe import ProbeScore
-from agave_tf.runs.run_directory import RunDirectory, library_versions
+from agave_tf.runs.numerics import library_versions
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.scores_record import file_crc32, read_image_scores, read_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.whole_file import write_npz, write_text
@@ -31,7 +32,7 @@ class RunScores(NamedTuple):
     """The scores of a run."""
 
     summary: list[Score]  # means over images, bits/dim
-    of_images: ImageScores  # of every image, nats
+    image_scores: ImageScores  # of every image, nats
     bits_of_images: dict[str, np.ndarray]  # as `stored_image_scores` gives them
     probe: list[ProbeScore]  # empty if not asked for
     num_in_split: int  # images, of which some or all were scored
@@ -43,13 +44,13 @@ def write_scores(
     """Writes the files of scores to the run's directory.
 
     Fewer images or samples do not take the place of more of them: those scores go to a
-    file of their own, which is said.
+    file of their own, which the log names.
     """
     path = _path_to_write(run, settings)
     write_npz(image_file(path), scores.bits_of_images)
     result = _provenance(run, settings) | {
         "versions": library_versions(),
-        "num_images": len(scores.of_images.kl),
+        "num_images": len(scores.image_scores.kl),
         "num_images_in_split": scores.num_in_split,
         "num_importance_samples": settings.num_importance_samples,
         "images": {
@@ -70,7 +71,7 @@ def write_scores(
 
 
 class _Stored(NamedTuple):
-    """A file of scores."""
+    """A file of scores that was found, with its path."""
 
     path: str
     content: dict[str, Any]
@@ -79,10 +80,13 @@ class _Stored(NamedTuple):
 def stored_scores(
     run: RunDirectory, settings: EvaluationSettings
 ) -> dict[str, Any] | None:
-    """The content of a file of scores of this run, these data and settings.
+    """Finds stored scores of this run on its images, with these settings.
 
-    None if there is none: scores of other images, samples, seeds or weights are not
-    reused. A file with a probe serves where none is asked for.
+    Scores of other images, samples, seeds or weights are not reused. A file with a
+    probe serves where none is asked for.
+
+    Returns:
+      The content of their file; None if there is none.
     """
     stored = _find(run, settings)
     return stored.content if stored else None
@@ -92,12 +96,12 @@ def _find(run: RunDirectory, settings: EvaluationSettings) -> _Stored | None:
     main, own = scores_file(run, settings), _own_file(run, settings)
     for path in (main, own):
         content = read_scores(path)
-        if content is not None and _is_of(content, run, settings):
+        if content and _belongs_to(content, run, settings):
             return _Stored(path, content)
     return None
 
 
-def _is_of(
+def _belongs_to(
     stored: dict[str, Any], run: RunDirectory, settings: EvaluationSettings
 ) -> bool:
     """Returns whether scores are of this run, these data and these settings."""
@@ -126,9 +130,9 @@ def stored_image_scores(
       None where `stored_scores` gives none, or the images' file is missing or another.
     """
     stored = _find(run, settings)
-    if stored is None:
-        return None
-    return read_image_scores(image_file(stored.path), stored.content)
+    return (
+        read_image_scores(image_file(stored.path), stored.content) if stored else None
+    )
 
 
 def image_file(path: str) -> str:
@@ -165,9 +169,9 @@ def _own_file(run: RunDirectory, settings: EvaluationSettings) -> str:
 
 
 def _path_to_write(run: RunDirectory, settings: EvaluationSettings) -> str:
-    """Where to write scores: fewer images or samples do not replace more of them."""
+    """Chooses the file of new scores: fewer images or samples do not replace more."""
     main = scores_file(run, settings)
-    old, new = read_scores(main) or {}, _provenance(run, settings)
+    old, new = read_scores(main), _provenance(run, settings)
     is_same = all(old.get(name) == new[name] for name in ("weights", "data"))
     if not is_same or _covers(new["evaluation"], old["evaluation"]):
         return main
@@ -181,7 +185,7 @@ def _path_to_write(run: RunDirectory, settings: EvaluationSettings) -> str:
 
 
 def _covers(new: dict[str, Any], old: dict[str, Any]) -> bool:
-    """Returns whether one evaluation tells all that another one does."""
+    """Returns whether one evaluation has all images, samples and probes of another."""
     has_images = not new["max_images"] or 0 < old["max_images"] <= new["max_images"]
     has_probe = not old["probe"] or (
         new["probe"] and new["probe_images"] >= old["probe_images"]
@@ -204,5 +208,5 @@ def _provenance(run: RunDirectory, settings: EvaluationSettings) -> dict[str, An
 def _which_images(run: RunDirectory) -> dict[str, Any]:
     settings = dataclasses.asdict(run.config.data)
     settings = {key: value for key, value in settings.items() if key not in _WHERE}
-    # None for a run of version 0.1, which does not say.
+    # None if the images of the run are not known.
     return settings | {"fingerprint": run.data.fingerprint if run.data else None}

@@ -1,4 +1,4 @@
-"""The scores in a run's directory, checked as files from anyone.
+"""Reads the scores in a run's directory, and checks them: anyone may have written them.
 
 evaluation_*.json has means, evaluation_*_images.npz has the scores of every image.
 """
@@ -19,27 +19,27 @@ from agave_tf.plain_file import open_plain
 from agave_tf.settings.evaluation import EvaluationSettings
 
 _MOST_IN_WORD = 100  # characters of a fingerprint, a version or a score's name
-# Of the scores of every image: those of ten million images.
+# The largest file of image scores that is read, of some ten million images.
 _MOST_BYTES = 2**32
 
 
-def read_scores(path: str) -> dict[str, Any] | None:
+def read_scores(path: str) -> dict[str, Any]:
     """Reads a file of scores that `evaluate_run` wrote; other fields are left out.
 
-    A damaged file is said and passed over, because scores can be computed again.
+    A damaged file is passed over with a warning: scores can be computed again.
 
     Returns:
-      None if there is no such file, if it is damaged, or if it is of version 0.1, which
-      did not say which weights the scores are of.
+      Nothing if there is no such file, if it is damaged, or if it is of version 0.1,
+      which did not record whose weights were scored.
     """
     try:
         content = read_json(path)
-        return _scores(content) if "weights" in content.fields() else None
+        return _scores(content) if "weights" in content.fields() else {}
     except FileNotFoundError:
-        return None
+        return {}
     except InputError as error:
         logging.warning("These scores are not used: %s", error)
-        return None
+        return {}
 
 
 def read_image_scores(
@@ -49,10 +49,11 @@ def read_image_scores(
 
     Args:
       path: the file.
-      scores: of `read_scores`, whose file names this one's checksum.
+      scores: the means over these images, from `read_scores`.
 
     Returns:
-      None if there is no such file, or another one than that of `scores`.
+      None if there is no such file, if it is damaged, or if its checksum is not the one
+      that `scores` name.
     """
     count = scores["num_images"]
 
@@ -82,7 +83,7 @@ def read_image_scores(
 
 
 def file_crc32(path: str) -> int:
-    """The checksum of a file, by which scores know those of every image."""
+    """The checksum of a file of image scores, which the file of the means names."""
     with open_plain(path) as file:
         return _crc32(file)
 

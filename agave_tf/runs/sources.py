@@ -7,7 +7,9 @@ from typing import NamedTuple
 from absl import logging
 
 from agave_tf.errors import InputError
-from agave_tf.runs.run_directory import RunDirectory, Source, open_run
+from agave_tf.runs.open_run import open_run
+from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.run_record import Source
 
 
 class SourceRun(NamedTuple):
@@ -18,7 +20,7 @@ class SourceRun(NamedTuple):
 
 
 def open_sources(paths: Mapping[str, str]) -> list[SourceRun]:
-    """The runs that flags name, each read once; a run that is not finished is said.
+    """Opens the runs that flags name, each once; warns of a run that is not finished.
 
     Args:
       paths: directory by flag; "" where the flag is not set.
@@ -62,7 +64,7 @@ def check_same_sources(run: RunDirectory, paths: Mapping[str, str]) -> None:
     Raises:
       InputError: a source is missing, new, or of other weights.
     """
-    if run.sources is None:  # A run of version 0.1.
+    if run.sources is None:  # Not known.
         logging.info("%s does not say which runs it started from.", run.path)
         return
     given = {flag: path for flag, path in paths.items() if path}

@@ -18,7 +18,7 @@ class Stage(NamedTuple):
     name: str
     model_class: type[ImageModel]  # the model that the stage trains
     has_auxiliary_loss: bool  # whether ln p(y|z) is in the objective
-    # True: --auxiliary_weight and --kl_weight weight the terms; False: 1 does.
+    # True: --auxiliary_weight and --kl_weight count; False: both weights are 1.
     is_weighted: bool = False
     # Flags that may name the runs whose weights the stage starts from.
     sources: tuple[str, ...] = ()

@@ -23,19 +23,19 @@ def parse_image_size(text: str) -> tuple[int, int] | None:
             f"got {quoted(text)}."
         )
     height, width = int(sides[0]), int(sides[-1])
-    check_image_sides(height, width, of="image_size")
+    check_image_sides(height, width, name="image_size")
     return height, width
 
 
 def check_image_sides(
-    height: int, width: int, of: str, multiple: int = 4, reason: str = ""
+    height: int, width: int, name: str, multiple: int = 4, reason: str = ""
 ) -> None:
     """Checks that both sides are positive multiples of `multiple`, 2048 at most.
 
     Args:
       height: in pixels.
       width: in pixels.
-      of: name of the setting that gives the size, for the error.
+      name: the setting that gives the size, for the error.
       multiple: the number that must divide both sides.
       reason: words that follow the number in the error.
 
@@ -44,11 +44,11 @@ def check_image_sides(
     """
     if max(height, width) > MOST_PIXELS:
         raise InputError(
-            f"`{of}` must have a height and width of at most {MOST_PIXELS}; got "
+            f"`{name}` must have a height and width of at most {MOST_PIXELS}; got "
             f"{cut(f'{height}x{width}')}. `--image_size` crops and resizes."
         )
     if height < 1 or width < 1 or height % multiple or width % multiple:
         raise InputError(
-            f"`{of}` must have a height and width that are multiples of {multiple}"
+            f"`{name}` must have a height and width that are multiples of {multiple}"
             f"{reason}; got {height}x{width}. `--image_size` crops and resizes."
         )

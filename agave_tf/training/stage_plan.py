@@ -7,11 +7,10 @@ from typing import NamedTuple
 from absl import logging
 
 from agave_tf.data.read_source import Data
-from agave_tf.runs.changes import changed_midway
 from agave_tf.runs.checkpoints import checkpoint_steps
 from agave_tf.runs.run_data import check_same_data, check_same_dataset, say_other_data
 from agave_tf.runs.run_directory import RunDirectory
-from agave_tf.runs.same_run import check_same_run
+from agave_tf.runs.same_run import changed_midway, check_same_run
 from agave_tf.runs.sources import (
     SourceRun,
     check_same_sources,

@@ -15,7 +15,7 @@ from tensorboard.plugins.hparams import api as hparams
 from tensorboard.summary import v1 as custom_scalars
 
 from agave_tf.data.image_set import Images
-from agave_tf.evaluation.evaluator import Score
+from agave_tf.evaluation.image_scores import Score
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.parts import LEVEL_PREFIX, WHOLE, Part
 from agave_tf.models.vae_model import LatentVariableModel, VAEModel

@@ -12,7 +12,8 @@ from absl import logging
 from agave_tf.data.batches import ImageBatch, training_batches
 from agave_tf.data.image_set import Images
 from agave_tf.errors import NonFiniteError, Stopped
-from agave_tf.evaluation.evaluator import Evaluator, Score, summarize
+from agave_tf.evaluation.evaluator import Evaluator
+from agave_tf.evaluation.image_scores import Score, summarize
 from agave_tf.models.parts import LEVEL_PREFIX
 from agave_tf.runs.checkpoints import Checkpoints
 from agave_tf.runs.run_directory import RunDirectory

@@ -9,13 +9,14 @@ from absl import logging
 
 from agave_tf.data.read_source import Data
 from agave_tf.errors import InputError, first_line
+from agave_tf.runs.numerics import library_versions, use_tensor_float_32
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import (
     load_run_data,
 )
-from agave_tf.runs.run_directory import RunDirectory, library_versions, open_run
+from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.run_lock import run_lock
 from agave_tf.runs.stages import Stage, stage_named
-from agave_tf.runs.tensor_float_32 import use_tensor_float_32
 from agave_tf.settings.config import PARTS, Config
 from agave_tf.settings.user_path import expand_path
 from agave_tf.training.open_trainer import open_trainer

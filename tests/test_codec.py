@@ -35,7 +35,7 @@ def model_with_broad_pixels(stage="joint", images=None, **settings):
     of_channels[:, 1] -= 1  # Log-scales, which are about 0 after initialisation.
     weights["pixel_cnn/head/b"].assign(head)
     weights["pixel_cnn/head/g"].assign(weights["pixel_cnn/head/g"] * 0.05)
-    if model.vae is not None:
+    if model.latent_shapes:
         up = weights["vae/level_0_0/up_in/b"].numpy()
         up[:2] += 1.5  # The means of q(z|x).
         weights["vae/level_0_0/up_in/b"].assign(up)

@@ -3,13 +3,11 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from tiny import KL_ROUNDING_BITS, tiny_images, tiny_model
 
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.evaluation.image_scores import summarize
-from agave_tf.models.objective import AGAVETerms
 from agave_tf.pictures.bits_map import bits_map_rows
 from agave_tf.training.summaries import training_scalars
 
@@ -112,6 +110,5 @@ def test_labels_that_are_missing_or_out_of_range_are_refused(label):
 def test_every_place_that_shows_the_parts_names_them_alike(stage):
     model, images = tiny_model(stage), tiny_images(6)
     scores = summarize(Evaluator(model, 4).scores(images, 1), model, 1)
-    means = AGAVETerms(*[tf.constant(0.0)] * 4, tf.zeros([model.num_levels]))
-    shown = list(training_scalars(model, means))
+    shown = list(training_scalars(model, model.zero_terms()))
     assert [score.name for score in scores] == [n for n in shown if n != "kl_objective"]

@@ -7,7 +7,8 @@ import tensorflow as tf
 from golden_file import load, report
 from scipy import special, stats
 
-from agave_tf.models.parts import bits_per_dim, importance_weighted_bound
+from agave_tf.evaluation.image_scores import importance_weighted_bound
+from agave_tf.models.parts import bits_per_dim
 
 
 def test_equals_openai_iafs_bound():

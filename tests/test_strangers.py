@@ -33,10 +33,12 @@ from agave_tf.commands.running import Failure, failure_of
 from agave_tf.errors import InputError
 from agave_tf.interop.provenance import about_run
 from agave_tf.models.agave import AGAVE
+from agave_tf.models.pixel_cnn_model import PixelCNNModel
+from agave_tf.models.vae_model import VAEModel
 from agave_tf.models.weight_forms import Network, least_num_weights
 from agave_tf.runs.open_run import open_run
 from agave_tf.runs.score_files import stored_image_scores, stored_scores
-from agave_tf.settings.config import Config, config_from_settings
+from agave_tf.settings.config import ModelConfig, config_from_settings
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.weights.named_weights import named_weights
 
@@ -352,8 +354,8 @@ def test_the_lower_bound_of_the_weights_is_one_and_near(settings):
     small = {"hidden_channels": 32, "z_channels": 16, "num_filters": 32}
     small |= {"num_layers_per_resolution": 1, "num_resnets": 1}
     config = config_from_settings(small | settings)
-    for parts in ((True, True), (True, False), (False, True)):
-        network = Network(config, (8, 8, 3), *parts)
+    for model_class in (AGAVE, VAEModel, PixelCNNModel):
+        network = Network(model_class, config.model, (8, 8, 3))
         weights = named_weights(network.make()).values()
         count = sum(np.prod(weight.shape) for weight in weights)
         assert count / 2 < least_num_weights(network) < count
@@ -367,4 +369,4 @@ def test_a_network_that_could_not_be_opened_again_is_not_made(whole, monkeypatch
 
 
 def test_the_default_network_may_be_stored():
-    assert least_num_weights(Network(Config(), (32, 32, 3), True, True)) < 2**30 / 8
+    assert least_num_weights(Network(AGAVE, ModelConfig(), (32, 32, 3))) < 2**30 / 8

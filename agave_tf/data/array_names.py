@@ -26,7 +26,9 @@ class PartArrays(NamedTuple):
     label: str | None
 
 
-def find_parts(arrays: Arrays, config: DataConfig, path: str) -> dict[str, PartArrays]:
+def find_part_arrays(
+    arrays: Arrays, config: DataConfig, path: str
+) -> dict[str, PartArrays]:
     """Finds the arrays of the part "train", and of "test" if the file has one.
 
     Args:

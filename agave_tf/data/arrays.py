@@ -9,7 +9,7 @@ import numpy as np
 
 from agave_tf.data.array_folder import find_arrays
 from agave_tf.data.array_layout import Array, from_zero
-from agave_tf.data.array_names import Arrays, PartArrays, find_parts, note_uses
+from agave_tf.data.array_names import Arrays, PartArrays, find_part_arrays, note_uses
 from agave_tf.data.hints import DIGEST_BYTES, open_hints, state_of
 from agave_tf.data.hold_out import (
     content_keys,
@@ -21,14 +21,21 @@ from agave_tf.data.hold_out import (
 )
 from agave_tf.data.labels import class_numbers
 from agave_tf.data.prepare import prepare
-from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
+from agave_tf.data.source import (
+    Chunk,
+    ImagePart,
+    ImageSource,
+    Notes,
+    fingerprint_of,
+    selected,
+)
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
 
 def open_arrays(
     path: str, config: DataConfig, version_0_1_seed: int | None = None
-) -> Source:
+) -> ImageSource:
     """Finds the images in .npz and .npy files, which are read some rows at a time.
 
     Images are uint8 or uint16 [N,H,W,C], [N,C,H,W], [N,H,W], or flat as `array_layout`
@@ -49,7 +56,7 @@ def open_arrays(
     """
     notes = Notes()
     arrays = find_arrays(path, notes)
-    parts = find_parts(arrays, config, path)
+    parts = find_part_arrays(arrays, config, path)
     arrays = _checked(arrays, parts, path)
     facts: dict[str, Any] = {
         part: _facts(arrays, named, config, path) for part, named in parts.items()
@@ -72,13 +79,13 @@ def open_arrays(
             facts["held out"] = held_out  # Other images than by content.
     read = functools.partial(_read, config=config, name=f"npz:{path}", notes=notes)
     opened = {
-        part: Part(
+        part: ImagePart(
             int(is_chosen[part].sum()),
             functools.partial(read, arrays, named, is_chosen[part]),
         )
         for part, named in parts.items()
     }
-    return Source(
+    return ImageSource(
         f"npz:{path}",
         fingerprint_of("arrays", facts),
         opened,

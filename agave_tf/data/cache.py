@@ -38,7 +38,7 @@ from agave_tf.data.ownership import (
     others_may_write,
     user_number,
 )
-from agave_tf.data.source import Source, fingerprint_of
+from agave_tf.data.source import ImageSource, fingerprint_of
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 from agave_tf.whole_file import new_directory, remove_remains, writing
@@ -64,7 +64,7 @@ def cache_directory(config: DataConfig) -> str:
     return config.cache_dir or os.path.join(home, "agave_tf")
 
 
-def cache_path(source: Source, config: DataConfig) -> str:
+def cache_path(source: ImageSource, config: DataConfig) -> str:
     """The directory of one data set, prepared as `config` says, made or yet to make."""
     digest = _digest(_VERSION, (source.fingerprint, source.stored), config)
     for path in _made(digest, config):
@@ -79,7 +79,7 @@ def cache_path(source: Source, config: DataConfig) -> str:
     return os.path.join(parent, f"{name}-{user_number()}-{digest}")
 
 
-def say_older_cache(source: Source, config: DataConfig) -> None:
+def say_older_cache(source: ImageSource, config: DataConfig) -> None:
     """Logs which cache of version 0.2 is of no use any more.
 
     It is not known which content of the files it was made from.

@@ -23,7 +23,7 @@ class Unwritten(NamedTuple):
     """A part of a data set that is to be written."""
 
     chunks: Iterator[Chunk]
-    order: Callable[[], np.ndarray | None]  # as in `Part`
+    order: Callable[[], np.ndarray | None]  # as in `ImagePart`
 
 
 class ArrayFile(NamedTuple):

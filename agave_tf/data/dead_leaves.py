@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from agave_tf.data.source import Chunk, Part, Source, fingerprint_of
+from agave_tf.data.source import Chunk, ImagePart, ImageSource, fingerprint_of
 from agave_tf.randomness import dead_leaf_generator
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.image_size import parse_image_size
@@ -24,7 +24,7 @@ _MIN_RADIUS, _MAX_RADIUS = 0.04, 0.6
 _NOISE = 2.0  # levels, like a camera's
 
 
-def open_dead_leaves(config: DataConfig, seed: int) -> Source:
+def open_dead_leaves(config: DataConfig, seed: int) -> ImageSource:
     """Describes the embedded data set; its pictures are drawn when they are read.
 
     Args:
@@ -35,15 +35,15 @@ def open_dead_leaves(config: DataConfig, seed: int) -> Source:
     channels = config.image_channels or 3
 
     # The two parts are different stretches of one endless sequence.
-    def part(first: int, count: int) -> Part:
+    def part(first: int, count: int) -> ImagePart:
         def chunks() -> Iterator[Chunk]:
             for start in range(first, first + count, _DRAWN_AT_ONCE):
                 size = (height, width, channels)
                 yield Chunk(draw_dead_leaves(_DRAWN_AT_ONCE, *size, seed, start), None)
 
-        return Part(count, chunks)
+        return ImagePart(count, chunks)
 
-    return Source(
+    return ImageSource(
         name="dead_leaves",
         fingerprint=fingerprint_of("dead_leaves", height, width, channels, seed),
         parts={"train": part(0, _NUM_TRAIN), "test": part(_NUM_TRAIN, _NUM_TEST)},

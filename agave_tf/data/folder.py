@@ -10,11 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from agave_tf.data.file_digests import UNREADABLE, file_digests
-from agave_tf.data.folder_parts import Parts, find_parts, find_parts_of_version_0_1
+from agave_tf.data.folder_parts import (
+    PartFiles,
+    find_part_files,
+    part_files_of_version_0_1,
+)
 from agave_tf.data.folder_tree import PictureFiles
 from agave_tf.data.hints import DIGEST_BYTES, joint_state, open_hints
 from agave_tf.data.picture_file import read_pictures
-from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of
+from agave_tf.data.source import Chunk, ImagePart, ImageSource, Notes, fingerprint_of
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
@@ -26,7 +30,7 @@ _FINGERPRINT_BYTES = 8
 
 def open_folder(
     path: str, config: DataConfig, version_0_1_seed: int | None = None
-) -> Source:
+) -> ImageSource:
     """Lists the pictures of a folder; they are decoded later.
 
     Files that are new or have changed since an earlier start are read once, because
@@ -53,18 +57,18 @@ def open_folder(
     notes = Notes()
     classes: tuple[str, ...] = ()
     if version_0_1_seed is None:
-        files_of, held_out = find_parts(path, config, notes)
+        files_of, held_out = find_part_files(path, config, notes)
         classes = _classes(files_of)
     else:
-        files_of, held_out = find_parts_of_version_0_1(path, version_0_1_seed)
+        files_of, held_out = part_files_of_version_0_1(path, version_0_1_seed)
     parts = {
-        part: Part(
+        part: ImagePart(
             len(files),
             functools.partial(_chunks, files, _labels(files, classes), config, notes),
         )
         for part, files in files_of.items()
     }
-    return Source(
+    return ImageSource(
         f"folder:{path}",
         _fingerprint(path, files_of, config),
         parts,
@@ -76,7 +80,7 @@ def open_folder(
     )
 
 
-def _fingerprint(root: str, files_of: Parts, config: DataConfig) -> str:
+def _fingerprint(root: str, files_of: PartFiles, config: DataConfig) -> str:
     """Tells files apart by part, name and content, wherever `root` lies."""
     paths, names, states, settled = [], [], [], []
     for part, files in files_of.items():
@@ -109,7 +113,7 @@ def _fingerprint_by_content(names: Sequence[str], digests: Sequence[bytes]) -> s
     return fingerprint_of("folder by content", whole.hexdigest())
 
 
-def _fingerprint_of_version_0_2(files_of: Parts) -> str:
+def _fingerprint_of_version_0_2(files_of: PartFiles) -> str:
     """Tells files apart by part, name and size."""
     return fingerprint_of(
         "folder",
@@ -121,7 +125,7 @@ def _fingerprint_of_version_0_2(files_of: Parts) -> str:
     )
 
 
-def _classes(files_of: Parts) -> tuple[str, ...]:
+def _classes(files_of: PartFiles) -> tuple[str, ...]:
     """The names of the first directories of both parts, if these are classes."""
     names = set()
     for path in itertools.chain(*(files.names for files in files_of.values())):

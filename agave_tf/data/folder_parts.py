@@ -13,11 +13,11 @@ from agave_tf.data.folder_tree import (
     list_pictures_of_version_0_1,
 )
 from agave_tf.data.hold_out import is_held_out, is_held_out_in_version_0_1
-from agave_tf.data.source import HELD_OUT_NAMES, PARTS, Notes
+from agave_tf.data.source import HELD_OUT_NAMES, IMAGE_PARTS, Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
-Parts = dict[str, PictureFiles]
+PartFiles = dict[str, PictureFiles]
 
 _TRAIN_NAMES = ("train", "training")
 _HELD_OUT_NAMES = (*HELD_OUT_NAMES, "testing")
@@ -29,7 +29,9 @@ _LIKE_HELD_OUT = re.compile(
 )
 
 
-def find_parts(root: str, config: DataConfig, notes: Notes) -> tuple[Parts, str]:
+def find_part_files(
+    root: str, config: DataConfig, notes: Notes
+) -> tuple[PartFiles, str]:
     """Lists the files of both parts, and says how the test part was held out.
 
     The parts are the splits, subdirectories of `root`, if there are some; otherwise a
@@ -61,7 +63,7 @@ def find_parts(root: str, config: DataConfig, notes: Notes) -> tuple[Parts, str]
     return {"train": groups[train], "test": groups[test]}, f"the split {test}/"
 
 
-def find_parts_of_version_0_1(root: str, seed: int) -> tuple[Parts, str]:
+def part_files_of_version_0_1(root: str, seed: int) -> tuple[PartFiles, str]:
     """Lists the files of both parts as version 0.1 did, for runs that it began.
 
     It drew the hold-out from the files that it could read. Here all files count: where
@@ -74,10 +76,10 @@ def find_parts_of_version_0_1(root: str, seed: int) -> tuple[Parts, str]:
     Raises:
       InputError: a part has no pictures.
     """
-    if all(os.path.isdir(os.path.join(root, part)) for part in PARTS):
+    if all(os.path.isdir(os.path.join(root, part)) for part in IMAGE_PARTS):
         parts = {
             part: list_pictures_of_version_0_1(os.path.join(root, part))
-            for part in PARTS
+            for part in IMAGE_PARTS
         }
         for part, files in parts.items():
             if not files:
@@ -90,19 +92,19 @@ def find_parts_of_version_0_1(root: str, seed: int) -> tuple[Parts, str]:
     return _divided(files, held_out), "a tenth, drawn by --seed as in version 0.1"
 
 
-def _by_name(files: PictureFiles) -> tuple[Parts, str]:
+def _by_name(files: PictureFiles) -> tuple[PartFiles, str]:
     held_out = is_held_out(list(map(os.fsencode, files.names)))
     return _divided(files, held_out), "a tenth, by name"
 
 
-def _divided(files: PictureFiles, held_out: np.ndarray) -> Parts:
+def _divided(files: PictureFiles, held_out: np.ndarray) -> PartFiles:
     return {
         "train": files.take(np.flatnonzero(~held_out).tolist()),
         "test": files.take(np.flatnonzero(held_out).tolist()),
     }
 
 
-def _check_no_parts(root: str, groups: Parts) -> None:
+def _check_no_parts(root: str, groups: PartFiles) -> None:
     """Asks where the only directories look like parts, though they are not named so.
 
     Their pictures would be mixed, and those of a test set trained on.
@@ -143,7 +145,7 @@ def _is_like(pattern: re.Pattern[str], name: str) -> bool:
 
 
 def _usual_splits(
-    root: str, groups: Parts, directories: Collection[str]
+    root: str, groups: PartFiles, directories: Collection[str]
 ) -> tuple[str, str]:
     """Names the directories of the splits train and test; "" where there is none."""
     train = _first_of(_TRAIN_NAMES, directories, root, "train_split")
@@ -216,7 +218,7 @@ def _first_held_out(directories: Collection[str]) -> str:
     return ""
 
 
-def _note_others(groups: Parts, train: str, test: str, notes: Notes) -> None:
+def _note_others(groups: PartFiles, train: str, test: str, notes: Notes) -> None:
     """Counts the pictures that are in neither part."""
     used = f"{train}/ and {test}/" if test else f"{train}/"
     for name, files in groups.items():

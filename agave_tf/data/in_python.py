@@ -22,7 +22,14 @@ from agave_tf.data.prepare import prepare
 from agave_tf.data.python_iterables import passes_over
 from agave_tf.data.python_passes import PartOfPasses, Passes
 from agave_tf.data.read_source import Data, read_source
-from agave_tf.data.source import PARTS, Chunk, Notes, Part, Source, fingerprint_of
+from agave_tf.data.source import (
+    IMAGE_PARTS,
+    Chunk,
+    ImagePart,
+    ImageSource,
+    Notes,
+    fingerprint_of,
+)
 from agave_tf.errors import InputError, did_you_mean
 from agave_tf.settings.data import DataConfig
 
@@ -65,7 +72,7 @@ def read_images(
 
 def _open(
     train: Iterable[Any], test: Iterable[Any] | None, config: DataConfig
-) -> Source:
+) -> ImageSource:
     ignore_warnings_of_pillow()
     iterables = {"train": train} if test is None else {"train": train, "test": test}
     read = functools.partial(as_chunk, config=config)
@@ -80,16 +87,18 @@ def _open(
         is_test = is_held_out(keys)
         held_out = {key for key, chosen in zip(keys, is_test) if chosen}
         wanted = {"train": set(keys) - held_out, "test": held_out}
-        of_part = {name: passes["train"] for name in PARTS}
+        of_part = {name: passes["train"] for name in IMAGE_PARTS}
     else:
-        wanted, of_part = {name: set(passes[name].keys) for name in PARTS}, passes
+        wanted, of_part = {name: set(passes[name].keys) for name in IMAGE_PARTS}, passes
         num_both = sum(key in wanted["train"] for key in passes["test"].keys)
         notes.add("held-out images that are trained on as well", num_both)
     prepared = functools.partial(_prepared, config=config, notes=notes)
-    return Source(
+    return ImageSource(
         name="the Python program",
         fingerprint=_fingerprint(passes),
-        parts={name: _part(of_part[name], wanted[name], prepared) for name in PARTS},
+        parts={
+            name: _part(of_part[name], wanted[name], prepared) for name in IMAGE_PARTS
+        },
         held_out="a tenth, by content" if test is None else "given by the program",
         notes=notes,
         version_0_2=functools.partial(_fingerprint_of_version_0_2, passes),
@@ -100,10 +109,10 @@ def _part(
     passes: Passes,
     wanted: set[bytes],
     prepared: Callable[[Iterator[Chunk]], Iterator[Chunk]],
-) -> Part:
+) -> ImagePart:
     part = PartOfPasses(passes, wanted, prepared)
     count = sum(key in wanted for key in passes.keys)
-    return Part(count, part.chunks, part.order)
+    return ImagePart(count, part.chunks, part.order)
 
 
 def _fingerprint(passes: Mapping[str, Passes]) -> str:

@@ -7,12 +7,12 @@ from agave_tf.data.dead_leaves import open_dead_leaves
 from agave_tf.data.folder import open_folder
 from agave_tf.data.in_python import IN_PYTHON
 from agave_tf.data.read_source import Data, read_source
-from agave_tf.data.source import PARTS, Source
+from agave_tf.data.source import IMAGE_PARTS, ImageSource
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
 
-def open_source(config: DataConfig, version_0_1_seed: int | None = None) -> Source:
+def open_source(config: DataConfig, version_0_1_seed: int | None = None) -> ImageSource:
     """Finds the data set that the settings name, without reading its images.
 
     Args:
@@ -44,7 +44,7 @@ def open_source(config: DataConfig, version_0_1_seed: int | None = None) -> Sour
 
 def load_data(
     config: DataConfig,
-    parts: Sequence[str] = PARTS,
+    parts: Sequence[str] = IMAGE_PARTS,
     version_0_1_seed: int | None = None,
 ) -> Data:
     """Loads the images that the settings name, and says what was loaded.

@@ -18,7 +18,7 @@ from agave_tf.data.cache import (
 )
 from agave_tf.data.cached_arrays import Unwritten
 from agave_tf.data.image_set import Images
-from agave_tf.data.source import PARTS, Chunk, Source
+from agave_tf.data.source import IMAGE_PARTS, Chunk, ImageSource
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.image_size import check_image_sides
@@ -87,7 +87,7 @@ class Data(NamedTuple):
 
 
 def read_source(
-    source: Source, config: DataConfig, parts: Sequence[str] = PARTS
+    source: ImageSource, config: DataConfig, parts: Sequence[str] = IMAGE_PARTS
 ) -> Data:
     """Reads the images of a source, or finds them in the cache; says what was loaded.
 
@@ -102,11 +102,11 @@ def read_source(
     path = cache_path(source, config)
     cached = open_cache(path)
     if cached is None:
-        begun = _begin(source, PARTS if config.cache_dir else parts)
+        begun = _begin(source, IMAGE_PARTS if config.cache_dir else parts)
         num_bytes = sum(part.num_bytes for part in begun.values())
         if config.cache_dir or num_bytes > _MOST_IN_MEMORY:
             # The rest of the data set belongs into the cache too.
-            missing = [name for name in PARTS if name not in begun]
+            missing = [name for name in IMAGE_PARTS if name not in begun]
             begun |= _begin(source, missing)
             _check(source.name, {name: part.shape for name, part in begun.items()})
             say_older_cache(source, config)
@@ -132,14 +132,14 @@ class _Begun(NamedTuple):
     num_images: int  # fewer may come
     shape: tuple[int, ...]  # of an image
     chunks: Iterator[Chunk]  # all of them, with those read already
-    order: Callable[[], np.ndarray | None]  # as in `Part`
+    order: Callable[[], np.ndarray | None]  # as in `ImagePart`
 
     @property
     def num_bytes(self) -> int:
         return self.num_images * math.prod(self.shape)
 
 
-def _begin(source: Source, names: Sequence[str]) -> dict[str, _Begun]:
+def _begin(source: ImageSource, names: Sequence[str]) -> dict[str, _Begun]:
     begun = {}
     for name in names:
         part = source.parts[name]
@@ -185,7 +185,7 @@ def _in_memory(part: _Begun) -> Images:
     return images if order is None else images.take(order)
 
 
-def _fill_cache(source: Source, path: str, parts: dict[str, _Begun]) -> Cached:
+def _fill_cache(source: ImageSource, path: str, parts: dict[str, _Begun]) -> Cached:
     num_bytes = sum(part.num_bytes for part in parts.values())
     logging.info(
         "%s: decoding %d images, %.2f GB, into %s",
@@ -220,10 +220,12 @@ def _check(name: str, shapes: dict[str, tuple[int, ...]]) -> None:
         )
 
 
-def _record(source: Source, images: dict[str, Images], version_0_2: str) -> DataRecord:
+def _record(
+    source: ImageSource, images: dict[str, Images], version_0_2: str
+) -> DataRecord:
     num_train, num_test = (
         len(images[name].image) if name in images else source.parts[name].num_images
-        for name in PARTS
+        for name in IMAGE_PARTS
     )
     return DataRecord(
         source.fingerprint, num_train, num_test, source.held_out, version_0_2
@@ -231,7 +233,7 @@ def _record(source: Source, images: dict[str, Images], version_0_2: str) -> Data
 
 
 def _say(
-    source: Source, images: dict[str, Images], record: DataRecord, notes: list[str]
+    source: ImageSource, images: dict[str, Images], record: DataRecord, notes: list[str]
 ) -> None:
     """Logs what was loaded, in one line, and what was left out or converted."""
     height, width, channels = next(iter(images.values())).shape
@@ -249,7 +251,7 @@ def _say(
     )
 
 
-def _describe_labels(source: Source, images: dict[str, Images]) -> str:
+def _describe_labels(source: ImageSource, images: dict[str, Images]) -> str:
     labelled = {name: part for name, part in images.items() if part.label is not None}
     if not labelled:
         return "no labels"

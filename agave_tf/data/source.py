@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-PARTS = ("train", "test")
+IMAGE_PARTS = ("train", "test")
 # The usual names of the part that is held out, in order of preference.
 HELD_OUT_NAMES = ("test", "val", "valid", "validation")
 
@@ -26,7 +26,7 @@ def _as_they_come() -> None:
     return None
 
 
-class Part(NamedTuple):
+class ImagePart(NamedTuple):
     """The training images or the held-out images of a source."""
 
     num_images: int  # fewer may come, if unreadable files are skipped
@@ -65,7 +65,7 @@ def _unknown() -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class ImageSource:
     """A data set that has been found, and whose images have not been read yet.
 
     name: as messages call it, such as "folder:/data/birds".
@@ -84,7 +84,7 @@ class Source:
 
     name: str
     fingerprint: str
-    parts: Mapping[str, Part]
+    parts: Mapping[str, ImagePart]
     held_out: str
     classes: tuple[str, ...] = ()
     notes: Notes = dataclasses.field(default_factory=Notes)

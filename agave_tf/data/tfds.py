@@ -17,7 +17,14 @@ from agave_tf.data.download import download
 from agave_tf.data.labels import class_numbers
 from agave_tf.data.one_at_a_time import one_at_a_time
 from agave_tf.data.prepare import prepare
-from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
+from agave_tf.data.source import (
+    Chunk,
+    ImagePart,
+    ImageSource,
+    Notes,
+    fingerprint_of,
+    selected,
+)
 from agave_tf.data.tfds_content import learn_content
 from agave_tf.data.tfds_features import find_image, find_label
 from agave_tf.data.tfds_names import choose_splits, find_builder
@@ -29,7 +36,7 @@ _JPEG_MAGIC = b"\xff\xd8"
 _LABELS_AT_ONCE = 2**12
 
 
-def open_tfds(config: DataConfig) -> Source:
+def open_tfds(config: DataConfig) -> ImageSource:
     """Finds a TFDS data set, prepared in `data_dir` or downloaded there.
 
     Images are its feature `image`, or its only one of type Image; labels its feature
@@ -64,13 +71,13 @@ def open_tfds(config: DataConfig) -> Source:
         splits["test"] = splits["train"]
         is_chosen = {"train": ~content.is_test, "test": content.is_test}
     parts = {
-        part: Part(
+        part: ImagePart(
             int(is_chosen[part].sum()),
             functools.partial(reader.read, split, is_chosen[part]),
         )
         for part, split in splits.items()
     }
-    return Source(
+    return ImageSource(
         config.dataset,
         fingerprint_of(*facts, *content.facts),
         parts,

@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 from tiny import tiny_config
 
-from agave_tf.data.read_source import DataRecord
+from agave_tf.data.image_set import DataRecord
 from agave_tf.runs.changes import Change
 from agave_tf.runs.run_directory import RunDirectory, Source, open_run
 from agave_tf.runs.score_files import _which_images

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from agave_tf.data.autotuning import without_autotuning
 from agave_tf.data.image_set import Images
 from agave_tf.randomness import epoch_generator
 
@@ -139,3 +138,15 @@ def _labels(images: Images) -> np.ndarray:
     if images.label is None:
         return np.full(len(images.image), -1, np.int32)
     return images.label
+
+
+def without_autotuning() -> tf.data.Options:
+    """Returns options of a pipeline that ends at once.
+
+    The thread that tunes a pipeline sleeps for as long as the pipeline has run, at most
+    a minute. TensorFlow 2.21 often fails to wake it when the iterator is deleted, and
+    waits: a training of a minute then ends half a minute late.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options

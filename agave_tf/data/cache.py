@@ -23,6 +23,13 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
+from agave_tf.data.cache_directory import (
+    cache_directory,
+    is_of_others,
+    keep_from_others,
+    others_may_write,
+    user_number,
+)
 from agave_tf.data.cached_arrays import (
     ArrayFile,
     Unwritten,
@@ -32,12 +39,6 @@ from agave_tf.data.cached_arrays import (
     write_part,
 )
 from agave_tf.data.image_set import Images
-from agave_tf.data.ownership import (
-    is_of_others,
-    keep_from_others,
-    others_may_write,
-    user_number,
-)
 from agave_tf.data.source import ImageSource, fingerprint_of
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
@@ -56,12 +57,6 @@ class Cached(NamedTuple):
 
     parts: dict[str, Images]
     about: dict[str, Any]
-
-
-def cache_directory(config: DataConfig) -> str:
-    """The directory that holds the caches of all data sets."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return config.cache_dir or os.path.join(home, "agave_tf")
 
 
 def cache_path(source: ImageSource, config: DataConfig) -> str:

@@ -10,10 +10,9 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from agave_tf.data.labels import class_numbers, from_one_hot
-from agave_tf.data.origin import PROGRAM
 from agave_tf.data.picture_decoding import decoded, room_for
 from agave_tf.data.picture_file import leaving_out
-from agave_tf.data.source import Chunk, Notes
+from agave_tf.data.source import PROGRAM, Chunk, Notes
 from agave_tf.errors import InputError, first_line
 from agave_tf.settings.data import DataConfig
 

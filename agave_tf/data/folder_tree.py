@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agave_tf.data.hints import file_state
-from agave_tf.data.origin import DATASET, Origin
-from agave_tf.data.source import Notes
+from agave_tf.data.source import DATASET, Notes, Origin
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 from absl import logging
 
-from agave_tf.data.cache import cache_directory
-from agave_tf.data.ownership import (
+from agave_tf.data.cache_directory import (
+    cache_directory,
     is_of_others,
     keep_from_others,
     others_may_write,

@@ -16,14 +16,15 @@ import numpy as np
 
 from agave_tf.data.elements import as_chunk
 from agave_tf.data.hold_out import is_held_out
-from agave_tf.data.origin import PROGRAM
+from agave_tf.data.image_set import Data
 from agave_tf.data.picture_file import ignore_warnings_of_pillow
 from agave_tf.data.prepare import prepare
 from agave_tf.data.python_iterables import passes_over
 from agave_tf.data.python_passes import PartOfPasses, Passes
-from agave_tf.data.read_source import Data, read_source
+from agave_tf.data.read_source import read_source
 from agave_tf.data.source import (
     IMAGE_PARTS,
+    PROGRAM,
     Chunk,
     ImagePart,
     ImageSource,

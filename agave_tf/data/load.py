@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from agave_tf.data.arrays import open_arrays
 from agave_tf.data.dead_leaves import open_dead_leaves
 from agave_tf.data.folder import open_folder
+from agave_tf.data.image_set import Data
 from agave_tf.data.in_python import IN_PYTHON
-from agave_tf.data.read_source import Data, read_source
+from agave_tf.data.read_source import read_source
 from agave_tf.data.source import IMAGE_PARTS, ImageSource
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig

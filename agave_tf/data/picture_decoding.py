@@ -9,7 +9,6 @@ import tensorflow as tf
 from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 
-from agave_tf.data.origin import Origin
 from agave_tf.data.picture_pixels import (
     OpenFile,
     check_depth,
@@ -18,7 +17,7 @@ from agave_tf.data.picture_pixels import (
     stored_form,
     turned,
 )
-from agave_tf.data.source import Notes
+from agave_tf.data.source import Notes, Origin
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 

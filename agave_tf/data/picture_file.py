@@ -13,10 +13,9 @@ import numpy as np
 from absl import logging
 from PIL import Image, UnidentifiedImageError
 
-from agave_tf.data.origin import DATASET, Origin
 from agave_tf.data.picture_decoding import check_size, decoded, room_for
 from agave_tf.data.prepare import prepare
-from agave_tf.data.source import Notes
+from agave_tf.data.source import DATASET, Notes, Origin
 from agave_tf.errors import InputError, first_line
 from agave_tf.settings.data import DataConfig
 

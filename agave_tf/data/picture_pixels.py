@@ -10,8 +10,7 @@ from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from agave_tf.data.file_headers import PNGForm, read_largest_of_ppm, read_png_form
-from agave_tf.data.origin import DATASET, Origin
-from agave_tf.data.source import Notes
+from agave_tf.data.source import DATASET, Notes, Origin
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 

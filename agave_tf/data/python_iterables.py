@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from agave_tf.data.autotuning import without_autotuning
+from agave_tf.data.batches import without_autotuning
 from agave_tf.data.python_passes import Passes
 from agave_tf.data.source import Chunk, Notes
 from agave_tf.errors import InputError

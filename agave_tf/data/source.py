@@ -1,4 +1,4 @@
-"""A source of images: what every kind of data set looks like to `data/load.py`."""
+"""A source of images: the form in which every kind of data set is opened."""
 
 import dataclasses
 import hashlib
@@ -121,3 +121,32 @@ def selected(chunks: Iterator[Chunk], is_selected: np.ndarray) -> Iterator[Chunk
         start += len(image)
         if rows.any():
             yield Chunk(image[rows], None if label is None else label[rows])
+
+
+class Origin(NamedTuple):
+    """The flag or argument that images came with.
+
+    Its name stands in backticks in errors. Their advice names a setting only if that
+    can be given beside it.
+    """
+
+    name: str
+    prefix: str | None  # of a setting that goes with it; None: no setting does
+
+    def advice(self, setting: str, value: Any, effect: str) -> str:
+        """Returns " --setting=value effect."; empty if the setting cannot be given."""
+        if self.prefix is None:
+            return ""
+        shown = value if self.prefix else repr(value)
+        return f" {self.prefix}{setting}={shown} {effect}."
+
+    def by_setting(self, setting: str) -> str:
+        """Returns " (--setting)"; empty if the setting cannot be given."""
+        return "" if self.prefix is None else f" ({self.prefix}{setting})"
+
+
+DATASET = Origin("dataset", "--")
+# Files that bin/compress.py codes as they are.
+FILES = Origin("files", None)
+# Images of a Python program, whose settings are arguments.
+PROGRAM = Origin("train", "")

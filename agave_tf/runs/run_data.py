@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from absl import logging
 
+from agave_tf.data.image_set import Data, DataRecord
 from agave_tf.data.load import load_data, open_source
-from agave_tf.data.read_source import Data, DataRecord
 from agave_tf.data.source import IMAGE_PARTS, ImageSource
 from agave_tf.errors import InputError
 from agave_tf.runs.run_directory import RunDirectory

@@ -21,8 +21,7 @@ import tensorflow as tf
 
 import agave_tf
 from agave_tf.checked_npz import npz_comment
-from agave_tf.data.image_set import Images
-from agave_tf.data.read_source import DataRecord
+from agave_tf.data.image_set import DataRecord, Images
 from agave_tf.errors import InputError
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.weight_forms import Network, check_size, check_weights

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import tensorflow as tf
 from absl import logging
 
-from agave_tf.data.read_source import Data
+from agave_tf.data.image_set import Data
 from agave_tf.errors import InputError, first_line
 from agave_tf.runs.run_data import (
     load_run_data,

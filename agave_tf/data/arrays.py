@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from agave_tf.data.hints import DIGEST_BYTES, open_hints, state_of
 from agave_tf.data.hold_out import (
     content_keys,
     is_held_out,
-    is_held_out_in_version_0_1,
     num_choice_bytes,
     pack_choice,
     unpack_choice,
@@ -31,11 +30,32 @@ from agave_tf.data.source import (
 )
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
+from agave_tf.settings.data_kinds import named_data
 
 
-def open_arrays(
-    path: str, config: DataConfig, version_0_1_seed: int | None = None
-) -> ImageSource:
+class HoldOut(NamedTuple):
+    """A rule that chooses which images of an array to hold out."""
+
+    rule: str  # as messages say it
+    # The choice, bool [N], among the images of an array, which has a name in its file.
+    choose: Callable[[str, Array, DataConfig], np.ndarray]
+    facts: Mapping[str, str] = {}  # count in the fingerprint
+
+
+def _chosen_by_content(name: str, images: Array, config: DataConfig) -> np.ndarray:
+    def choose() -> bytes:
+        return pack_choice(is_held_out(list(content_keys(images.rows()))))
+
+    count, path = images.shape[0], named_data(config.dataset).path
+    what = f"npz:{os.path.abspath(path)} {name} held out"
+    choice = _learned(images, what, num_choice_bytes(count), choose, config)
+    return unpack_choice(choice, count)
+
+
+_BY_CONTENT = HoldOut("a tenth, by content", _chosen_by_content)
+
+
+def open_arrays(config: DataConfig, hold_out: HoldOut = _BY_CONTENT) -> ImageSource:
     """Finds the images in .npz and .npy files, which are read some rows at a time.
 
     Images are uint8 or uint16 [N,H,W,C], [N,C,H,W], [N,H,W], or flat as `array_layout`
@@ -46,15 +66,13 @@ def open_arrays(
     not changed since an earlier start.
 
     Args:
-      path: of the file, or of a folder of .npz files.
-      config: the settings of the data.
-      version_0_1_seed: the seed of a run of version 0.1 that goes on, so that `images`
-        are held out as in that version; None: as in this version.
+      config: names the file, or a folder of .npz files, and its parts.
+      hold_out: chooses the images to hold out where one part is found.
 
     Raises:
       InputError: no such file, not such a file, or no images in it that can be used.
     """
-    notes = Notes()
+    notes, path = Notes(), named_data(config.dataset).path
     arrays = find_arrays(path, notes)
     parts = find_part_arrays(arrays, config, path)
     arrays = _checked(arrays, parts, path)
@@ -71,12 +89,9 @@ def open_arrays(
     else:
         parts["test"] = parts["train"]
         name = parts["train"].image
-        is_test, held_out = _hold_out(
-            name, arrays[name], version_0_1_seed, config, path
-        )
+        held_out, is_test = hold_out.rule, hold_out.choose(name, arrays[name], config)
         is_chosen = {"train": ~is_test, "test": is_test}
-        if version_0_1_seed is not None:
-            facts["held out"] = held_out  # Other images than by content.
+        facts |= hold_out.facts
     read = functools.partial(_read, config=config, name=f"npz:{path}", notes=notes)
     opened = {
         part: ImagePart(
@@ -93,24 +108,6 @@ def open_arrays(
         notes=notes,
         label_range=functools.partial(_label_range, arrays, parts, path),
     )
-
-
-def _hold_out(
-    name: str, images: Array, seed: int | None, config: DataConfig, path: str
-) -> tuple[np.ndarray, str]:
-    """Tells which images are held out, bool [N], and how they were chosen."""
-    if seed is not None:
-        return (
-            is_held_out_in_version_0_1(images.shape[0], seed),
-            f"a tenth, by seed {seed}, as in version 0.1",
-        )
-
-    def choose() -> bytes:
-        return pack_choice(is_held_out(list(content_keys(images.rows()))))
-
-    count, what = images.shape[0], f"npz:{os.path.abspath(path)} {name} held out"
-    choice = _learned(images, what, num_choice_bytes(count), choose, config)
-    return unpack_choice(choice, count), "a tenth, by content"
 
 
 def _learned(

@@ -24,7 +24,7 @@ _MIN_RADIUS, _MAX_RADIUS = 0.04, 0.6
 _NOISE = 2.0  # levels, like a camera's
 
 
-def open_dead_leaves(config: DataConfig, seed: int) -> ImageSource:
+def open_dead_leaves(config: DataConfig, seed: int = 0) -> ImageSource:
     """Describes the embedded data set; its pictures are drawn when they are read.
 
     Args:

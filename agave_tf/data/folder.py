@@ -13,7 +13,6 @@ from agave_tf.data.file_digests import UNREADABLE, file_digests
 from agave_tf.data.folder_parts import (
     PartFiles,
     find_part_files,
-    part_files_of_version_0_1,
 )
 from agave_tf.data.folder_tree import PictureFiles
 from agave_tf.data.hints import DIGEST_BYTES, joint_state, open_hints
@@ -21,6 +20,7 @@ from agave_tf.data.picture_file import read_pictures
 from agave_tf.data.source import Chunk, ImagePart, ImageSource, Notes, fingerprint_of
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
+from agave_tf.settings.data_kinds import named_data
 
 # Enough for speed; large pictures come in chunks of fewer files.
 _FILES_AT_ONCE = 256
@@ -28,9 +28,7 @@ _BYTES_AT_ONCE = 2**26
 _FINGERPRINT_BYTES = 8
 
 
-def open_folder(
-    path: str, config: DataConfig, version_0_1_seed: int | None = None
-) -> ImageSource:
+def open_folder(config: DataConfig) -> ImageSource:
     """Lists the pictures of a folder; they are decoded later.
 
     Files that are new or have changed since an earlier start are read once, because
@@ -40,27 +38,49 @@ def open_folder(
     of its part, and there are at least 2 of these, in order of their names.
 
     Args:
-      path: of the directory.
-      config: the settings of the splits, and those of `read_picture`.
-      version_0_1_seed: the seed of a run that version 0.1 began, whose hold-out and
-        order it keeps, without labels; None: any other run.
+      config: names the folder and its splits, and has the settings of `read_picture`.
 
     Raises:
       InputError: no such directory, no pictures in it, or its splits are unclear. When
         the chunks of a part are read: a file cannot be used, or the shapes differ.
     """
+    notes = Notes()
+    files_of, held_out = find_part_files(folder_path(config), config, notes)
+    return picture_source(config, files_of, held_out, notes, _classes(files_of))
+
+
+def folder_path(config: DataConfig) -> str:
+    """Returns the path of the folder that the settings name.
+
+    Raises:
+      InputError: there is no such directory.
+    """
+    path = named_data(config.dataset).path
     if not os.path.isdir(path):
         raise InputError(
             f"`dataset` must be folder:PATH of a directory; there is no directory "
             f"{path!r}."
         )
-    notes = Notes()
-    classes: tuple[str, ...] = ()
-    if version_0_1_seed is None:
-        files_of, held_out = find_part_files(path, config, notes)
-        classes = _classes(files_of)
-    else:
-        files_of, held_out = part_files_of_version_0_1(path, version_0_1_seed)
+    return path
+
+
+def picture_source(
+    config: DataConfig,
+    files_of: PartFiles,
+    held_out: str,
+    notes: Notes,
+    classes: tuple[str, ...] = (),
+) -> ImageSource:
+    """Returns the source of picture files whose parts are known.
+
+    Args:
+      config: names the folder, and has the settings of `read_picture`.
+      files_of: the files of each part.
+      held_out: says which images are held out.
+      notes: what is left out is counted there.
+      classes: the names of the classes, which are the first directories of the files;
+        empty: the pictures have no labels.
+    """
     parts = {
         part: ImagePart(
             len(files),
@@ -69,8 +89,8 @@ def open_folder(
         for part, files in files_of.items()
     }
     return ImageSource(
-        f"folder:{path}",
-        _fingerprint(path, files_of, config),
+        config.dataset,
+        _fingerprint(named_data(config.dataset).path, files_of, config),
         parts,
         held_out,
         classes,

@@ -10,10 +10,9 @@ from agave_tf.data.folder_tree import (
     PictureFiles,
     by_first_directory,
     list_pictures,
-    list_pictures_of_version_0_1,
 )
-from agave_tf.data.hold_out import is_held_out, is_held_out_in_version_0_1
-from agave_tf.data.source import HELD_OUT_NAMES, IMAGE_PARTS, Notes
+from agave_tf.data.hold_out import is_held_out
+from agave_tf.data.source import HELD_OUT_NAMES, Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
@@ -47,7 +46,7 @@ def find_part_files(
     """
     files = list_pictures(root, config, notes)
     if not files:
-        raise InputError(_none_in(root, notes))
+        raise InputError(none_in(root, notes))
     groups = by_first_directory(files)
     directories = sorted(groups.keys() - {""})
     if config.train_split or config.test_split:
@@ -63,41 +62,13 @@ def find_part_files(
     return {"train": groups[train], "test": groups[test]}, f"the split {test}/"
 
 
-def part_files_of_version_0_1(root: str, seed: int) -> tuple[PartFiles, str]:
-    """Lists the files of both parts as version 0.1 did, for runs that it began.
-
-    It drew the hold-out from the files that it could read. Here all files count: where
-    it skipped corrupt ones, its hold-out was another.
-
-    Args:
-      root: a directory.
-      seed: of the run.
-
-    Raises:
-      InputError: a part has no pictures.
-    """
-    if all(os.path.isdir(os.path.join(root, part)) for part in IMAGE_PARTS):
-        parts = {
-            part: list_pictures_of_version_0_1(os.path.join(root, part))
-            for part in IMAGE_PARTS
-        }
-        for part, files in parts.items():
-            if not files:
-                raise InputError(_none_in(os.path.join(root, part)))
-        return parts, "the split test/"
-    files = list_pictures_of_version_0_1(root)
-    if not files:
-        raise InputError(_none_in(root))
-    held_out = is_held_out_in_version_0_1(len(files), seed)
-    return _divided(files, held_out), "a tenth, drawn by --seed as in version 0.1"
-
-
 def _by_name(files: PictureFiles) -> tuple[PartFiles, str]:
     held_out = is_held_out(list(map(os.fsencode, files.names)))
-    return _divided(files, held_out), "a tenth, by name"
+    return divided(files, held_out), "a tenth, by name"
 
 
-def _divided(files: PictureFiles, held_out: np.ndarray) -> PartFiles:
+def divided(files: PictureFiles, held_out: np.ndarray) -> PartFiles:
+    """Divides files into parts; `held_out` is bool [N]."""
     return {
         "train": files.take(np.flatnonzero(~held_out).tolist()),
         "test": files.take(np.flatnonzero(held_out).tolist()),
@@ -228,7 +199,8 @@ def _note_others(groups: PartFiles, train: str, test: str, notes: Notes) -> None
             notes.add(f"pictures outside {used} left out", len(files))
 
 
-def _none_in(directory: str, notes: Notes | None = None) -> str:
+def none_in(directory: str, notes: Notes | None = None) -> str:
+    """Returns the words of the error for a directory without pictures."""
     left_out = f" ({'; '.join(notes.sentences())})" if notes else ""
     return (
         f"`dataset` must be a folder with picture files; {directory!r} has none"

@@ -115,7 +115,7 @@ def list_pictures(
             suffix = os.path.splitext(entry_name)[1].lower()
             if _is_directory(entry):
                 waiting += _entered(entry, directory, entry_name, is_hidden, notes)
-            elif suffix in _SUFFIXES and _is_file(status := _status(entry)):
+            elif suffix in _SUFFIXES and _is_file(status := file_status(entry)):
                 if is_hidden:
                     notes.add("hidden files left out")
                 else:
@@ -127,24 +127,6 @@ def list_pictures(
                 other_suffixes[suffix or "no suffix"] += 1
     _note_other_kinds(other_suffixes, notes)
     return files.in_order()
-
-
-def list_pictures_of_version_0_1(root: str) -> PictureFiles:
-    """Lists the files that runs of version 0.1 used, in their order: also hidden ones.
-
-    Links to directories are not followed.
-    """
-    paths = sorted(
-        os.path.join(directory, name)
-        for directory, _, names in os.walk(root)
-        for name in names
-        if name.lower().endswith((".png", ".jpg", ".jpeg"))
-    )
-    files, now_ns = PictureFiles(), time.time_ns()
-    for path in paths:
-        name = os.path.relpath(path, root).replace(os.sep, "/")
-        files.add(path, name, _status(path), now_ns)
-    return files
 
 
 def by_first_directory(files: PictureFiles) -> dict[str, PictureFiles]:
@@ -225,7 +207,7 @@ def _identity(directory: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _status(file: os.DirEntry | str) -> os.stat_result | None:
+def file_status(file: os.DirEntry | str) -> os.stat_result | None:
     """The status of the file; None if a link leads nowhere."""
     try:
         return os.stat(file) if isinstance(file, str) else file.stat()

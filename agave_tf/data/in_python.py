@@ -34,9 +34,8 @@ from agave_tf.data.source import (
 from agave_tf.errors import InputError, did_you_mean
 from agave_tf.settings.data import DataConfig
 
-# The name of the data set in a run's config.json. Its later commands must be told where
-# the images are, since they cannot find them by this name.
-IN_PYTHON = "in_python:"
+# The name of the data set in a run's config.json (settings/data_kinds.py).
+_IN_PYTHON = "in_python:"
 _IMAGES_AT_ONCE = 256
 # Settings of images that have a name, and mean nothing for others.
 _OF_NAMED_DATA = {"dataset", "data_dir", "train_split", "test_split"}
@@ -67,8 +66,16 @@ def read_images(
         cannot be used.
     """
     _check_settings(settings)
-    config = DataConfig(dataset=IN_PYTHON, **settings)
+    config = DataConfig(dataset=_IN_PYTHON, **settings)
     return read_source(_open(train, test, config), config)
+
+
+def refuse_to_open(config: DataConfig) -> ImageSource:
+    """Asks for a name: later commands cannot find the images of a program by it."""
+    raise InputError(
+        "`dataset` must name the images of this run, which came from a Python "
+        "program, such as npz:PATH or folder:PATH; got nothing."
+    )
 
 
 def _open(

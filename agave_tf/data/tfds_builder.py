@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 from agave_tf.data.source import HELD_OUT_NAMES, Notes
 from agave_tf.errors import InputError, first_line
 from agave_tf.settings.data import DataConfig
+from agave_tf.settings.data_kinds import WRITTEN
 
 
 def find_builder(config: DataConfig) -> tfds.core.DatasetBuilder:
@@ -118,8 +119,8 @@ def _unknown(dataset: str, name: str) -> InputError:
         close = [f"npz:{dataset}"]
     hint = f" Did you mean {close[0]}?" if close else ""
     return InputError(
-        "`dataset` must be a TFDS name, folder:PATH, npz:PATH or dead_leaves; got "
-        f"{dataset!r}.{hint}"
+        f"`dataset` must be a TFDS name, {', '.join(WRITTEN[:-1])} or {WRITTEN[-1]}; "
+        f"got {dataset!r}.{hint}"
     )
 
 

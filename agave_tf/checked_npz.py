@@ -5,6 +5,7 @@ promise, and the caller finds right, is given memory.
 """
 
 import contextlib
+import functools
 import math
 import os
 import zipfile
@@ -59,7 +60,7 @@ def read_open_npz(
     check: Callable[[Mapping[str, ArrayForm]], None] | None = None,
 ) -> dict[str, np.ndarray]:
     """As `read_npz`, from a file that is open; `path` names it in messages."""
-    with _refusing_damage(path):
+    with refusing_damage(functools.partial(_damaged, path)):
         size = os.fstat(file.fileno()).st_size
         with _archive(file) as archive:
             members = _members(archive)
@@ -81,7 +82,10 @@ def npz_comment(path: str) -> bytes:
     It is empty if there is none, no such file, or a damaged one.
     """
     try:
-        with open_plain(path) as file, _refusing_damage(path):
+        with (
+            open_plain(path) as file,
+            refusing_damage(functools.partial(_damaged, path)),
+        ):
             return _archive(file).comment
     except (FileNotFoundError, InputError):
         return b""
@@ -144,15 +148,23 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
         return array
 
 
+def _damaged(path: str, reason: str) -> InputError:
+    return InputError(
+        f"{path} must be a whole .npz file; it cannot be read ({reason})."
+    )
+
+
 @contextlib.contextmanager
-def _refusing_damage(path: str) -> Iterator[None]:
-    """Turns what damaged files raise into an InputError."""
+def refusing_damage(refusal: Callable[[str], InputError]) -> Iterator[None]:
+    """Turns what damaged files raise into an InputError.
+
+    Args:
+      refusal: makes the error from the reason, which is the first line of what was
+        raised.
+    """
     try:
         yield
     except InputError:
         raise
     except Exception as error:  # zipfile, zlib, NumPy, tokenize have their own kinds.
-        reason = cut(first_line(error))
-        raise InputError(
-            f"{path} must be a whole .npz file; it cannot be read ({reason})."
-        ) from error
+        raise refusal(cut(first_line(error))) from error

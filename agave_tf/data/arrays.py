@@ -12,13 +12,14 @@ from agave_tf.data.array_layout import Array, from_zero
 from agave_tf.data.array_names import Arrays, PartArrays, find_part_arrays, note_uses
 from agave_tf.data.hints import DIGEST_BYTES, open_hints, state_of
 from agave_tf.data.hold_out import (
+    choose_parts,
     content_keys,
     is_held_out,
     num_choice_bytes,
     pack_choice,
     unpack_choice,
 )
-from agave_tf.data.labels import class_numbers
+from agave_tf.data.labels import data_set_labels, label_rows
 from agave_tf.data.prepare import prepare
 from agave_tf.data.source import (
     Chunk,
@@ -80,31 +81,24 @@ def open_arrays(config: DataConfig, hold_out: HoldOut = _BY_CONTENT) -> ImageSou
         part: _facts(arrays, named, config, path) for part, named in parts.items()
     }
     note_uses(arrays, parts, notes)
-    if "test" in parts:
-        held_out = f"its array {parts['test'].image}"
-        is_chosen = {
-            part: np.ones(arrays[named.image].shape[0], bool)
-            for part, named in parts.items()
-        }
-    else:
-        parts["test"] = parts["train"]
-        name = parts["train"].image
-        held_out, is_test = hold_out.rule, hold_out.choose(name, arrays[name], config)
-        is_chosen = {"train": ~is_test, "test": is_test}
-        facts |= hold_out.facts
+    has_test = "test" in parts
+    chosen = choose_parts(
+        parts,
+        lambda named: arrays[named.image].shape[0],
+        lambda named: hold_out.choose(named.image, arrays[named.image], config),
+    )
     read = functools.partial(_read, config=config, name=f"npz:{path}", notes=notes)
     opened = {
         part: ImagePart(
-            int(is_chosen[part].sum()),
-            functools.partial(read, arrays, named, is_chosen[part]),
+            int(is_chosen.sum()), functools.partial(read, arrays, named, is_chosen)
         )
-        for part, named in parts.items()
+        for part, (named, is_chosen) in chosen.items()
     }
     return ImageSource(
         f"npz:{path}",
-        fingerprint_of("arrays", facts),
+        fingerprint_of("arrays", facts if has_test else {**facts, **hold_out.facts}),
         opened,
-        held_out,
+        f"its array {parts['test'].image}" if has_test else hold_out.rule,
         notes=notes,
         label_range=functools.partial(_label_range, arrays, parts, path),
     )
@@ -144,13 +138,13 @@ def _stored(arrays: Arrays, named: PartArrays, path: str) -> Iterator[Chunk]:
     start = 0
     for image in arrays[named.image].rows():
         end = start + len(image)
-        yield Chunk(image, None if label is None else label[start:end])
+        yield Chunk(image, label_rows(label, slice(start, end)))
         start = end
 
 
 def _read_labels(array: Array, path: str) -> np.ndarray:
     label = np.concatenate([rows.reshape(-1) for rows in array.rows()])
-    return class_numbers(label, "`dataset` must have labels that are", f"{path!r} has")
+    return data_set_labels(label, repr(path))
 
 
 def _label_range(

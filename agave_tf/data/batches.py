@@ -58,7 +58,7 @@ def training_batches(
     first_here = context.input_pipeline_id * num_here
     rows_of_replicas = np.split(np.arange(batch_size, dtype=np.int32), num_replicas)
     rows_here = rows_of_replicas[first_here : first_here + num_here]
-    labels = _labels(images)
+    labels = images.labels_or(-1)
     permutation = functools.lru_cache(maxsize=2)(
         lambda epoch: epoch_generator(seed, epoch).permutation(len(images.image))
     )
@@ -122,7 +122,7 @@ def evaluation_batches(
       batch_size: B.
       index: int32 [N], from `Images.choose`.
     """
-    labels = _labels(images)
+    labels = images.labels_or(-1)
     for rows, num_valid, _ in padded_batches(len(index), batch_size, shrinks=False):
         places = index[rows]
         yield EvaluationBatch(
@@ -131,13 +131,6 @@ def evaluation_batches(
             tf.constant(places),
             num_valid,
         )
-
-
-def _labels(images: Images) -> np.ndarray:
-    """int32 [N], -1 for images without labels."""
-    if images.label is None:
-        return np.full(len(images.image), -1, np.int32)
-    return images.label
 
 
 def without_autotuning() -> tf.data.Options:

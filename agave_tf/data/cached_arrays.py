@@ -14,6 +14,7 @@ import numpy as np
 from absl import logging
 
 from agave_tf.data.image_set import Images
+from agave_tf.data.labels import joined_labels
 from agave_tf.data.source import Chunk
 
 _BYTES_AT_ONCE = 2**25
@@ -23,7 +24,7 @@ class Unwritten(NamedTuple):
     """A part of a data set that is to be written."""
 
     chunks: Iterator[Chunk]
-    order: Callable[[], np.ndarray | None]  # as in `ImagePart`
+    order: Callable[[], np.ndarray]  # as in `ImagePart`
 
 
 class ArrayFile(NamedTuple):
@@ -49,12 +50,11 @@ def write_part(directory: str, name: str, part: Unwritten) -> int:
 
     count = _write_array(path, images())
     order = part.order()
-    if order is not None:
+    if order.size:
         _write_in_order(path, order)
-    known = [label for label in labels if label is not None]
-    if len(known) == len(labels):
-        label = np.concatenate(known)
-        ordered = label if order is None else label[order]
+    label = joined_labels(labels)
+    if label is not None:
+        ordered = label[order] if order.size else label
         np.save(os.path.join(directory, f"{name}_labels.npy"), ordered)
     return count
 

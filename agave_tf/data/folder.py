@@ -16,6 +16,7 @@ from agave_tf.data.folder_parts import (
 )
 from agave_tf.data.folder_tree import PictureFiles
 from agave_tf.data.hints import DIGEST_BYTES, joint_state, open_hints
+from agave_tf.data.labels import label_rows
 from agave_tf.data.picture_file import read_pictures
 from agave_tf.data.source import Chunk, ImagePart, ImageSource, Notes, fingerprint_of
 from agave_tf.errors import InputError
@@ -193,10 +194,10 @@ def _stacked(
         images.append(image)
         rows.append(row)
         if len(images) >= min(_FILES_AT_ONCE, _BYTES_AT_ONCE // image.nbytes):
-            yield Chunk(np.stack(images), None if label is None else label[rows])
+            yield Chunk(np.stack(images), label_rows(label, rows))
             images, rows = [], []
     if images:
-        yield Chunk(np.stack(images), None if label is None else label[rows])
+        yield Chunk(np.stack(images), label_rows(label, rows))
     if first is None:
         raise InputError(
             "`dataset` must have readable pictures for training and to hold out; all "

@@ -6,13 +6,16 @@ when others are added.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from agave_tf.errors import InputError
 
 HELD_OUT_SHARE = 0.1
+
+Stored = TypeVar("Stored")
 
 
 def is_held_out(keys: Sequence[bytes]) -> np.ndarray:
@@ -34,6 +37,38 @@ def is_held_out(keys: Sequence[bytes]) -> np.ndarray:
     if held_out.all() or not held_out.any():
         return hashes == hashes.min()
     return held_out
+
+
+class Chosen(NamedTuple, Generic[Stored]):
+    """The images of a part, and where they are stored."""
+
+    stored: Stored
+    is_chosen: np.ndarray  # bool [N], which of the images stored there
+
+
+def choose_parts(
+    stored: Mapping[str, Stored],
+    count: Callable[[Stored], int],
+    hold_out: Callable[[Stored], np.ndarray],
+) -> dict[str, Chosen[Stored]]:
+    """Chooses the images of "train" and "test": a part each, or one that is divided.
+
+    Args:
+      stored: where the images of "train" are stored, and those of "test" if the data
+        set has such a part.
+      count: returns the number of images that are stored in one place.
+      hold_out: chooses those to hold out, bool [N]; called if there is no "test".
+    """
+    if "test" in stored:
+        return {
+            name: Chosen(place, np.ones(count(place), bool))
+            for name, place in stored.items()
+        }
+    is_test = hold_out(stored["train"])
+    return {
+        "train": Chosen(stored["train"], ~is_test),
+        "test": Chosen(stored["train"], is_test),
+    }
 
 
 def content_keys(images: Iterable[np.ndarray]) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 
+from agave_tf.data.labels import label_rows
 from agave_tf.errors import InputError
 from agave_tf.randomness import choice_generator
 from agave_tf.settings.data import DataConfig
@@ -69,8 +70,13 @@ class Images(NamedTuple):
 
     def take(self, index: np.ndarray) -> "Images":
         """The images at these places, int [M], in their order."""
-        label = None if self.label is None else self.label[index]
-        return Images(self.image[index], label)
+        return Images(self.image[index], label_rows(self.label, index))
+
+    def labels_or(self, label: int) -> np.ndarray:
+        """The labels, int32 [N]; those of images without labels are `label`."""
+        if self.label is None:
+            return np.full(len(self.image), label, np.int32)
+        return self.label
 
     def choose(self, count: int) -> np.ndarray:
         """Places of `count` images that stand for the whole set, int32, increasing.

@@ -9,13 +9,12 @@ A run can train on them:
 import dataclasses
 import functools
 import hashlib
+import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from agave_tf.data.elements import as_chunk
-from agave_tf.data.hold_out import is_held_out
+from agave_tf.data.hold_out import choose_parts, is_held_out
 from agave_tf.data.image_set import Data
 from agave_tf.data.picture_file import ignore_warnings_of_pillow
 from agave_tf.data.prepare import prepare
@@ -30,6 +29,7 @@ from agave_tf.data.source import (
     ImageSource,
     Notes,
     fingerprint_of,
+    join_chunks,
 )
 from agave_tf.errors import InputError, did_you_mean
 from agave_tf.settings.data import DataConfig
@@ -90,14 +90,15 @@ def _open(
     notes = Notes()
     for each in passes.values():
         each.first(notes)
-    if test is None:
-        keys = passes["train"].keys
-        is_test = is_held_out(keys)
-        held_out = {key for key, chosen in zip(keys, is_test) if chosen}
-        wanted = {"train": set(keys) - held_out, "test": held_out}
-        of_part = {name: passes["train"] for name in IMAGE_PARTS}
-    else:
-        wanted, of_part = {name: set(passes[name].keys) for name in IMAGE_PARTS}, passes
+    chosen = choose_parts(
+        passes, lambda each: len(each.keys), lambda each: is_held_out(each.keys)
+    )
+    # By content, because later passes may have another order.
+    wanted = {
+        name: set(itertools.compress(each.keys, is_chosen))
+        for name, (each, is_chosen) in chosen.items()
+    }
+    if test is not None:
         num_both = sum(key in wanted["train"] for key in passes["test"].keys)
         notes.add("held-out images that are trained on as well", num_both)
     prepared = functools.partial(_prepared, config=config, notes=notes)
@@ -105,7 +106,8 @@ def _open(
         name="the Python program",
         fingerprint=_fingerprint(passes),
         parts={
-            name: _part(of_part[name], wanted[name], prepared) for name in IMAGE_PARTS
+            name: _part(chosen[name].stored, wanted[name], prepared)
+            for name in IMAGE_PARTS
         },
         held_out="a tenth, by content" if test is None else "given by the program",
         notes=notes,
@@ -157,10 +159,10 @@ def _prepared(
         gathered.append(prepared)
         count += len(image)
         if count >= _IMAGES_AT_ONCE:
-            yield _joined(gathered)
+            yield join_chunks(gathered)
             gathered, count = [], 0
     if gathered:
-        yield _joined(gathered)
+        yield join_chunks(gathered)
 
 
 def _check_alike(first: Chunk, other: Chunk) -> None:
@@ -190,9 +192,3 @@ def _check_settings(settings: Collection[str]) -> None:
                 f"`{name}` must not be given for images of a Python program, which are "
                 "`train` and `test`."
             )
-
-
-def _joined(chunks: list[Chunk]) -> Chunk:
-    image, labels = zip(*chunks)
-    has_labels = all(label is not None for label in labels)
-    return Chunk(np.concatenate(image), np.concatenate(labels) if has_labels else None)

@@ -171,19 +171,19 @@ class PartOfPasses:
         self._came = []
         return self._prepared(self._selected())
 
-    def order(self) -> np.ndarray | None:
-        """Places of the images among those of the last pass; None: as they came."""
+    def order(self) -> np.ndarray:
+        """Places of the images among those of the last pass; empty: as they came."""
         if not self._passes.is_shuffled:
-            return None
+            return np.arange(0)
         came = self._came
         return np.array(sorted(range(len(came)), key=came.__getitem__))
 
     def _selected(self) -> Iterator[Chunk]:
-        for (image, label), keys, entries in self._passes.again():
+        for chunk, keys, entries in self._passes.again():
             rows = [row for row, key in enumerate(keys) if key in self._wanted]
             if rows:
                 self._came += [entries[row] for row in rows]
-                yield Chunk(image[rows], None if label is None else label[rows])
+                yield chunk.take(rows)
 
 
 def _keyed(chunk: Chunk) -> _Keyed:

@@ -18,6 +18,7 @@ from agave_tf.data.cache import (
 )
 from agave_tf.data.cached_arrays import Unwritten
 from agave_tf.data.image_set import Data, DataRecord, Images
+from agave_tf.data.labels import joined_labels
 from agave_tf.data.source import IMAGE_PARTS, Chunk, ImageSource
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
@@ -74,7 +75,7 @@ class _Begun(NamedTuple):
     num_images: int  # fewer may come
     shape: tuple[int, ...]  # of an image
     chunks: Iterator[Chunk]  # all of them, with those read already
-    order: Callable[[], np.ndarray | None]  # as in `ImagePart`
+    order: Callable[[], np.ndarray]  # as in `ImagePart`
 
     @property
     def num_bytes(self) -> int:
@@ -120,11 +121,9 @@ def _in_memory(part: _Begun) -> Images:
         image[count : count + len(chunk.image)] = chunk.image
         count += len(chunk.image)
         labels.append(chunk.label)
-    known = [label for label in labels if label is not None]
-    has_labels = len(known) == len(labels)
-    images = Images(image[:count], np.concatenate(known) if has_labels else None)
+    images = Images(image[:count], joined_labels(labels))
     order = part.order()
-    return images if order is None else images.take(order)
+    return images.take(order) if order.size else images
 
 
 def _fill_cache(source: ImageSource, path: str, parts: dict[str, _Begun]) -> Cached:

@@ -5,10 +5,12 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from agave_tf.data.labels import joined_labels, label_rows
 
 IMAGE_PARTS = ("train", "test")
 # The usual names of the part that is held out, in order of preference.
@@ -21,9 +23,21 @@ class Chunk(NamedTuple):
     image: np.ndarray  # uint8 [n,H,W,C]
     label: np.ndarray | None  # int32 [n], None where the source has no labels
 
+    def take(self, rows: Any) -> "Chunk":
+        """Returns the images at `rows`, an index of NumPy, with their labels."""
+        return Chunk(self.image[rows], label_rows(self.label, rows))
 
-def _as_they_come() -> None:
-    return None
+
+def join_chunks(chunks: Sequence[Chunk]) -> Chunk:
+    """Returns chunks of one shape as one; without labels unless all have them."""
+    return Chunk(
+        np.concatenate([chunk.image for chunk in chunks]),
+        joined_labels([chunk.label for chunk in chunks]),
+    )
+
+
+def _as_they_come() -> np.ndarray:
+    return np.arange(0)
 
 
 class ImagePart(NamedTuple):
@@ -32,8 +46,8 @@ class ImagePart(NamedTuple):
     num_images: int  # fewer may come, if unreadable files are skipped
     chunks: Callable[[], Iterator[Chunk]]  # reads them, from the first on
     # Places [N] of the images among those that the last pass gave, in the order they
-    # are to have. None: as they came. Called after the pass.
-    order: Callable[[], np.ndarray | None] = _as_they_come
+    # are to have. Empty: as they came. Called after the pass.
+    order: Callable[[], np.ndarray] = _as_they_come
 
 
 class Notes:
@@ -116,11 +130,11 @@ def selected(chunks: Iterator[Chunk], is_selected: np.ndarray) -> Iterator[Chunk
       is_selected: bool [N].
     """
     start = 0
-    for image, label in chunks:
-        rows = is_selected[start : start + len(image)]
-        start += len(image)
+    for chunk in chunks:
+        rows = is_selected[start : start + len(chunk.image)]
+        start += len(chunk.image)
         if rows.any():
-            yield Chunk(image[rows], None if label is None else label[rows])
+            yield chunk.take(rows)
 
 
 class Origin(NamedTuple):

@@ -12,6 +12,7 @@ import numpy as np
 from agave_tf.data.file_digests import file_digest
 from agave_tf.data.hints import DIGEST_BYTES, open_hints, state_of
 from agave_tf.data.hold_out import (
+    choose_parts,
     is_held_out,
     num_choice_bytes,
     pack_choice,
@@ -54,27 +55,18 @@ def open_tfds(config: DataConfig) -> ImageSource:
     facts = ["tfds", builder.info.full_name, dict(splits), counts, image]
     reader = TFDSReader(builder, config, image, label, notes)
     content = _learn_content(reader, splits, counts, facts)
-    if content.is_test is None:
-        held_out = f"its split {splits['test']}"
-        is_chosen = {
-            part: np.ones(counts[split], bool) for part, split in splits.items()
-        }
-    else:
-        held_out = "a tenth, by content"
-        splits["test"] = splits["train"]
-        is_chosen = {"train": ~content.is_test, "test": content.is_test}
+    chosen = choose_parts(splits, counts.__getitem__, lambda _: content.is_test)
     parts = {
         part: ImagePart(
-            int(is_chosen[part].sum()),
-            functools.partial(reader.read, split, is_chosen[part]),
+            int(is_chosen.sum()), functools.partial(reader.read, split, is_chosen)
         )
-        for part, split in splits.items()
+        for part, (split, is_chosen) in chosen.items()
     }
     return ImageSource(
         config.dataset,
         fingerprint_of(*facts, *content.facts),
         parts,
-        held_out,
+        f"its split {splits['test']}" if "test" in splits else "a tenth, by content",
         classes,
         notes,
         version_0_2=lambda: fingerprint_of(*facts),
@@ -88,7 +80,7 @@ class _Content(NamedTuple):
 
     files: str  # a digest of the files that they are stored in
     facts: list[str]  # digests of the labels, and of the images if all are read anyway
-    is_test: np.ndarray | None  # bool [N]; None: a split is held out
+    is_test: np.ndarray  # bool [N]; empty if a split is held out
 
 
 def _learn_content(
@@ -116,8 +108,7 @@ def _learn_content(
         learned = learn()
     starts = range(0, 4 * DIGEST_BYTES, DIGEST_BYTES)
     stored, *others = [learned[a:b].hex() for a, b in itertools.pairwise(starts)]
-    is_test = unpack_choice(learned[starts[-1] :], count) if count else None
-    return _Content(stored, others, is_test)
+    return _Content(stored, others, unpack_choice(learned[starts[-1] :], count))
 
 
 def _learn(reader: TFDSReader, splits: Mapping[str, str], files: list[str]) -> bytes:

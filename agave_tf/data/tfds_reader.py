@@ -11,11 +11,12 @@ import tensorflow_datasets as tfds
 
 from agave_tf.data.array_file import rows_at_once
 from agave_tf.data.batches import without_autotuning
-from agave_tf.data.labels import class_numbers
+from agave_tf.data.labels import data_set_labels
 from agave_tf.data.prepare import prepare
 from agave_tf.data.source import (
     Chunk,
     Notes,
+    join_chunks,
     selected,
 )
 from agave_tf.data.tfds_pictures import BoundedPicture, check_size
@@ -130,8 +131,7 @@ class TFDSReader:
         if self.label is None:
             return None
         label = np.atleast_1d(example[self.label])
-        needs, got = "`dataset` must have labels that are", self.config.dataset
-        return class_numbers(label, needs, f"{got} has")
+        return data_set_labels(label, self.config.dataset)
 
     @contextlib.contextmanager
     def _refusing_damage(self) -> Iterator[None]:
@@ -167,15 +167,7 @@ def _joined(chunks: Iterator[Chunk], dataset: str) -> Iterator[Chunk]:
             )
         group.append(chunk)
         if len(group) == rows_at_once(first.shape, first.dtype):
-            yield _join(group)
+            yield join_chunks(group)
             group = []
     if group:
-        yield _join(group)
-
-
-def _join(group: list[Chunk]) -> Chunk:
-    has_labels = group[0].label is not None
-    return Chunk(
-        np.concatenate([chunk.image for chunk in group]),
-        np.concatenate([chunk.label for chunk in group]) if has_labels else None,
-    )
+        yield join_chunks(group)

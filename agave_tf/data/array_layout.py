@@ -175,13 +175,13 @@ def as_images(arrays: Mapping[str, Array], path: str) -> dict[str, Array]:
     if not any(len(array.shape) in (3, 4) for array in arrays.values()):
         layouts = {name: _flat(array) for name, array in arrays.items()}
     for name, layout in layouts.items():
-        if layout is not None:
+        if layout:
             found[name] = RelaidImages(arrays[name], layout, path)
     return found
 
 
 def from_zero(
-    arrays: Mapping[str, Array], used: Iterable[tuple[str, str | None]]
+    arrays: Mapping[str, Array], used: Iterable[tuple[str, str]]
 ) -> dict[str, Array]:
     """Returns the arrays, with labels of flat images that count from 1 lowered by 1.
 
@@ -190,12 +190,12 @@ def from_zero(
 
     Args:
       arrays: of a file.
-      used: the names of the images and the labels of each part.
+      used: the names of the images and the labels of each part; empty without labels.
     """
     lowered: dict[str, Array] = {
         label: LabelsFromOne(arrays[label])
         for image, label in used
-        if label is not None and _is_flat(arrays[image])
+        if label and _is_flat(arrays[image])
     }
     least = [rows.min() for name in lowered for rows in arrays[name].rows()]
     return {**arrays, **lowered} if least and min(least) >= 1 else dict(arrays)

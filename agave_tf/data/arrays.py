@@ -134,7 +134,7 @@ def _read(
 
 def _stored(arrays: Arrays, named: PartArrays, path: str) -> Iterator[Chunk]:
     """All images of an array as they are stored, with their labels as int32 [n]."""
-    label = None if named.label is None else _read_labels(arrays[named.label], path)
+    label = _read_labels(arrays[named.label], path) if named.label else None
     start = 0
     for image in arrays[named.image].rows():
         end = start + len(image)
@@ -154,7 +154,7 @@ def _label_range(
     labels = [
         _read_labels(arrays[named.label], path)
         for named in parts.values()
-        if named.label is not None
+        if named.label
     ]
     if not labels:
         return None
@@ -163,7 +163,7 @@ def _label_range(
 
 def _facts(arrays: Arrays, named: PartArrays, config: DataConfig, path: str) -> list:
     """What tells these images and labels from others, wherever the file lies."""
-    used = [(name, arrays[name]) for name in named if name is not None]
+    used = [(name, arrays[name]) for name in named.names]
     return [
         [name, array.dtype.str, array.shape, _digest(name, array, config, path)]
         for name, array in used
@@ -216,7 +216,7 @@ def _check_images(name: str, array: Array, path: str) -> None:
 
 def _check_labels(arrays: Arrays, named: PartArrays, path: str) -> None:
     """Checks that the labels of a part, if it has any, are class numbers."""
-    if named.label is None:
+    if not named.label:
         return
     label, count = arrays[named.label], arrays[named.image].shape[0]
     if label.shape not in ((count,), (count, 1)) or label.dtype.kind not in "biuf":

@@ -50,12 +50,13 @@ def as_chunk(element: Any, config: DataConfig, notes: Notes) -> Chunk:
         )
     image = _as_array(image, element)
     _check_image(image, element)
-    if image.ndim < 4:
-        image = image[None]
-        label = None if label is None else _as_array(label, label)[None]
+    is_one = image.ndim < 4
+    image = image[None] if is_one else image
     if label is None:
         return Chunk(image, None)
-    return Chunk(image, _class_numbers(_as_array(label, label), len(image), notes))
+    label = _as_array(label, label)
+    label = label[None] if is_one else label
+    return Chunk(image, _class_numbers(label, len(image), notes))
 
 
 def _image_and_label(element: Any, notes: Notes) -> tuple[Any, Any]:

@@ -31,9 +31,8 @@ def file_digests(
     digests: list[bytes] = []
     unknown: dict[int, State] = {}  # by place
     for place, state in enumerate(states):
-        digest = hints.find(state)
-        digests.append(UNREADABLE if digest is None else digest)
-        if digest is None:
+        digests.append(hints.find(state) or UNREADABLE)
+        if digests[-1] == UNREADABLE:
             unknown[place] = state
     places = list(unknown)
     bar = tqdm.tqdm(

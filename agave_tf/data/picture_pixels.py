@@ -175,7 +175,7 @@ def _times_alpha(color: np.ndarray, alpha: np.ndarray, opaque: int) -> np.ndarra
 
 
 def _needs_channels(mode: str, path: str, origin: Origin) -> InputError:
-    if origin.prefix is None:
+    if not origin.has_settings:
         return InputError(
             f"`{origin.name}` must be gray or RGB pictures, which are coded as they "
             f"are; {path} is {mode}."

@@ -145,22 +145,23 @@ class Origin(NamedTuple):
     """
 
     name: str
-    prefix: str | None  # of a setting that goes with it; None: no setting does
+    prefix: str = ""  # of a setting that goes with it
+    has_settings: bool = True  # whether a setting can be given beside it
 
     def advice(self, setting: str, value: Any, effect: str) -> str:
         """Returns " --setting=value effect."; empty if the setting cannot be given."""
-        if self.prefix is None:
+        if not self.has_settings:
             return ""
         shown = value if self.prefix else repr(value)
         return f" {self.prefix}{setting}={shown} {effect}."
 
     def by_setting(self, setting: str) -> str:
         """Returns " (--setting)"; empty if the setting cannot be given."""
-        return "" if self.prefix is None else f" ({self.prefix}{setting})"
+        return f" ({self.prefix}{setting})" if self.has_settings else ""
 
 
 DATASET = Origin("dataset", "--")
 # Files that bin/compress.py codes as they are.
-FILES = Origin("files", None)
+FILES = Origin("files", has_settings=False)
 # Images of a Python program, whose settings are arguments.
-PROGRAM = Origin("train", "")
+PROGRAM = Origin("train")

@@ -102,7 +102,7 @@ def _learn_content(
     if files:
         num_bytes = 3 * DIGEST_BYTES + num_choice_bytes(count)
         hints = open_hints(reader.config, f"tfds:{directory}", num_bytes)
-        learned = hints.get(state_of(files, repr((facts, reader.label))), learn)
+        learned = hints.get(state_of(files, repr((facts, reader.label or None))), learn)
         hints.write()
     else:  # They are on a remote file system.
         learned = learn()

@@ -54,8 +54,8 @@ def choose_splits(
       InputError: no split `train`, no such split, or one without images.
     """
     by_lower_name = {name.lower(): name for name in sorted(splits)}
-    train = config.train_split or by_lower_name.get("train")
-    if train is None:
+    train = config.train_split or by_lower_name.get("train", "")
+    if not train:
         raise InputError(
             f"`train_split` must name the split of {config.dataset} to train on, where "
             f"none is called train; it has {', '.join(sorted(splits)) or 'none'}."
@@ -70,9 +70,9 @@ def choose_splits(
             and splits[by_lower_name[name]].num_examples
             and not _is_part_of(by_lower_name[name], train)
         ),
-        None,
+        "",
     )
-    if test is not None:
+    if test:
         chosen["test"] = test
     for part, split in chosen.items():
         _check_split(split, f"{part}_split", splits, config.dataset)
@@ -127,7 +127,7 @@ def _unknown(dataset: str, name: str) -> InputError:
 class LabelFeature(NamedTuple):
     """The feature that holds class numbers."""
 
-    name: str | None  # None: the images have no labels
+    name: str  # empty: the images have no labels
     classes: tuple[str, ...]  # names of the classes, where they have names
     left_out: str  # says which labels cannot be used; empty: none
 
@@ -184,10 +184,10 @@ def find_label(features: tfds.features.FeaturesDict) -> LabelFeature:
     if "label" in features:
         names = ["label"]
     if not names:
-        return LabelFeature(None, (), "")
+        return LabelFeature("", (), "")
     if len(names) > 1:
         return LabelFeature(
-            None, (), f"labels left out, of several kinds ({', '.join(names)})"
+            "", (), f"labels left out, of several kinds ({', '.join(names)})"
         )
     feature = features[names[0]]
     if isinstance(feature, labels):
@@ -195,7 +195,7 @@ def find_label(features: tfds.features.FeaturesDict) -> LabelFeature:
         return LabelFeature(names[0], tuple(classes), "")
     if _is_integer(feature):
         return LabelFeature(names[0], (), "")
-    return LabelFeature(None, (), "labels of another kind than a class number left out")
+    return LabelFeature("", (), "labels of another kind than a class number left out")
 
 
 def _is_image(feature: tfds.features.FeatureConnector) -> bool:

@@ -29,12 +29,12 @@ _LABELS_AT_ONCE = 2**12
 
 @dataclasses.dataclass(frozen=True)
 class TFDSReader:
-    """Reads the features `image` and, unless None, `label` of a data set."""
+    """Reads the features `image` and, unless empty, `label` of a data set."""
 
     builder: tfds.core.DatasetBuilder
     config: DataConfig
     image: str
-    label: str | None
+    label: str
     notes: Notes
 
     def read(self, split: str, is_chosen: np.ndarray) -> Iterator[Chunk]:
@@ -77,7 +77,7 @@ class TFDSReader:
 
     def labels(self, split: str) -> Iterator[np.ndarray]:
         """The labels of a split, int32 [n], some at a time; none if it has none."""
-        if self.label is None:
+        if not self.label:
             return
         with self._refusing_damage():
             examples = self.builder.as_dataset(
@@ -113,7 +113,7 @@ class TFDSReader:
           stored_image: give the image alone, as it is stored.
         """
         names = [self.image]
-        if self.label is not None and not stored_image:
+        if self.label and not stored_image:
             names.append(self.label)
         decoders = None
         if stored_image:
@@ -128,7 +128,7 @@ class TFDSReader:
 
     def _class_numbers(self, example: dict) -> np.ndarray | None:
         """The labels of a batch, or of one example, int32 [n]."""
-        if self.label is None:
+        if not self.label:
             return None
         label = np.atleast_1d(example[self.label])
         return data_set_labels(label, self.config.dataset)

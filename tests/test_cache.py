@@ -336,7 +336,7 @@ def test_a_cache_of_version_0_2_is_not_used_and_said(tmp_path, caplog):
     """It may be of files that were rewritten since, at the same size."""
     caplog.set_level("INFO", logger="absl")
     source, settings = Reads().source, config(tmp_path)
-    older = cache_module._digest(1, ("0123",), settings)
+    older = cache_module.cache_digest(1, ("0123",), settings)
     assert older == "d0e892175f0b7198"
     (tmp_path / f"birds-{older}").mkdir()
     check(read_source(source, settings))

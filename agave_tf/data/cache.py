@@ -61,8 +61,8 @@ class Cached(NamedTuple):
 
 def cache_path(source: ImageSource, config: DataConfig) -> str:
     """The directory of one data set, prepared as `config` says, made or yet to make."""
-    digest = _digest(_VERSION, (source.fingerprint, source.stored), config)
-    for path in _made(digest, config):
+    digest = cache_digest(_VERSION, (source.fingerprint, source.stored), config)
+    for path in caches_made(digest, config):
         if not is_of_others(path):
             return path
         logging.warning("%s is not used, because it is of another user.", path)
@@ -74,23 +74,15 @@ def cache_path(source: ImageSource, config: DataConfig) -> str:
     return os.path.join(parent, f"{name}-{user_number()}-{digest}")
 
 
-def say_older_cache(source: ImageSource, config: DataConfig) -> None:
-    """Logs which cache of version 0.2 is of no use any more.
-
-    It is not known which content of the files it was made from.
-    """
-    _, older = source.fingerprints()
-    for path in _made(_digest(1, (older,), config), config):
-        logging.info("%s, of version 0.2, is not used and can be removed.", path)
-
-
-def _digest(version: int, facts: tuple[str, ...], config: DataConfig) -> str:
+def cache_digest(version: int, facts: tuple[str, ...], config: DataConfig) -> str:
+    """The end of a cache's name, which tells the data set and how it is prepared."""
     settings = dataclasses.asdict(config)
     how = {name: value for name, value in settings.items() if name not in _WHERE}
     return fingerprint_of(version, *facts, how)
 
 
-def _made(digest: str, config: DataConfig) -> list[str]:
+def caches_made(digest: str, config: DataConfig) -> list[str]:
+    """The directories of caches whose name has this end."""
     parent = cache_directory(config)
     made = glob.glob(os.path.join(glob.escape(parent), f"*-{digest}"))
     return sorted(path for path in made if os.path.isdir(path))

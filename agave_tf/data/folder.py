@@ -19,6 +19,7 @@ from agave_tf.data.hints import DIGEST_BYTES, joint_state, open_hints
 from agave_tf.data.labels import label_rows
 from agave_tf.data.picture_file import read_pictures
 from agave_tf.data.source import Chunk, ImagePart, ImageSource, Notes, fingerprint_of
+from agave_tf.data.version_0_2 import fingerprint_of_pictures
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.data_kinds import named_data
@@ -96,7 +97,7 @@ def picture_source(
         held_out,
         classes,
         notes,
-        version_0_2=functools.partial(_fingerprint_of_version_0_2, files_of),
+        version_0_2=functools.partial(fingerprint_of_pictures, files_of),
         label_range=lambda: (0, len(classes) - 1) if classes else None,
     )
 
@@ -132,18 +133,6 @@ def _fingerprint_by_content(names: Sequence[str], digests: Sequence[bytes]) -> s
     for name, digest in zip(names, digests, strict=True):
         whole.update(os.fsencode(name) + digest)
     return fingerprint_of("folder by content", whole.hexdigest())
-
-
-def _fingerprint_of_version_0_2(files_of: PartFiles) -> str:
-    """Tells files apart by part, name and size."""
-    return fingerprint_of(
-        "folder",
-        [
-            [part, name, size]
-            for part, files in files_of.items()
-            for name, size in zip(files.names, files.sizes(), strict=True)
-        ],
-    )
 
 
 def _classes(files_of: PartFiles) -> tuple[str, ...]:

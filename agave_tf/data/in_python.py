@@ -31,6 +31,7 @@ from agave_tf.data.source import (
     fingerprint_of,
     join_chunks,
 )
+from agave_tf.data.version_0_2 import fingerprint_of_passes
 from agave_tf.errors import InputError, did_you_mean
 from agave_tf.settings.data import DataConfig
 
@@ -111,7 +112,7 @@ def _open(
         },
         held_out="a tenth, by content" if test is None else "given by the program",
         notes=notes,
-        version_0_2=functools.partial(_fingerprint_of_version_0_2, passes),
+        version_0_2=functools.partial(fingerprint_of_passes, passes),
     )
 
 
@@ -132,17 +133,6 @@ def _fingerprint(passes: Mapping[str, Passes]) -> str:
         for name, each in passes.items()
     }
     return fingerprint_of("in_python by content", facts)
-
-
-def _fingerprint_of_version_0_2(passes: Mapping[str, Passes]) -> str:
-    """Tells images in this order from others, and takes no account of labels."""
-    facts = {}
-    for name, each in passes.items():
-        keys = each.keys
-        if each.is_shuffled:
-            keys = [key for _, key in sorted(zip(each.entries, keys, strict=True))]
-        facts[name] = [key.hex() for key in keys]
-    return fingerprint_of("in_python", facts)
 
 
 def _prepared(

@@ -13,13 +13,13 @@ from agave_tf.data.cache import (
     Cached,
     cache_path,
     open_cache,
-    say_older_cache,
     write_cache,
 )
 from agave_tf.data.cached_arrays import Unwritten
 from agave_tf.data.image_set import Data, DataRecord, Images
 from agave_tf.data.labels import joined_labels
 from agave_tf.data.source import IMAGE_PARTS, Chunk, ImageSource
+from agave_tf.data.version_0_2 import say_older_cache
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.image_size import check_image_sides

@@ -19,7 +19,7 @@ from agave_tf.errors import InputError
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an archive without members
 _ROWS = 512
 _BYTES_AT_ONCE = 32 * 2**20
-# Of a header; NumPy reads as much as a header says that it has, up to 4 GiB.
+# The longest header; NumPy would read as much as a header claims, up to 4 GiB.
 _MOST_HEADER_BYTES = 2**14
 _MOST_ROW_BYTES = 2**30  # as Pillow allows for a picture, and more
 # Deflate cannot do better.
@@ -136,7 +136,7 @@ class StoredArray:
 
 
 def rows_at_once(row_shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """How many rows, such as images, to read at a time: 512, or about 32 MiB of them.
+    """The number of rows, such as images, to read at a time: 512, or about 32 MiB.
 
     Args:
       row_shape: of one row.

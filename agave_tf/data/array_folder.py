@@ -42,7 +42,7 @@ class _JoinedArray:
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the first array."""
+        """The type of the first array, which all have."""
         return self.arrays[0].dtype
 
     @property

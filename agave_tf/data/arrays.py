@@ -162,7 +162,7 @@ def _label_range(
 
 
 def _facts(arrays: Arrays, named: PartArrays, config: DataConfig, path: str) -> list:
-    """What tells these images and labels from others, wherever the file lies."""
+    """The facts that tell these images and labels from others, in any place."""
     used = [(name, arrays[name]) for name in named.names]
     return [
         [name, array.dtype.str, array.shape, _digest(name, array, config, path)]

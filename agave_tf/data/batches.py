@@ -65,8 +65,8 @@ def training_batches(
 
     def chosen(step: int, rows: np.ndarray) -> np.ndarray:
         # In 32 bits the product would run over within a long training.
-        of_all_steps = step * batch_size + rows.astype(np.int64)
-        epochs, places = np.divmod(of_all_steps, len(images.image))
+        image_numbers = step * batch_size + rows.astype(np.int64)
+        epochs, places = np.divmod(image_numbers, len(images.image))
         return np.array([permutation(e)[p] for e, p in zip(epochs, places)])
 
     def generate() -> Iterator[ImageBatch]:

@@ -53,7 +53,7 @@ _WHERE = ("dataset", "data_dir", "cache_dir")
 
 
 class Cached(NamedTuple):
-    """What a cache directory holds."""
+    """The content of a cache directory."""
 
     parts: dict[str, Images]
     about: dict[str, Any]

@@ -28,7 +28,7 @@ class Unwritten(NamedTuple):
 
 
 class ArrayFile(NamedTuple):
-    """What a cache knows of a file with an array."""
+    """The description of a file with an array, by which a change of it is found."""
 
     checksum: str  # of the file
     stamp: list[int]  # size, times and inode, when it had this checksum
@@ -129,7 +129,7 @@ def _write_array(path: str, chunks: Iterable[np.ndarray]) -> int:
                 _write_header(file, (0, *shape))
             file.write(np.ascontiguousarray(image).data)
             count += len(image)
-        # Of the same length: NumPy leaves room in it for the number of images.
+        # The header keeps its length: NumPy leaves room in it for the number of images.
         start = file.tell() - count * math.prod(shape)
         file.seek(0)
         _write_header(file, (count, *shape))

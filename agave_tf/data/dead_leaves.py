@@ -102,15 +102,15 @@ def _draw(
     owner[is_covered] = covers.argmax(axis=0)[is_covered]
 
     # Light falls off across a leaf, along a direction of its own.
-    def of_owner(values: np.ndarray) -> np.ndarray:
+    def at_pixels(values: np.ndarray) -> np.ndarray:
         return np.concatenate([values, values[-1:]])[owner]
 
     along = (
-        (y - of_owner(center_y)) * np.sin(of_owner(angle))
-        + (x - of_owner(center_x)) * np.cos(of_owner(angle))
-    ) / of_owner(radius)
-    shading = np.clip(along, -1, 1) * of_owner(slope)
-    fine = of_owner(color) + shading[..., None]
+        (y - at_pixels(center_y)) * np.sin(at_pixels(angle))
+        + (x - at_pixels(center_x)) * np.cos(at_pixels(angle))
+    ) / at_pixels(radius)
+    shading = np.clip(along, -1, 1) * at_pixels(slope)
+    fine = at_pixels(color) + shading[..., None]
     coarse = fine.reshape(height, _SUPERSAMPLING, width, _SUPERSAMPLING, channels).mean(
         axis=(1, 3)
     )

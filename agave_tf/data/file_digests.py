@@ -8,8 +8,8 @@ import tqdm
 
 from agave_tf.data.hints import DIGEST_BYTES, Hints, State
 
-# Of a file that cannot be read. Whether that is an error is decided when the pictures
-# are read.
+# The digest of a file that cannot be read. Reading the pictures decides whether that
+# is an error.
 UNREADABLE = bytes(DIGEST_BYTES)
 _BYTES_AT_ONCE = 2**20
 _FILES_AT_ONCE = 256

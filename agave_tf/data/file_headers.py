@@ -14,7 +14,7 @@ _PPM_COMMENT = re.compile(rb"#[^\r\n]*(?:[\r\n]|\Z)")
 
 
 class PNGForm(NamedTuple):
-    """How a PNG file stores pixels."""
+    """The way in which a PNG file stores pixels."""
 
     bits: int  # of each sample: 1, 2, 4, 8 or 16
     color: int  # 0 gray, 2 RGB, 3 a palette, 4 gray and alpha, 6 RGB and alpha

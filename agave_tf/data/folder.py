@@ -18,7 +18,14 @@ from agave_tf.data.folder_tree import PictureFiles
 from agave_tf.data.hints import DIGEST_BYTES, joint_state, open_hints
 from agave_tf.data.labels import label_rows
 from agave_tf.data.picture_file import read_pictures
-from agave_tf.data.source import Chunk, ImagePart, ImageSource, Notes, fingerprint_of
+from agave_tf.data.source import (
+    Chunk,
+    ImagePart,
+    ImageSource,
+    Notes,
+    class_range,
+    fingerprint_of,
+)
 from agave_tf.data.version_0_2 import fingerprint_of_pictures
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
@@ -98,12 +105,12 @@ def picture_source(
         classes,
         notes,
         version_0_2=functools.partial(fingerprint_of_pictures, files_of),
-        label_range=lambda: (0, len(classes) - 1) if classes else None,
+        label_range=functools.partial(class_range, classes),
     )
 
 
 def _fingerprint(root: str, files_of: PartFiles, config: DataConfig) -> str:
-    """Tells files apart by part, name and content, wherever `root` lies."""
+    """Digests the part, name and content of every file, wherever `root` lies."""
     paths, names, states, settled = [], [], [], []
     for part, files in files_of.items():
         paths += files.paths

@@ -1,4 +1,4 @@
-"""Lists the picture files of a folder, and finds the parts they belong to."""
+"""Lists the picture files of a folder, and groups them by directory."""
 
 import dataclasses
 import os
@@ -130,8 +130,10 @@ def list_pictures(
 
 
 def by_first_directory(files: PictureFiles) -> dict[str, PictureFiles]:
-    """Groups files by the directory of their root they lie in, to which names then
-    refer; "" has the files that lie in none.
+    """Groups files by the first directory of their names.
+
+    The names in a group are below that directory. The group "" has the files whose
+    names have no directory.
     """
     places = defaultdict(list)
     for place, name in enumerate(files.names):
@@ -202,7 +204,7 @@ def _is_directory(entry: os.DirEntry) -> bool:
 
 
 def _identity(directory: str) -> tuple[int, int]:
-    """The same for two paths exactly if they lead to one directory."""
+    """Identifies a directory: two paths that lead to it have the same identity."""
     status = os.stat(directory)
     return status.st_dev, status.st_ino
 
@@ -216,5 +218,5 @@ def file_status(file: os.DirEntry | str) -> os.stat_result | None:
 
 
 def _is_file(status: os.stat_result | None) -> bool:
-    """Tells a file, also one that is missing, from pipes and devices."""
+    """Tells whether this is a regular file or a missing one, not a pipe or device."""
     return status is None or stat.S_ISREG(status.st_mode)

@@ -33,7 +33,7 @@ class Images(NamedTuple):
     def some(self, first: int, count: int, multiple_of: int = 1) -> "Images":
         """`count` images from number `first` on.
 
-        Where there are fewer, it takes them and says so.
+        If there are fewer, it takes those and logs a warning.
 
         Args:
           first: number of the first image.

@@ -38,8 +38,8 @@ from agave_tf.settings.data import DataConfig
 # The name of the data set in a run's config.json (settings/data_kinds.py).
 _IN_PYTHON = "in_python:"
 _IMAGES_AT_ONCE = 256
-# Settings of images that have a name, and mean nothing for others.
-_OF_NAMED_DATA = {"dataset", "data_dir", "train_split", "test_split"}
+# Settings that find images by name, and mean nothing for those of a program.
+_FIND_IMAGES = {"dataset", "data_dir", "train_split", "test_split"}
 
 
 def read_images(
@@ -172,12 +172,12 @@ def _check_settings(settings: Collection[str]) -> None:
     names = {field.name for field in dataclasses.fields(DataConfig)}
     for name in settings:
         if name not in names:
-            hint = did_you_mean(name, names - _OF_NAMED_DATA)
+            hint = did_you_mean(name, names - _FIND_IMAGES)
             raise InputError(
                 f"No such setting of images: `{name}`.{hint} There are "
-                f"{', '.join(sorted(names - _OF_NAMED_DATA))}."
+                f"{', '.join(sorted(names - _FIND_IMAGES))}."
             )
-        if name in _OF_NAMED_DATA:
+        if name in _FIND_IMAGES:
             raise InputError(
                 f"`{name}` must not be given for images of a Python program, which are "
                 "`train` and `test`."

@@ -13,7 +13,7 @@ _LOWEST, _HIGHEST = -(2**31), 2**31 - 1
 def class_numbers(
     label: np.ndarray, needs: str, got: str, least: int = _LOWEST
 ) -> np.ndarray:
-    """Returns labels as int32 [N], and never another number than was given.
+    """Returns labels as int32 [N], without changing any number.
 
     Floating-point numbers are taken if all of them are whole. -1 stands for an image
     without a label, as in TFDS.
@@ -37,7 +37,7 @@ def class_numbers(
     if label.dtype.kind not in "biuf":
         raise InputError(f"{needed}; {got} values of type {label.dtype}.")
     if label.dtype.kind == "f":
-        label = label.astype(np.float64)  # Of 16 bits they cannot be compared.
+        label = label.astype(np.float64)  # Floats of 16 bits cannot be compared.
     is_good = (label >= least) & (label <= _HIGHEST)
     if label.dtype.kind == "f":
         is_good &= label == np.floor(label)

@@ -33,7 +33,7 @@ class _Budget:
 
     @contextlib.contextmanager
     def taking(self, num_pixels: int) -> Iterator[None]:
-        """Waits until so many are free, and takes them for the time inside."""
+        """Waits until `num_pixels` are free, and takes them until the context ends."""
         with self._change:
             self._change.wait_for(lambda: self._left >= num_pixels)
             self._left -= num_pixels

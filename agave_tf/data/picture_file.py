@@ -102,7 +102,7 @@ def read_picture(
 def leaving_out(
     path: str, config: DataConfig, notes: Notes, origin: Origin
 ) -> Iterator[None]:
-    """Leaves out or refuses a picture of which the code inside raises an error.
+    """Leaves out or refuses a picture if the code inside the context raises an error.
 
     Args:
       path: of the picture, for messages.

@@ -43,7 +43,7 @@ def stored_form(picture: ImageFile, open_file: OpenFile) -> PNGForm | None:
 def check_depth(
     picture: ImageFile, path: str, open_file: OpenFile, origin: Origin = DATASET
 ) -> None:
-    """Refuses files of which Pillow, without a word, keeps the upper 8 bits alone.
+    """Refuses files whose lower 8 bits Pillow would drop without a warning.
 
     Args:
       picture: of the file.

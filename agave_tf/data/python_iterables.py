@@ -1,4 +1,4 @@
-"""What a Python program may give as images: data sets, lists, generators, loaders."""
+"""Reads iterables of a Python program again and again: lists, generators, loaders."""
 
 import functools
 import math

@@ -14,10 +14,11 @@ from agave_tf.errors import InputError
 # An iterable that does not say how long it is may have no end. More images than the
 # largest data sets have, and keys of them in 4 GB of memory:
 _MOST_IMAGES = 20_000_000
-# It repeats itself if its images, when there are so many, came so often on average.
+# An iterable repeats itself if, after this many images, each came this often, on
+# average.
 _ENOUGH_IMAGES, _MOST_REPEATS = 10_000, 10
-# Elements without an image, such as unreadable pictures that are left out: so many may
-# come for each different image, and `_ENOUGH_IMAGES` in any case.
+# The most elements without an image, such as unreadable pictures that are left out, for
+# each different image; `_ENOUGH_IMAGES` are allowed in any case.
 _MOST_LEFT_OUT = 100
 
 
@@ -28,7 +29,7 @@ class _Keyed(NamedTuple):
 
 
 class Passes:
-    """An iterable whose images are known by their content, whatever their order.
+    """Reads an iterable again and again, and knows its images by their content.
 
     Args:
       name: of the iterable, for messages.

@@ -69,7 +69,7 @@ class Notes:
             self._largest[text] = max(value, self._largest.get(text, value))
 
     def sentences(self) -> list[str]:
-        """What was noted: "hidden files left out: 3"."""
+        """The notes in words: "hidden files left out: 3"."""
         noted = {**self._counts, **self._largest}
         return [f"{text}: {value}" for text, value in noted.items() if value]
 
@@ -110,6 +110,11 @@ class ImageSource:
         """The fingerprint, and that of version 0.2."""
         older = self.version_0_2() if self.version_0_2 else self.fingerprint
         return self.fingerprint, older
+
+
+def class_range(classes: Sequence[str]) -> tuple[int, int] | None:
+    """Returns the least and the largest label of named classes; None without any."""
+    return (0, len(classes) - 1) if classes else None
 
 
 def fingerprint_of(*facts: Any) -> str:

@@ -18,7 +18,13 @@ from agave_tf.data.hold_out import (
     pack_choice,
     unpack_choice,
 )
-from agave_tf.data.source import ImagePart, ImageSource, Notes, fingerprint_of
+from agave_tf.data.source import (
+    ImagePart,
+    ImageSource,
+    Notes,
+    class_range,
+    fingerprint_of,
+)
 from agave_tf.data.tfds_builder import (
     choose_splits,
     find_builder,
@@ -71,7 +77,7 @@ def open_tfds(config: DataConfig) -> ImageSource:
         notes,
         version_0_2=lambda: fingerprint_of(*facts),
         stored=content.files,
-        label_range=lambda: (0, len(classes) - 1) if classes else None,
+        label_range=functools.partial(class_range, classes),
     )
 
 

@@ -39,10 +39,10 @@ def download(builder: tfds.core.DatasetBuilder) -> None:
 
 @contextlib.contextmanager
 def _few_retries() -> Iterator[None]:
-    """A context in which a download ends that cannot reach its server.
+    """Ends a download inside the context if it cannot reach its server.
 
-    TFDS takes no number of retries. urllib3 says each in its log before it waits, which
-    is where we can end them.
+    TFDS takes no number of retries. urllib3 logs each before it waits,
+    where we can end them.
     """
     logger = std_logging.getLogger(_LOGGER)
     logger.addFilter(_end_retries)
@@ -67,9 +67,9 @@ def _end_retries(record: std_logging.LogRecord) -> bool:
 def prepared_builder(
     builder: tfds.core.DatasetBuilder, config: DataConfig
 ) -> tfds.core.DatasetBuilder:
-    """The builder of the data set, prepared: by one process, and the others wait.
+    """Returns the builder of the data set, which one process prepares as others wait.
 
-    Where it is prepared nothing is written.
+    If it is prepared already, nothing is written.
     """
     try:
         if os.path.exists(builder.data_dir):

@@ -10,14 +10,12 @@ from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 
 from agave_tf.data.picture_pixels import (
-    OpenFile,
-    check_depth,
     over_black,
     pixels_of,
-    stored_form,
     turned,
 )
 from agave_tf.data.source import Notes, Origin
+from agave_tf.data.stored_form import OpenFile, check_depth, stored_form
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 

@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 from tiny import tiny_config
 
-from agave_tf.data.read_source import DataRecord
+from agave_tf.data.image_set import DataRecord
 from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.run_record import Change, Source

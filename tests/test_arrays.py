@@ -12,6 +12,7 @@ from source_parts import part
 from agave_tf.data.array_file import StoredArray
 from agave_tf.data.arrays import open_arrays
 from agave_tf.data.read_source import read_source
+from agave_tf.data.version_0_1 import open_arrays_of_version_0_1
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
@@ -28,7 +29,9 @@ def saved(tmp_path, **arrays):
 
 def opened(path, version_0_1_seed=None, **settings):
     config = DataConfig(dataset=f"npz:{path}", **settings)
-    return open_arrays(str(path), config, version_0_1_seed)
+    if version_0_1_seed is not None:
+        return open_arrays_of_version_0_1(config, version_0_1_seed)
+    return open_arrays(config)
 
 
 def same(source, name, image, label=None):

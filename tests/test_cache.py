@@ -15,7 +15,7 @@ from agave_tf.data import read_source as reading
 from agave_tf.data.batches import evaluation_batches, training_batches
 from agave_tf.data.cache import cache_path, open_cache
 from agave_tf.data.read_source import read_source
-from agave_tf.data.source import Chunk, Notes, Part, Source
+from agave_tf.data.source import Chunk, ImagePart, ImageSource, Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
@@ -30,13 +30,13 @@ class Reads:
         self.count, self.notes = 0, Notes()
         self.label = LABEL if has_labels else None
         test = np.resize(IMAGE[40:], (10, *test_shape))
-        self.source = Source(
+        self.source = ImageSource(
             **{
                 "name": "folder:/somewhere/birds",
                 "fingerprint": "0123",
                 "parts": {
-                    "train": Part(40 + skipped, lambda: self.read(IMAGE[:40], 0)),
-                    "test": Part(10, lambda: self.read(test, 40)),
+                    "train": ImagePart(40 + skipped, lambda: self.read(IMAGE[:40], 0)),
+                    "test": ImagePart(10, lambda: self.read(test, 40)),
                 },
                 "held_out": "the split test/",
                 "classes": tuple("abcdefg"),
@@ -160,7 +160,7 @@ def test_a_failure_leaves_nothing_and_hides_no_error(tmp_path):
         yield Chunk(IMAGE[:16], LABEL[:16])
         raise InputError("`dataset` must have readable files")
 
-    reads.source.parts["train"] = Part(40, read)
+    reads.source.parts["train"] = ImagePart(40, read)
     with pytest.raises(InputError, match="readable files"):
         read_source(reads.source, config(tmp_path))
     assert os.listdir(tmp_path) == []
@@ -177,7 +177,7 @@ def test_parts_of_two_shapes_are_refused_before_anything_is_written(tmp_path):
 
 def test_a_part_without_images_is_refused(tmp_path):
     reads = Reads()
-    reads.source.parts["test"] = Part(3, lambda: iter(()))
+    reads.source.parts["test"] = ImagePart(3, lambda: iter(()))
     with pytest.raises(InputError, match="has no test images"):
         read_source(reads.source, config(tmp_path))
 
@@ -276,7 +276,7 @@ def give_away(path, monkeypatch):
 def test_the_cache_of_another_user_is_not_used(tmp_path, monkeypatch, caplog):
     """Anyone who could write to the directory could give images to train on."""
     planted = Reads()
-    planted.source.parts["train"] = Part(
+    planted.source.parts["train"] = ImagePart(
         40, lambda: iter([Chunk(np.zeros_like(IMAGE[:40]), LABEL[:40])])
     )
     read_source(planted.source, config(tmp_path))
@@ -336,7 +336,7 @@ def test_a_cache_of_version_0_2_is_not_used_and_said(tmp_path, caplog):
     """It may be of files that were rewritten since, at the same size."""
     caplog.set_level("INFO", logger="absl")
     source, settings = Reads().source, config(tmp_path)
-    older = cache_module._digest(1, ("0123",), settings)
+    older = cache_module.cache_digest(1, ("0123",), settings)
     assert older == "d0e892175f0b7198"
     (tmp_path / f"birds-{older}").mkdir()
     check(read_source(source, settings))
@@ -360,7 +360,7 @@ def test_a_cache_that_another_process_makes_at_the_same_time_is_used(tmp_path):
             read_source(Reads().source, settings)
         return Reads().read(IMAGE[:40], 0)
 
-    reads.source.parts["train"] = Part(40, read)
+    reads.source.parts["train"] = ImagePart(40, read)
     check(read_source(reads.source, settings))
     assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []
 

@@ -6,7 +6,7 @@ import types
 import pytest
 import urllib3
 
-from agave_tf.data.download import download
+from agave_tf.data.tfds_preparation import download
 
 
 class Remote:

@@ -9,7 +9,10 @@ import pytest
 from PIL import Image
 
 from agave_tf.data.folder import open_folder
-from agave_tf.data.hold_out import is_held_out_in_version_0_1
+from agave_tf.data.version_0_1 import (
+    is_held_out_in_version_0_1,
+    open_folder_of_version_0_1,
+)
 from agave_tf.errors import InputError
 from agave_tf.settings.config import DataConfig
 
@@ -33,7 +36,10 @@ def numbered(directory, count, suffix="png"):
 
 
 def opened(root, seed=None, **settings):
-    return open_folder(str(root), DataConfig(**settings), seed)
+    config = DataConfig(dataset=f"folder:{root}", **settings)
+    if seed is not None:
+        return open_folder_of_version_0_1(config, seed)
+    return open_folder(config)
 
 
 def read(source, part):

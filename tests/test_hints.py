@@ -9,7 +9,7 @@ import test_tfds as tfds_sets
 from PIL import Image
 from test_cache import give_away
 
-from agave_tf.data import file_digests, hints, tfds
+from agave_tf.data import file_digests, hints, tfds_reader
 from agave_tf.data import folder as folder_module
 from agave_tf.data.array_file import StoredArray
 from agave_tf.data.load import load_data, open_source
@@ -332,9 +332,9 @@ def test_a_set_of_tfds_is_read_once_and_known_by_its_labels_and_files(
     first = load_data(config)
     reads = []
     for name in ("content_keys", "labels", "read"):
-        method = getattr(tfds._Reader, name)
+        method = getattr(tfds_reader.TFDSReader, name)
         monkeypatch.setattr(
-            tfds._Reader,
+            tfds_reader.TFDSReader,
             name,
             lambda *a, name=name, method=method: reads.append(name) or method(*a),
         )

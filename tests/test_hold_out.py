@@ -6,8 +6,8 @@ import pytest
 from agave_tf.data.hold_out import (
     content_keys,
     is_held_out,
-    is_held_out_in_version_0_1,
 )
+from agave_tf.data.version_0_1 import is_held_out_in_version_0_1
 from agave_tf.errors import InputError
 
 

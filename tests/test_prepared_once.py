@@ -11,7 +11,8 @@ from source_parts import part
 from test_tfds import RGB, filled, opened, write
 
 from agave_tf.data import tfds as tfds_source
-from agave_tf.data.one_at_a_time import one_at_a_time
+from agave_tf.data import tfds_preparation
+from agave_tf.data.tfds_preparation import one_at_a_time
 
 
 class Slow(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -42,7 +43,8 @@ class Slow(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 def _open_slow(root, both_are_here, results):
     """Opens the set with a builder that was made before anybody prepared it."""
     directory = os.path.join(root, "data")
-    tfds_source.find_builder = lambda config: Slow(data_dir=config.data_dir)
+    for module in (tfds_source, tfds_preparation):
+        module.find_builder = lambda config: Slow(data_dir=config.data_dir)
     both_are_here.wait()
     try:
         source = opened(directory, "slow")

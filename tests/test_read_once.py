@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny import tiny_config, tiny_images, tiny_trainer
 
-from agave_tf.data.read_source import Data, DataRecord
+from agave_tf.data.image_set import Data, DataRecord
 from agave_tf.errors import InputError
 from agave_tf.interop.provenance import about_run
 from agave_tf.runs.evaluate_run import evaluate_run

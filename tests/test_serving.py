@@ -15,7 +15,7 @@ from tensorflow.core.framework import tensor_pb2
 from tiny import KL_ROUNDING_NATS, tiny_config, tiny_images, tiny_model
 from wire_format import fields_of, only
 
-from agave_tf.data.read_source import DataRecord
+from agave_tf.data.image_set import DataRecord
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.interop.provenance import about_run
 from agave_tf.interop.saved_model import DESCRIPTION_FILE, export_model

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import io
 import math
@@ -12,12 +13,13 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from agave_tf.errors import InputError, first_line
+from agave_tf.checked_npz import refusing_damage
+from agave_tf.errors import InputError
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an archive without members
 _ROWS = 512
 _BYTES_AT_ONCE = 32 * 2**20
-# Of a header; NumPy reads as much as a header says that it has, up to 4 GiB.
+# The longest header; NumPy would read as much as a header claims, up to 4 GiB.
 _MOST_HEADER_BYTES = 2**14
 _MOST_ROW_BYTES = 2**30  # as Pillow allows for a picture, and more
 # Deflate cannot do better.
@@ -62,7 +64,7 @@ class StoredArray:
     def check_plain(self) -> None:
         """Raises InputError if the array holds Python objects, which are pickled."""
         if self.dtype.hasobject:
-            raise _unusable(self.path, "it has an array of Python objects")
+            raise self._unusable("it has an array of Python objects")
 
     def rows(self) -> Iterator[np.ndarray]:
         """Reads the array in order, at most 512 rows [n,...] at a time.
@@ -76,10 +78,10 @@ class StoredArray:
         self.check_plain()
         row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
         if row_bytes > _MOST_ROW_BYTES:
-            raise _unusable(self.path, f"one row of an array has {row_bytes} bytes")
+            raise self._unusable(f"one row of an array has {row_bytes} bytes")
         step = rows_at_once(self.shape[1:], self.dtype)
         rows: Iterator[np.ndarray]
-        with _refusing_damage(self.path):
+        with refusing_damage(self._unusable):
             if self.is_fortran:
                 whole = np.ascontiguousarray(self._load())
                 rows = (whole[i : i + step] for i in range(0, len(whole), step))
@@ -97,10 +99,13 @@ class StoredArray:
         if self.crc is not None:
             return f"{self.crc:08x}"
         digest = hashlib.blake2b(digest_size=16)
-        with _refusing_damage(self.path), self._open() as file:
+        with refusing_damage(self._unusable), self._open() as file:
             while data := file.read(2**20):
                 digest.update(data)
         return digest.hexdigest()
+
+    def _unusable(self, reason: str) -> InputError:
+        return _unusable(self.path, reason)
 
     def _stream(self, step: int) -> Iterator[np.ndarray]:
         row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
@@ -131,7 +136,7 @@ class StoredArray:
 
 
 def rows_at_once(row_shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """How many rows, such as images, to read at a time: 512, or about 32 MiB of them.
+    """The number of rows, such as images, to read at a time: 512, or about 32 MiB.
 
     Args:
       row_shape: of one row.
@@ -155,7 +160,7 @@ def stored_arrays(path: str) -> dict[str, StoredArray]:
         raise InputError(
             f"`dataset` must be npz:PATH of a file; there is no file {path!r}.{hint}"
         )
-    with _refusing_damage(path):
+    with refusing_damage(functools.partial(_unusable, path)):
         with open(path, "rb") as file:
             if not file.read(4).startswith(_ZIP_MAGIC):
                 size = file.seek(0, os.SEEK_END)
@@ -207,8 +212,8 @@ def _check_size(info: zipfile.ZipInfo, file_bytes: int) -> None:
     Raises:
       ValueError: the archive is too short for it.
     """
-    ratio = _MOST_COMPRESSION.get(info.compress_type)
-    if ratio is None:
+    ratio = _MOST_COMPRESSION.get(info.compress_type, 0)
+    if not ratio:
         raise ValueError(
             f"{info.filename} is compressed in a way that NumPy never uses"
         )
@@ -224,16 +229,3 @@ def _unusable(path: str, reason: str) -> InputError:
         f"`dataset` must be an .npz or .npy of plain arrays (never pickled); {path!r} "
         f"is not ({reason})."
     )
-
-
-@contextlib.contextmanager
-def _refusing_damage(path: str) -> Iterator[None]:
-    """Turns what damaged files raise into an InputError."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (
-        Exception
-    ) as error:  # zipfile, zlib, tokenize, NumPy: each has its own kinds.
-        raise _unusable(path, first_line(error)) from error

@@ -42,7 +42,7 @@ class _JoinedArray:
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the first array."""
+        """The type of the first array, which all have."""
         return self.arrays[0].dtype
 
     @property
@@ -128,17 +128,21 @@ def _joined(files: list[_File], prefix: str, path: str) -> dict[str, Array]:
                 f"{files[0].name} has {images[0].dtype} {list(images[0].shape)} and "
                 f"{file.name} {image.dtype} {list(image.shape)}."
             )
-        label = file.arrays[file.whole.label] if file.whole.label else None
-        if labels and (label is None or label.shape[:1] != image.shape[:1]):
+        num_labels = _num_labels(file)
+        if labels and num_labels != image.shape[0]:
             raise InputError(
                 "`dataset` must have a label for every image or for none; in "
                 f"{path!r} {file.name} has {image.shape[0]} images and "
-                f"{0 if label is None else label.shape[0]} labels."
+                f"{num_labels} labels."
             )
     joined: dict[str, Array] = {f"{prefix}images": _JoinedArray(tuple(images))}
     if labels:
         joined[f"{prefix}labels"] = _JoinedArray(tuple(labels))
     return joined
+
+
+def _num_labels(file: _File) -> int:
+    return sum(sum(file.arrays[name].shape[:1]) for name in file.whole.names[1:])
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:

@@ -26,11 +26,11 @@ class Array(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the array."""
+        """The shape of the array."""
 
     @property
     def dtype(self) -> np.dtype:
-        """Of its elements."""
+        """The type of its elements."""
 
     @property
     def storage(self) -> Storage:
@@ -47,7 +47,7 @@ class Array(Protocol):
 
 
 class _Layout(NamedTuple):
-    """How an image is stored."""
+    """The order in which the numbers of an image are stored."""
 
     planes: tuple[int, int, int]  # (C,H,W)
     is_flat: bool
@@ -69,7 +69,7 @@ class RelaidImages:
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the stored array."""
+        """The type of the stored array."""
         return self.stored.dtype
 
     @property
@@ -82,12 +82,12 @@ class RelaidImages:
 
     @property
     def storage(self) -> Storage:
-        """As of the stored array, and how it is seen."""
+        """The files of the stored array, and how it is seen."""
         storage = self.stored.storage
         return storage._replace(facts=f"{storage.facts}, {self.layout}")
 
     def check_plain(self) -> None:
-        """As of the stored array."""
+        """Raises InputError if the stored array holds Python objects."""
         self.stored.check_plain()
 
     def rows(self) -> Iterator[np.ndarray]:
@@ -105,7 +105,7 @@ class RelaidImages:
             yield np.ascontiguousarray(np.moveaxis(planes, 1, -1))
 
     def digest(self) -> str:
-        """Of the stored array."""
+        """The digest of the stored array."""
         return self.stored.digest()
 
     def _check_planes(self, rows: np.ndarray) -> None:
@@ -113,9 +113,9 @@ class RelaidImages:
         channels, height, width = self.layout.planes
         if channels == 1:
             return
-        of_planes = rows.reshape(-1, channels, height, width)
-        of_pixels = rows.reshape(-1, height, width, channels)
-        if _roughness(of_pixels, 2, 1) < _SMOOTHER * _roughness(of_planes, 3, 2):
+        as_planes = rows.reshape(-1, channels, height, width)
+        as_pixels = rows.reshape(-1, height, width, channels)
+        if _roughness(as_pixels, 2, 1) < _SMOOTHER * _roughness(as_planes, 3, 2):
             raise InputError(
                 f"`dataset` must have flat images as {channels} planes of {height}x"
                 f"{width}; {self.path!r} has some that look like [{height},{width},"
@@ -133,22 +133,22 @@ class LabelsFromOne:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the stored array."""
+        """The shape of the stored array."""
         return self.stored.shape
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the stored array."""
+        """The type of the stored array."""
         return self.stored.dtype
 
     @property
     def storage(self) -> Storage:
-        """As of the stored array, and how it is seen."""
+        """The files of the stored array, and how it is seen."""
         storage = self.stored.storage
         return storage._replace(facts=f"{storage.facts}, {self.said}")
 
     def check_plain(self) -> None:
-        """As of the stored array."""
+        """Raises InputError if the stored array holds Python objects."""
         self.stored.check_plain()
 
     def rows(self) -> Iterator[np.ndarray]:
@@ -157,7 +157,7 @@ class LabelsFromOne:
             yield rows - 1
 
     def digest(self) -> str:
-        """Of the stored array."""
+        """The digest of the stored array."""
         return self.stored.digest()
 
 
@@ -175,13 +175,13 @@ def as_images(arrays: Mapping[str, Array], path: str) -> dict[str, Array]:
     if not any(len(array.shape) in (3, 4) for array in arrays.values()):
         layouts = {name: _flat(array) for name, array in arrays.items()}
     for name, layout in layouts.items():
-        if layout is not None:
+        if layout:
             found[name] = RelaidImages(arrays[name], layout, path)
     return found
 
 
 def from_zero(
-    arrays: Mapping[str, Array], used: Iterable[tuple[str, str | None]]
+    arrays: Mapping[str, Array], used: Iterable[tuple[str, str]]
 ) -> dict[str, Array]:
     """Returns the arrays, with labels of flat images that count from 1 lowered by 1.
 
@@ -190,12 +190,12 @@ def from_zero(
 
     Args:
       arrays: of a file.
-      used: the names of the images and the labels of each part.
+      used: the names of the images and the labels of each part; empty without labels.
     """
     lowered: dict[str, Array] = {
         label: LabelsFromOne(arrays[label])
         for image, label in used
-        if label is not None and _is_flat(arrays[image])
+        if label and _is_flat(arrays[image])
     }
     least = [rows.min() for name in lowered for rows in arrays[name].rows()]
     return {**arrays, **lowered} if least and min(least) >= 1 else dict(arrays)

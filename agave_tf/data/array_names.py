@@ -23,10 +23,17 @@ class PartArrays(NamedTuple):
     """The names of the arrays that make one part."""
 
     image: str
-    label: str | None
+    label: str  # empty: the images have no labels
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all arrays of the part."""
+        return (self.image, self.label) if self.label else (self.image,)
 
 
-def find_parts(arrays: Arrays, config: DataConfig, path: str) -> dict[str, PartArrays]:
+def find_part_arrays(
+    arrays: Arrays, config: DataConfig, path: str
+) -> dict[str, PartArrays]:
     """Finds the arrays of the part "train", and of "test" if the file has one.
 
     Args:
@@ -43,11 +50,11 @@ def find_parts(arrays: Arrays, config: DataConfig, path: str) -> dict[str, PartA
     else:
         free = {name: array for name, array in arrays.items() if name != train}
         candidates = (_images_of(name, free, config, path) for name in HELD_OUT_NAMES)
-        test = next((name for name in candidates if name is not None), None)
+        test = next(filter(None, candidates), "")
     _check_settings(train, test, arrays, config, path)
-    has_parts = train is not None
-    if train is None:
-        if test is not None and not config.test_split:
+    has_parts = bool(train)
+    if not train:
+        if test and not config.test_split:
             raise InputError(
                 f"`dataset` must have an array `train` beside `{test}`; {path!r} has "
                 f"{_listed(arrays)}. --train_split names another."
@@ -55,7 +62,7 @@ def find_parts(arrays: Arrays, config: DataConfig, path: str) -> dict[str, PartA
         train = _images_without_parts(arrays, test, path)
     is_whole = not has_parts or train.lower() in _IMAGES_WITHOUT_PARTS
     parts = {"train": PartArrays(train, _labels_of(train, is_whole, arrays, path))}
-    if test is not None:
+    if test:
         parts["test"] = PartArrays(test, _labels_of(test, False, arrays, path))
     return parts
 
@@ -70,17 +77,18 @@ def find_whole(arrays: Arrays, path: str) -> PartArrays:
     Raises:
       InputError: no array, or more than one, could be meant.
     """
-    image = _images_without_parts(arrays, None, path)
+    image = _images_without_parts(arrays, "", path)
     return PartArrays(image, _labels_of(image, True, arrays, path))
 
 
 def note_uses(arrays: Arrays, parts: Mapping[str, PartArrays], notes: Notes) -> None:
     """Notes how arrays are read, the images of other parts, and arrays without use."""
-    for name in {name for part in parts.values() for name in part if name is not None}:
+    used = {name for part in parts.values() for name in part.names}
+    for name in used:
         array = arrays[name]
         if isinstance(array, RelaidImages | LabelsFromOne):
             notes.add(array.said, array.shape[0])
-    unused = set(arrays) - {name for part in parts.values() for name in part}
+    unused = set(arrays) - used
     for prefix in ("train", *HELD_OUT_NAMES):
         for name in _like_images(
             {n: arrays[n] for n in _named(_IMAGES, prefix, unused)}
@@ -92,20 +100,18 @@ def note_uses(arrays: Arrays, parts: Mapping[str, PartArrays], notes: Notes) -> 
         notes.add(f"arrays left out ({names})", len(unused))
 
 
-def _images_of(
-    prefix: str, arrays: Arrays, config: DataConfig, path: str
-) -> str | None:
-    """The array of images of a part; None if there is none."""
+def _images_of(prefix: str, arrays: Arrays, config: DataConfig, path: str) -> str:
+    """The array of images of a part; empty if there is none."""
     if prefix in (config.train_split, config.test_split) and prefix in arrays:
         return prefix  # The user may say the whole name.
     return _the_one(_named(_IMAGES, prefix, arrays), arrays, path)
 
 
-def _images_without_parts(arrays: Arrays, test: str | None, path: str) -> str:
+def _images_without_parts(arrays: Arrays, test: str, path: str) -> str:
     """The array of training images where none is named `train`."""
     free = {name: array for name, array in arrays.items() if name != test}
     found = _the_one(_named(_IMAGES_WITHOUT_PARTS, "", free), free, path)
-    if found is not None:
+    if found:
         return found
     candidates = _like_images(free)
     if len(candidates) != 1:
@@ -118,25 +124,25 @@ def _images_without_parts(arrays: Arrays, test: str | None, path: str) -> str:
 
 
 def _check_settings(
-    train: str | None, test: str | None, arrays: Arrays, config: DataConfig, path: str
+    train: str, test: str, arrays: Arrays, config: DataConfig, path: str
 ) -> None:
     """Checks that the parts the user named exist, and are two."""
     for setting, found in (("train_split", train), ("test_split", test)):
         prefix = getattr(config, setting)
-        if prefix and found is None:
+        if prefix and not found:
             raise InputError(
                 f"`{setting}` must be the name or prefix of an array of images; got "
                 f"{prefix!r}, and {path!r} has {_listed(arrays)}."
             )
-    if test is not None and test == train:
+    if test and test == train:
         raise InputError(
             "`test_split` must name other images than `train_split`; both name "
             f"`{test}` of {path!r}."
         )
 
 
-def _labels_of(image: str, is_whole: bool, arrays: Arrays, path: str) -> str | None:
-    """The labels of an array of images; None if there are none.
+def _labels_of(image: str, is_whole: bool, arrays: Arrays, path: str) -> str:
+    """The labels of an array of images; empty if there are none.
 
     Args:
       image: name of the array of images.
@@ -155,11 +161,11 @@ def _labels_of(image: str, is_whole: bool, arrays: Arrays, path: str) -> str | N
             f"`dataset` must have one array of labels for `{image}`; {path!r} has "
             f"{' and '.join(sorted(found))}."
         )
-    return next(iter(found), None)
+    return next(iter(found), "")
 
 
-def _the_one(found: list[str], arrays: Arrays, path: str) -> str | None:
-    """The array among those found that could be images; None if none was found."""
+def _the_one(found: list[str], arrays: Arrays, path: str) -> str:
+    """The array among those found that could be images; empty if none was found."""
     candidates = _like_images({name: arrays[name] for name in found}) or found
     if len(candidates) > 1:
         raise InputError(
@@ -167,7 +173,7 @@ def _the_one(found: list[str], arrays: Arrays, path: str) -> str | None:
             f"{' and '.join(candidates)}. --train_split and --test_split name the ones "
             "to use."
         )
-    return candidates[0] if candidates else None
+    return candidates[0] if candidates else ""
 
 
 def _named(forms: Collection[str], part: str, names: Collection[str]) -> list[str]:

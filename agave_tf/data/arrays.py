@@ -3,32 +3,60 @@
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from agave_tf.data.array_folder import find_arrays
 from agave_tf.data.array_layout import Array, from_zero
-from agave_tf.data.array_names import Arrays, PartArrays, find_parts, note_uses
+from agave_tf.data.array_names import Arrays, PartArrays, find_part_arrays, note_uses
 from agave_tf.data.hints import DIGEST_BYTES, open_hints, state_of
 from agave_tf.data.hold_out import (
+    choose_parts,
     content_keys,
     is_held_out,
-    is_held_out_in_version_0_1,
     num_choice_bytes,
     pack_choice,
     unpack_choice,
 )
-from agave_tf.data.labels import class_numbers
+from agave_tf.data.labels import data_set_labels, label_rows
 from agave_tf.data.prepare import prepare
-from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of, selected
+from agave_tf.data.source import (
+    Chunk,
+    ImagePart,
+    ImageSource,
+    Notes,
+    fingerprint_of,
+    selected,
+)
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
+from agave_tf.settings.data_kinds import named_data
 
 
-def open_arrays(
-    path: str, config: DataConfig, version_0_1_seed: int | None = None
-) -> Source:
+class HoldOut(NamedTuple):
+    """A rule that chooses which images of an array to hold out."""
+
+    rule: str  # as messages say it
+    # The choice, bool [N], among the images of an array, which has a name in its file.
+    choose: Callable[[str, Array, DataConfig], np.ndarray]
+    facts: Mapping[str, str] = {}  # count in the fingerprint
+
+
+def _chosen_by_content(name: str, images: Array, config: DataConfig) -> np.ndarray:
+    def choose() -> bytes:
+        return pack_choice(is_held_out(list(content_keys(images.rows()))))
+
+    count, path = images.shape[0], named_data(config.dataset).path
+    what = f"npz:{os.path.abspath(path)} {name} held out"
+    choice = _learned(images, what, num_choice_bytes(count), choose, config)
+    return unpack_choice(choice, count)
+
+
+_BY_CONTENT = HoldOut("a tenth, by content", _chosen_by_content)
+
+
+def open_arrays(config: DataConfig, hold_out: HoldOut = _BY_CONTENT) -> ImageSource:
     """Finds the images in .npz and .npy files, which are read some rows at a time.
 
     Images are uint8 or uint16 [N,H,W,C], [N,C,H,W], [N,H,W], or flat as `array_layout`
@@ -39,71 +67,41 @@ def open_arrays(
     not changed since an earlier start.
 
     Args:
-      path: of the file, or of a folder of .npz files.
-      config: the settings of the data.
-      version_0_1_seed: the seed of a run of version 0.1 that goes on, so that `images`
-        are held out as in that version; None: as in this version.
+      config: names the file, or a folder of .npz files, and its parts.
+      hold_out: chooses the images to hold out where one part is found.
 
     Raises:
       InputError: no such file, not such a file, or no images in it that can be used.
     """
-    notes = Notes()
+    notes, path = Notes(), named_data(config.dataset).path
     arrays = find_arrays(path, notes)
-    parts = find_parts(arrays, config, path)
+    parts = find_part_arrays(arrays, config, path)
     arrays = _checked(arrays, parts, path)
     facts: dict[str, Any] = {
         part: _facts(arrays, named, config, path) for part, named in parts.items()
     }
     note_uses(arrays, parts, notes)
-    if "test" in parts:
-        held_out = f"its array {parts['test'].image}"
-        is_chosen = {
-            part: np.ones(arrays[named.image].shape[0], bool)
-            for part, named in parts.items()
-        }
-    else:
-        parts["test"] = parts["train"]
-        name = parts["train"].image
-        is_test, held_out = _hold_out(
-            name, arrays[name], version_0_1_seed, config, path
-        )
-        is_chosen = {"train": ~is_test, "test": is_test}
-        if version_0_1_seed is not None:
-            facts["held out"] = held_out  # Other images than by content.
+    has_test = "test" in parts
+    chosen = choose_parts(
+        parts,
+        lambda named: arrays[named.image].shape[0],
+        lambda named: hold_out.choose(named.image, arrays[named.image], config),
+    )
     read = functools.partial(_read, config=config, name=f"npz:{path}", notes=notes)
     opened = {
-        part: Part(
-            int(is_chosen[part].sum()),
-            functools.partial(read, arrays, named, is_chosen[part]),
+        part: ImagePart(
+            int(is_chosen.sum()), functools.partial(read, arrays, named, is_chosen)
         )
-        for part, named in parts.items()
+        for part, (named, is_chosen) in chosen.items()
     }
-    return Source(
+    return ImageSource(
         f"npz:{path}",
-        fingerprint_of("arrays", facts),
+        fingerprint_of("arrays", facts if has_test else {**facts, **hold_out.facts}),
         opened,
-        held_out,
+        f"its array {parts['test'].image}" if has_test else hold_out.rule,
         notes=notes,
         label_range=functools.partial(_label_range, arrays, parts, path),
     )
-
-
-def _hold_out(
-    name: str, images: Array, seed: int | None, config: DataConfig, path: str
-) -> tuple[np.ndarray, str]:
-    """Tells which images are held out, bool [N], and how they were chosen."""
-    if seed is not None:
-        return (
-            is_held_out_in_version_0_1(images.shape[0], seed),
-            f"a tenth, by seed {seed}, as in version 0.1",
-        )
-
-    def choose() -> bytes:
-        return pack_choice(is_held_out(list(content_keys(images.rows()))))
-
-    count, what = images.shape[0], f"npz:{os.path.abspath(path)} {name} held out"
-    choice = _learned(images, what, num_choice_bytes(count), choose, config)
-    return unpack_choice(choice, count), "a tenth, by content"
 
 
 def _learned(
@@ -136,17 +134,17 @@ def _read(
 
 def _stored(arrays: Arrays, named: PartArrays, path: str) -> Iterator[Chunk]:
     """All images of an array as they are stored, with their labels as int32 [n]."""
-    label = None if named.label is None else _read_labels(arrays[named.label], path)
+    label = _read_labels(arrays[named.label], path) if named.label else None
     start = 0
     for image in arrays[named.image].rows():
         end = start + len(image)
-        yield Chunk(image, None if label is None else label[start:end])
+        yield Chunk(image, label_rows(label, slice(start, end)))
         start = end
 
 
 def _read_labels(array: Array, path: str) -> np.ndarray:
     label = np.concatenate([rows.reshape(-1) for rows in array.rows()])
-    return class_numbers(label, "`dataset` must have labels that are", f"{path!r} has")
+    return data_set_labels(label, repr(path))
 
 
 def _label_range(
@@ -156,7 +154,7 @@ def _label_range(
     labels = [
         _read_labels(arrays[named.label], path)
         for named in parts.values()
-        if named.label is not None
+        if named.label
     ]
     if not labels:
         return None
@@ -164,8 +162,8 @@ def _label_range(
 
 
 def _facts(arrays: Arrays, named: PartArrays, config: DataConfig, path: str) -> list:
-    """What tells these images and labels from others, wherever the file lies."""
-    used = [(name, arrays[name]) for name in named if name is not None]
+    """The facts that tell these images and labels from others, in any place."""
+    used = [(name, arrays[name]) for name in named.names]
     return [
         [name, array.dtype.str, array.shape, _digest(name, array, config, path)]
         for name, array in used
@@ -218,7 +216,7 @@ def _check_images(name: str, array: Array, path: str) -> None:
 
 def _check_labels(arrays: Arrays, named: PartArrays, path: str) -> None:
     """Checks that the labels of a part, if it has any, are class numbers."""
-    if named.label is None:
+    if not named.label:
         return
     label, count = arrays[named.label], arrays[named.image].shape[0]
     if label.shape not in ((count,), (count, 1)) or label.dtype.kind not in "biuf":

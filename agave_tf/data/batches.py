@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from agave_tf.data.autotuning import without_autotuning
 from agave_tf.data.image_set import Images
 from agave_tf.randomness import epoch_generator
 
@@ -59,15 +58,15 @@ def training_batches(
     first_here = context.input_pipeline_id * num_here
     rows_of_replicas = np.split(np.arange(batch_size, dtype=np.int32), num_replicas)
     rows_here = rows_of_replicas[first_here : first_here + num_here]
-    labels = _labels(images)
+    labels = images.labels_or(-1)
     permutation = functools.lru_cache(maxsize=2)(
         lambda epoch: epoch_generator(seed, epoch).permutation(len(images.image))
     )
 
     def chosen(step: int, rows: np.ndarray) -> np.ndarray:
         # In 32 bits the product would run over within a long training.
-        of_all_steps = step * batch_size + rows.astype(np.int64)
-        epochs, places = np.divmod(of_all_steps, len(images.image))
+        image_numbers = step * batch_size + rows.astype(np.int64)
+        epochs, places = np.divmod(image_numbers, len(images.image))
         return np.array([permutation(e)[p] for e, p in zip(epochs, places)])
 
     def generate() -> Iterator[ImageBatch]:
@@ -123,7 +122,7 @@ def evaluation_batches(
       batch_size: B.
       index: int32 [N], from `Images.choose`.
     """
-    labels = _labels(images)
+    labels = images.labels_or(-1)
     for rows, num_valid, _ in padded_batches(len(index), batch_size, shrinks=False):
         places = index[rows]
         yield EvaluationBatch(
@@ -134,8 +133,13 @@ def evaluation_batches(
         )
 
 
-def _labels(images: Images) -> np.ndarray:
-    """int32 [N], -1 for images without labels."""
-    if images.label is None:
-        return np.full(len(images.image), -1, np.int32)
-    return images.label
+def without_autotuning() -> tf.data.Options:
+    """Returns options of a pipeline that ends at once.
+
+    The thread that tunes a pipeline sleeps for as long as the pipeline has run, at most
+    a minute. TensorFlow 2.21 often fails to wake it when the iterator is deleted, and
+    waits: a training of a minute then ends half a minute late.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options

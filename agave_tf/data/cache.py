@@ -23,6 +23,13 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
+from agave_tf.data.cache_directory import (
+    cache_directory,
+    is_of_others,
+    keep_from_others,
+    others_may_write,
+    user_number,
+)
 from agave_tf.data.cached_arrays import (
     ArrayFile,
     Unwritten,
@@ -32,13 +39,7 @@ from agave_tf.data.cached_arrays import (
     write_part,
 )
 from agave_tf.data.image_set import Images
-from agave_tf.data.ownership import (
-    is_of_others,
-    keep_from_others,
-    others_may_write,
-    user_number,
-)
-from agave_tf.data.source import Source, fingerprint_of
+from agave_tf.data.source import ImageSource, fingerprint_of
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 from agave_tf.whole_file import new_directory, remove_remains, writing
@@ -52,22 +53,16 @@ _WHERE = ("dataset", "data_dir", "cache_dir")
 
 
 class Cached(NamedTuple):
-    """What a cache directory holds."""
+    """The content of a cache directory."""
 
     parts: dict[str, Images]
     about: dict[str, Any]
 
 
-def cache_directory(config: DataConfig) -> str:
-    """The directory that holds the caches of all data sets."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return config.cache_dir or os.path.join(home, "agave_tf")
-
-
-def cache_path(source: Source, config: DataConfig) -> str:
+def cache_path(source: ImageSource, config: DataConfig) -> str:
     """The directory of one data set, prepared as `config` says, made or yet to make."""
-    digest = _digest(_VERSION, (source.fingerprint, source.stored), config)
-    for path in _made(digest, config):
+    digest = cache_digest(_VERSION, (source.fingerprint, source.stored), config)
+    for path in caches_made(digest, config):
         if not is_of_others(path):
             return path
         logging.warning("%s is not used, because it is of another user.", path)
@@ -79,23 +74,15 @@ def cache_path(source: Source, config: DataConfig) -> str:
     return os.path.join(parent, f"{name}-{user_number()}-{digest}")
 
 
-def say_older_cache(source: Source, config: DataConfig) -> None:
-    """Logs which cache of version 0.2 is of no use any more.
-
-    It is not known which content of the files it was made from.
-    """
-    _, older = source.fingerprints()
-    for path in _made(_digest(1, (older,), config), config):
-        logging.info("%s, of version 0.2, is not used and can be removed.", path)
-
-
-def _digest(version: int, facts: tuple[str, ...], config: DataConfig) -> str:
+def cache_digest(version: int, facts: tuple[str, ...], config: DataConfig) -> str:
+    """The end of a cache's name, which tells the data set and how it is prepared."""
     settings = dataclasses.asdict(config)
     how = {name: value for name, value in settings.items() if name not in _WHERE}
     return fingerprint_of(version, *facts, how)
 
 
-def _made(digest: str, config: DataConfig) -> list[str]:
+def caches_made(digest: str, config: DataConfig) -> list[str]:
+    """The directories of caches whose name has this end."""
     parent = cache_directory(config)
     made = glob.glob(os.path.join(glob.escape(parent), f"*-{digest}"))
     return sorted(path for path in made if os.path.isdir(path))

@@ -14,6 +14,7 @@ import numpy as np
 from absl import logging
 
 from agave_tf.data.image_set import Images
+from agave_tf.data.labels import joined_labels
 from agave_tf.data.source import Chunk
 
 _BYTES_AT_ONCE = 2**25
@@ -23,11 +24,11 @@ class Unwritten(NamedTuple):
     """A part of a data set that is to be written."""
 
     chunks: Iterator[Chunk]
-    order: Callable[[], np.ndarray | None]  # as in `Part`
+    order: Callable[[], np.ndarray]  # as in `ImagePart`
 
 
 class ArrayFile(NamedTuple):
-    """What a cache knows of a file with an array."""
+    """The description of a file with an array, by which a change of it is found."""
 
     checksum: str  # of the file
     stamp: list[int]  # size, times and inode, when it had this checksum
@@ -49,12 +50,11 @@ def write_part(directory: str, name: str, part: Unwritten) -> int:
 
     count = _write_array(path, images())
     order = part.order()
-    if order is not None:
+    if order.size:
         _write_in_order(path, order)
-    known = [label for label in labels if label is not None]
-    if len(known) == len(labels):
-        label = np.concatenate(known)
-        ordered = label if order is None else label[order]
+    label = joined_labels(labels)
+    if label is not None:
+        ordered = label[order] if order.size else label
         np.save(os.path.join(directory, f"{name}_labels.npy"), ordered)
     return count
 
@@ -129,7 +129,7 @@ def _write_array(path: str, chunks: Iterable[np.ndarray]) -> int:
                 _write_header(file, (0, *shape))
             file.write(np.ascontiguousarray(image).data)
             count += len(image)
-        # Of the same length: NumPy leaves room in it for the number of images.
+        # The header keeps its length: NumPy leaves room in it for the number of images.
         start = file.tell() - count * math.prod(shape)
         file.seek(0)
         _write_header(file, (count, *shape))

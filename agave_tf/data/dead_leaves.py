@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from agave_tf.data.source import Chunk, Part, Source, fingerprint_of
+from agave_tf.data.source import Chunk, ImagePart, ImageSource, fingerprint_of
 from agave_tf.randomness import dead_leaf_generator
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.image_size import parse_image_size
@@ -24,7 +24,7 @@ _MIN_RADIUS, _MAX_RADIUS = 0.04, 0.6
 _NOISE = 2.0  # levels, like a camera's
 
 
-def open_dead_leaves(config: DataConfig, seed: int) -> Source:
+def open_dead_leaves(config: DataConfig, seed: int = 0) -> ImageSource:
     """Describes the embedded data set; its pictures are drawn when they are read.
 
     Args:
@@ -35,15 +35,15 @@ def open_dead_leaves(config: DataConfig, seed: int) -> Source:
     channels = config.image_channels or 3
 
     # The two parts are different stretches of one endless sequence.
-    def part(first: int, count: int) -> Part:
+    def part(first: int, count: int) -> ImagePart:
         def chunks() -> Iterator[Chunk]:
             for start in range(first, first + count, _DRAWN_AT_ONCE):
                 size = (height, width, channels)
                 yield Chunk(draw_dead_leaves(_DRAWN_AT_ONCE, *size, seed, start), None)
 
-        return Part(count, chunks)
+        return ImagePart(count, chunks)
 
-    return Source(
+    return ImageSource(
         name="dead_leaves",
         fingerprint=fingerprint_of("dead_leaves", height, width, channels, seed),
         parts={"train": part(0, _NUM_TRAIN), "test": part(_NUM_TRAIN, _NUM_TEST)},
@@ -102,15 +102,15 @@ def _draw(
     owner[is_covered] = covers.argmax(axis=0)[is_covered]
 
     # Light falls off across a leaf, along a direction of its own.
-    def of_owner(values: np.ndarray) -> np.ndarray:
+    def at_pixels(values: np.ndarray) -> np.ndarray:
         return np.concatenate([values, values[-1:]])[owner]
 
     along = (
-        (y - of_owner(center_y)) * np.sin(of_owner(angle))
-        + (x - of_owner(center_x)) * np.cos(of_owner(angle))
-    ) / of_owner(radius)
-    shading = np.clip(along, -1, 1) * of_owner(slope)
-    fine = of_owner(color) + shading[..., None]
+        (y - at_pixels(center_y)) * np.sin(at_pixels(angle))
+        + (x - at_pixels(center_x)) * np.cos(at_pixels(angle))
+    ) / at_pixels(radius)
+    shading = np.clip(along, -1, 1) * at_pixels(slope)
+    fine = at_pixels(color) + shading[..., None]
     coarse = fine.reshape(height, _SUPERSAMPLING, width, _SUPERSAMPLING, channels).mean(
         axis=(1, 3)
     )

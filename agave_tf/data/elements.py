@@ -10,10 +10,9 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from agave_tf.data.labels import class_numbers, from_one_hot
-from agave_tf.data.origin import PROGRAM
 from agave_tf.data.picture_decoding import decoded, room_for
 from agave_tf.data.picture_file import leaving_out
-from agave_tf.data.source import Chunk, Notes
+from agave_tf.data.source import PROGRAM, Chunk, Notes
 from agave_tf.errors import InputError, first_line
 from agave_tf.settings.data import DataConfig
 
@@ -51,12 +50,13 @@ def as_chunk(element: Any, config: DataConfig, notes: Notes) -> Chunk:
         )
     image = _as_array(image, element)
     _check_image(image, element)
-    if image.ndim < 4:
-        image = image[None]
-        label = None if label is None else _as_array(label, label)[None]
+    is_one = image.ndim < 4
+    image = image[None] if is_one else image
     if label is None:
         return Chunk(image, None)
-    return Chunk(image, _class_numbers(_as_array(label, label), len(image), notes))
+    label = _as_array(label, label)
+    label = label[None] if is_one else label
+    return Chunk(image, _class_numbers(label, len(image), notes))
 
 
 def _image_and_label(element: Any, notes: Notes) -> tuple[Any, Any]:

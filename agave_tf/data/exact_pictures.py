@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from agave_tf.data.folder_tree import list_pictures
-from agave_tf.data.origin import FILES
 from agave_tf.data.picture_file import read_pictures
-from agave_tf.data.source import Notes
+from agave_tf.data.source import FILES, Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 

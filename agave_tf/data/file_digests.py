@@ -8,8 +8,8 @@ import tqdm
 
 from agave_tf.data.hints import DIGEST_BYTES, Hints, State
 
-# Of a file that cannot be read. Whether that is an error is decided when the pictures
-# are read.
+# The digest of a file that cannot be read. Reading the pictures decides whether that
+# is an error.
 UNREADABLE = bytes(DIGEST_BYTES)
 _BYTES_AT_ONCE = 2**20
 _FILES_AT_ONCE = 256
@@ -31,9 +31,8 @@ def file_digests(
     digests: list[bytes] = []
     unknown: dict[int, State] = {}  # by place
     for place, state in enumerate(states):
-        digest = hints.find(state)
-        digests.append(UNREADABLE if digest is None else digest)
-        if digest is None:
+        digests.append(hints.find(state) or UNREADABLE)
+        if digests[-1] == UNREADABLE:
             unknown[place] = state
     places = list(unknown)
     bar = tqdm.tqdm(

@@ -10,13 +10,26 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from agave_tf.data.file_digests import UNREADABLE, file_digests
-from agave_tf.data.folder_parts import Parts, find_parts, find_parts_of_version_0_1
+from agave_tf.data.folder_parts import (
+    PartFiles,
+    find_part_files,
+)
 from agave_tf.data.folder_tree import PictureFiles
 from agave_tf.data.hints import DIGEST_BYTES, joint_state, open_hints
+from agave_tf.data.labels import label_rows
 from agave_tf.data.picture_file import read_pictures
-from agave_tf.data.source import Chunk, Notes, Part, Source, fingerprint_of
+from agave_tf.data.source import (
+    Chunk,
+    ImagePart,
+    ImageSource,
+    Notes,
+    class_range,
+    fingerprint_of,
+)
+from agave_tf.data.version_0_2 import fingerprint_of_pictures
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
+from agave_tf.settings.data_kinds import named_data
 
 # Enough for speed; large pictures come in chunks of fewer files.
 _FILES_AT_ONCE = 256
@@ -24,9 +37,7 @@ _BYTES_AT_ONCE = 2**26
 _FINGERPRINT_BYTES = 8
 
 
-def open_folder(
-    path: str, config: DataConfig, version_0_1_seed: int | None = None
-) -> Source:
+def open_folder(config: DataConfig) -> ImageSource:
     """Lists the pictures of a folder; they are decoded later.
 
     Files that are new or have changed since an earlier start are read once, because
@@ -36,48 +47,70 @@ def open_folder(
     of its part, and there are at least 2 of these, in order of their names.
 
     Args:
-      path: of the directory.
-      config: the settings of the splits, and those of `read_picture`.
-      version_0_1_seed: the seed of a run that version 0.1 began, whose hold-out and
-        order it keeps, without labels; None: any other run.
+      config: names the folder and its splits, and has the settings of `read_picture`.
 
     Raises:
       InputError: no such directory, no pictures in it, or its splits are unclear. When
         the chunks of a part are read: a file cannot be used, or the shapes differ.
     """
+    notes = Notes()
+    files_of, held_out = find_part_files(folder_path(config), config, notes)
+    return picture_source(config, files_of, held_out, notes, _classes(files_of))
+
+
+def folder_path(config: DataConfig) -> str:
+    """Returns the path of the folder that the settings name.
+
+    Raises:
+      InputError: there is no such directory.
+    """
+    path = named_data(config.dataset).path
     if not os.path.isdir(path):
         raise InputError(
             f"`dataset` must be folder:PATH of a directory; there is no directory "
             f"{path!r}."
         )
-    notes = Notes()
-    classes: tuple[str, ...] = ()
-    if version_0_1_seed is None:
-        files_of, held_out = find_parts(path, config, notes)
-        classes = _classes(files_of)
-    else:
-        files_of, held_out = find_parts_of_version_0_1(path, version_0_1_seed)
+    return path
+
+
+def picture_source(
+    config: DataConfig,
+    files_of: PartFiles,
+    held_out: str,
+    notes: Notes,
+    classes: tuple[str, ...] = (),
+) -> ImageSource:
+    """Returns the source of picture files whose parts are known.
+
+    Args:
+      config: names the folder, and has the settings of `read_picture`.
+      files_of: the files of each part.
+      held_out: says which images are held out.
+      notes: what is left out is counted there.
+      classes: the names of the classes, which are the first directories of the files;
+        empty: the pictures have no labels.
+    """
     parts = {
-        part: Part(
+        part: ImagePart(
             len(files),
             functools.partial(_chunks, files, _labels(files, classes), config, notes),
         )
         for part, files in files_of.items()
     }
-    return Source(
-        f"folder:{path}",
-        _fingerprint(path, files_of, config),
+    return ImageSource(
+        config.dataset,
+        _fingerprint(named_data(config.dataset).path, files_of, config),
         parts,
         held_out,
         classes,
         notes,
-        version_0_2=functools.partial(_fingerprint_of_version_0_2, files_of),
-        label_range=lambda: (0, len(classes) - 1) if classes else None,
+        version_0_2=functools.partial(fingerprint_of_pictures, files_of),
+        label_range=functools.partial(class_range, classes),
     )
 
 
-def _fingerprint(root: str, files_of: Parts, config: DataConfig) -> str:
-    """Tells files apart by part, name and content, wherever `root` lies."""
+def _fingerprint(root: str, files_of: PartFiles, config: DataConfig) -> str:
+    """Digests the part, name and content of every file, wherever `root` lies."""
     paths, names, states, settled = [], [], [], []
     for part, files in files_of.items():
         paths += files.paths
@@ -109,19 +142,7 @@ def _fingerprint_by_content(names: Sequence[str], digests: Sequence[bytes]) -> s
     return fingerprint_of("folder by content", whole.hexdigest())
 
 
-def _fingerprint_of_version_0_2(files_of: Parts) -> str:
-    """Tells files apart by part, name and size."""
-    return fingerprint_of(
-        "folder",
-        [
-            [part, name, size]
-            for part, files in files_of.items()
-            for name, size in zip(files.names, files.sizes(), strict=True)
-        ],
-    )
-
-
-def _classes(files_of: Parts) -> tuple[str, ...]:
+def _classes(files_of: PartFiles) -> tuple[str, ...]:
     """The names of the first directories of both parts, if these are classes."""
     names = set()
     for path in itertools.chain(*(files.names for files in files_of.values())):
@@ -169,10 +190,10 @@ def _stacked(
         images.append(image)
         rows.append(row)
         if len(images) >= min(_FILES_AT_ONCE, _BYTES_AT_ONCE // image.nbytes):
-            yield Chunk(np.stack(images), None if label is None else label[rows])
+            yield Chunk(np.stack(images), label_rows(label, rows))
             images, rows = [], []
     if images:
-        yield Chunk(np.stack(images), None if label is None else label[rows])
+        yield Chunk(np.stack(images), label_rows(label, rows))
     if first is None:
         raise InputError(
             "`dataset` must have readable pictures for training and to hold out; all "

@@ -10,14 +10,13 @@ from agave_tf.data.folder_tree import (
     PictureFiles,
     by_first_directory,
     list_pictures,
-    list_pictures_of_version_0_1,
 )
-from agave_tf.data.hold_out import is_held_out, is_held_out_in_version_0_1
-from agave_tf.data.source import HELD_OUT_NAMES, PARTS, Notes
+from agave_tf.data.hold_out import is_held_out
+from agave_tf.data.source import HELD_OUT_NAMES, Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
-Parts = dict[str, PictureFiles]
+PartFiles = dict[str, PictureFiles]
 
 _TRAIN_NAMES = ("train", "training")
 _HELD_OUT_NAMES = (*HELD_OUT_NAMES, "testing")
@@ -29,7 +28,9 @@ _LIKE_HELD_OUT = re.compile(
 )
 
 
-def find_parts(root: str, config: DataConfig, notes: Notes) -> tuple[Parts, str]:
+def find_part_files(
+    root: str, config: DataConfig, notes: Notes
+) -> tuple[PartFiles, str]:
     """Lists the files of both parts, and says how the test part was held out.
 
     The parts are the splits, subdirectories of `root`, if there are some; otherwise a
@@ -45,7 +46,7 @@ def find_parts(root: str, config: DataConfig, notes: Notes) -> tuple[Parts, str]
     """
     files = list_pictures(root, config, notes)
     if not files:
-        raise InputError(_none_in(root, notes))
+        raise InputError(none_in(root, notes))
     groups = by_first_directory(files)
     directories = sorted(groups.keys() - {""})
     if config.train_split or config.test_split:
@@ -61,48 +62,20 @@ def find_parts(root: str, config: DataConfig, notes: Notes) -> tuple[Parts, str]
     return {"train": groups[train], "test": groups[test]}, f"the split {test}/"
 
 
-def find_parts_of_version_0_1(root: str, seed: int) -> tuple[Parts, str]:
-    """Lists the files of both parts as version 0.1 did, for runs that it began.
-
-    It drew the hold-out from the files that it could read. Here all files count: where
-    it skipped corrupt ones, its hold-out was another.
-
-    Args:
-      root: a directory.
-      seed: of the run.
-
-    Raises:
-      InputError: a part has no pictures.
-    """
-    if all(os.path.isdir(os.path.join(root, part)) for part in PARTS):
-        parts = {
-            part: list_pictures_of_version_0_1(os.path.join(root, part))
-            for part in PARTS
-        }
-        for part, files in parts.items():
-            if not files:
-                raise InputError(_none_in(os.path.join(root, part)))
-        return parts, "the split test/"
-    files = list_pictures_of_version_0_1(root)
-    if not files:
-        raise InputError(_none_in(root))
-    held_out = is_held_out_in_version_0_1(len(files), seed)
-    return _divided(files, held_out), "a tenth, drawn by --seed as in version 0.1"
-
-
-def _by_name(files: PictureFiles) -> tuple[Parts, str]:
+def _by_name(files: PictureFiles) -> tuple[PartFiles, str]:
     held_out = is_held_out(list(map(os.fsencode, files.names)))
-    return _divided(files, held_out), "a tenth, by name"
+    return divided(files, held_out), "a tenth, by name"
 
 
-def _divided(files: PictureFiles, held_out: np.ndarray) -> Parts:
+def divided(files: PictureFiles, held_out: np.ndarray) -> PartFiles:
+    """Divides files into parts; `held_out` is bool [N]."""
     return {
         "train": files.take(np.flatnonzero(~held_out).tolist()),
         "test": files.take(np.flatnonzero(held_out).tolist()),
     }
 
 
-def _check_no_parts(root: str, groups: Parts) -> None:
+def _check_no_parts(root: str, groups: PartFiles) -> None:
     """Asks where the only directories look like parts, though they are not named so.
 
     Their pictures would be mixed, and those of a test set trained on.
@@ -143,7 +116,7 @@ def _is_like(pattern: re.Pattern[str], name: str) -> bool:
 
 
 def _usual_splits(
-    root: str, groups: Parts, directories: Collection[str]
+    root: str, groups: PartFiles, directories: Collection[str]
 ) -> tuple[str, str]:
     """Names the directories of the splits train and test; "" where there is none."""
     train = _first_of(_TRAIN_NAMES, directories, root, "train_split")
@@ -216,7 +189,7 @@ def _first_held_out(directories: Collection[str]) -> str:
     return ""
 
 
-def _note_others(groups: Parts, train: str, test: str, notes: Notes) -> None:
+def _note_others(groups: PartFiles, train: str, test: str, notes: Notes) -> None:
     """Counts the pictures that are in neither part."""
     used = f"{train}/ and {test}/" if test else f"{train}/"
     for name, files in groups.items():
@@ -226,7 +199,8 @@ def _note_others(groups: Parts, train: str, test: str, notes: Notes) -> None:
             notes.add(f"pictures outside {used} left out", len(files))
 
 
-def _none_in(directory: str, notes: Notes | None = None) -> str:
+def none_in(directory: str, notes: Notes | None = None) -> str:
+    """Returns the words of the error for a directory without pictures."""
     left_out = f" ({'; '.join(notes.sentences())})" if notes else ""
     return (
         f"`dataset` must be a folder with picture files; {directory!r} has none"

@@ -1,4 +1,4 @@
-"""Lists the picture files of a folder, and finds the parts they belong to."""
+"""Lists the picture files of a folder, and groups them by directory."""
 
 import dataclasses
 import os
@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agave_tf.data.hints import file_state
-from agave_tf.data.origin import DATASET, Origin
-from agave_tf.data.source import Notes
+from agave_tf.data.source import DATASET, Notes, Origin
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
@@ -116,7 +115,7 @@ def list_pictures(
             suffix = os.path.splitext(entry_name)[1].lower()
             if _is_directory(entry):
                 waiting += _entered(entry, directory, entry_name, is_hidden, notes)
-            elif suffix in _SUFFIXES and _is_file(status := _status(entry)):
+            elif suffix in _SUFFIXES and _is_file(status := file_status(entry)):
                 if is_hidden:
                     notes.add("hidden files left out")
                 else:
@@ -130,27 +129,11 @@ def list_pictures(
     return files.in_order()
 
 
-def list_pictures_of_version_0_1(root: str) -> PictureFiles:
-    """Lists the files that runs of version 0.1 used, in their order: also hidden ones.
-
-    Links to directories are not followed.
-    """
-    paths = sorted(
-        os.path.join(directory, name)
-        for directory, _, names in os.walk(root)
-        for name in names
-        if name.lower().endswith((".png", ".jpg", ".jpeg"))
-    )
-    files, now_ns = PictureFiles(), time.time_ns()
-    for path in paths:
-        name = os.path.relpath(path, root).replace(os.sep, "/")
-        files.add(path, name, _status(path), now_ns)
-    return files
-
-
 def by_first_directory(files: PictureFiles) -> dict[str, PictureFiles]:
-    """Groups files by the directory of their root they lie in, to which names then
-    refer; "" has the files that lie in none.
+    """Groups files by the first directory of their names.
+
+    The names in a group are below that directory. The group "" has the files whose
+    names have no directory.
     """
     places = defaultdict(list)
     for place, name in enumerate(files.names):
@@ -221,12 +204,12 @@ def _is_directory(entry: os.DirEntry) -> bool:
 
 
 def _identity(directory: str) -> tuple[int, int]:
-    """The same for two paths exactly if they lead to one directory."""
+    """Identifies a directory: two paths that lead to it have the same identity."""
     status = os.stat(directory)
     return status.st_dev, status.st_ino
 
 
-def _status(file: os.DirEntry | str) -> os.stat_result | None:
+def file_status(file: os.DirEntry | str) -> os.stat_result | None:
     """The status of the file; None if a link leads nowhere."""
     try:
         return os.stat(file) if isinstance(file, str) else file.stat()
@@ -235,5 +218,5 @@ def _status(file: os.DirEntry | str) -> os.stat_result | None:
 
 
 def _is_file(status: os.stat_result | None) -> bool:
-    """Tells a file, also one that is missing, from pipes and devices."""
+    """Tells whether this is a regular file or a missing one, not a pipe or device."""
     return status is None or stat.S_ISREG(status.st_mode)

@@ -1,4 +1,4 @@
-"""Hints: what was computed from files, so that unchanged files are not read again.
+"""Hints: values computed from files, so that unchanged files are not read again.
 
 The directory of the caches has a file for each data set and user, `hints-DIGEST.bin`:
 
@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 from absl import logging
 
-from agave_tf.data.cache import cache_directory
-from agave_tf.data.ownership import (
+from agave_tf.data.cache_directory import (
+    cache_directory,
     is_of_others,
     keep_from_others,
     others_may_write,
@@ -33,7 +33,7 @@ from agave_tf.settings.data import DataConfig
 from agave_tf.whole_file import writing
 
 DIGEST_BYTES = 16
-# A new number for every change of what is computed.
+# A new number for every change of the computation.
 _MAGIC = b"agavehi1"
 # 8 million files; those of a larger set are in part read again.
 _MOST_BYTES = 2**28
@@ -147,7 +147,7 @@ class Hints:
         """Writes the hints that were found or added, if there are new ones.
 
         Returns:
-          Whether the hints are kept; if they cannot be, this is logged.
+          True if the hints are kept; if they cannot be, this is logged.
         """
         if self._used.keys() <= self.stored.keys():
             return True

@@ -6,14 +6,16 @@ when others are added.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from agave_tf.errors import InputError
-from agave_tf.randomness import hold_out_generator
 
-_SHARE = 0.1
+HELD_OUT_SHARE = 0.1
+
+Stored = TypeVar("Stored")
 
 
 def is_held_out(keys: Sequence[bytes]) -> np.ndarray:
@@ -29,12 +31,44 @@ def is_held_out(keys: Sequence[bytes]) -> np.ndarray:
     Raises:
       InputError: there are fewer than 2 different images.
     """
-    _check_count(len(set(keys)))
+    check_count(len(set(keys)))
     hashes = np.array([_hash(key) for key in keys])
-    held_out = hashes < _SHARE
+    held_out = hashes < HELD_OUT_SHARE
     if held_out.all() or not held_out.any():
         return hashes == hashes.min()
     return held_out
+
+
+class Chosen(NamedTuple, Generic[Stored]):
+    """The images of a part, and where they are stored."""
+
+    stored: Stored
+    is_chosen: np.ndarray  # bool [N], which of the images stored there
+
+
+def choose_parts(
+    stored: Mapping[str, Stored],
+    count: Callable[[Stored], int],
+    hold_out: Callable[[Stored], np.ndarray],
+) -> dict[str, Chosen[Stored]]:
+    """Chooses the images of "train" and "test": a part each, or one that is divided.
+
+    Args:
+      stored: where the images of "train" are stored, and those of "test" if the data
+        set has such a part.
+      count: returns the number of images that are stored in one place.
+      hold_out: chooses those to hold out, bool [N]; called if there is no "test".
+    """
+    if "test" in stored:
+        return {
+            name: Chosen(place, np.ones(count(place), bool))
+            for name, place in stored.items()
+        }
+    is_test = hold_out(stored["train"])
+    return {
+        "train": Chosen(stored["train"], ~is_test),
+        "test": Chosen(stored["train"], is_test),
+    }
 
 
 def content_keys(images: Iterable[np.ndarray]) -> Iterator[bytes]:
@@ -65,30 +99,14 @@ def num_choice_bytes(count: int) -> int:
     return -(-count // 8)
 
 
-def is_held_out_in_version_0_1(count: int, seed: int) -> np.ndarray:
-    """The images that runs of version 0.1 hold out: a tenth, drawn by their seed.
-
-    Args:
-      count: images N.
-      seed: of the run.
-
-    Returns:
-      bool [N].
-    """
-    _check_count(count)
-    order = hold_out_generator(seed).permutation(count)
-    held_out = np.zeros(count, bool)
-    held_out[order[-max(1, round(_SHARE * count)) :]] = True
-    return held_out
-
-
 def _hash(key: bytes) -> float:
     """A number in [0,1) that follows from the key."""
     digest = hashlib.blake2b(key, digest_size=8, person=b"agave hold-out").digest()
     return int.from_bytes(digest, "big") / 2**64
 
 
-def _check_count(count: int) -> None:
+def check_count(count: int) -> None:
+    """Raises InputError unless there are images to train on and to hold out."""
     if count < 2:
         raise InputError(
             "`dataset` must have at least 2 different images, to hold some out; got "

@@ -1,12 +1,15 @@
-"""Images with their labels, in memory or mapped from a file."""
+"""Images with their labels, in memory or mapped from a file, and their record."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from absl import logging
 
+from agave_tf.data.labels import label_rows
 from agave_tf.errors import InputError
 from agave_tf.randomness import choice_generator
+from agave_tf.settings.data import DataConfig
 
 
 class Images(NamedTuple):
@@ -30,7 +33,7 @@ class Images(NamedTuple):
     def some(self, first: int, count: int, multiple_of: int = 1) -> "Images":
         """`count` images from number `first` on.
 
-        Where there are fewer, it takes them and says so.
+        If there are fewer, it takes those and logs a warning.
 
         Args:
           first: number of the first image.
@@ -67,8 +70,13 @@ class Images(NamedTuple):
 
     def take(self, index: np.ndarray) -> "Images":
         """The images at these places, int [M], in their order."""
-        label = None if self.label is None else self.label[index]
-        return Images(self.image[index], label)
+        return Images(self.image[index], label_rows(self.label, index))
+
+    def labels_or(self, label: int) -> np.ndarray:
+        """The labels, int32 [N]; those of images without labels are `label`."""
+        if self.label is None:
+            return np.full(len(self.image), label, np.int32)
+        return self.label
 
     def choose(self, count: int) -> np.ndarray:
         """Places of `count` images that stand for the whole set, int32, increasing.
@@ -113,3 +121,61 @@ class Images(NamedTuple):
                 f"{self.label.min()}..{self.label.max()}, and no label be negative; it "
                 f"is {num_classes}."
             )
+
+
+class DataRecord(NamedTuple):
+    """Tells the images of a run from others; a run keeps it in config.json."""
+
+    fingerprint: str  # equal for the same images, wherever they lie
+    num_train: int
+    num_test: int
+    held_out: str  # says which images are held out
+    # The fingerprint in version 0.2. Of images from Python, in it their order counts,
+    # and labels do not. Empty: a run of version 0.2, whose own it is.
+    version_0_2: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.num_train} training and {self.num_test} held-out images with "
+            f"fingerprint {self.fingerprint}"
+        )
+
+
+class Data(NamedTuple):
+    """The images of a data set."""
+
+    config: DataConfig  # the settings that name and prepare them
+    parts: Mapping[str, Images]  # "train" and "test", as far as they were asked for
+    record: DataRecord
+    # The least and the largest label of all parts, also of those not asked for.
+    label_range: tuple[int, int] | None = None
+
+    def check_labels(self, num_classes: int) -> None:
+        """Checks that a class-conditional model knows the labels of all parts.
+
+        The labels of a few images may be known by chance, of classes that mean another
+        thing to the model.
+
+        Args:
+          num_classes: of the model; 0: it takes no labels.
+
+        Raises:
+          InputError: a label of any part is too large.
+        """
+        if num_classes and self.label_range and self.label_range[1] >= num_classes:
+            low, high = self.label_range
+            hint = " Labels that count from 1 must be lowered by 1." if low == 1 else ""
+            raise InputError(
+                f"`dataset` must have labels of the model's {num_classes} classes, 0.."
+                f"{num_classes - 1}; {self.config.dataset} has {low}..{high}.{hint}"
+            )
+
+    @property
+    def train(self) -> Images:
+        """The images to train on."""
+        return self.parts["train"]
+
+    @property
+    def test(self) -> Images:
+        """The images that are held out."""
+        return self.parts["test"]

@@ -9,29 +9,37 @@ A run can train on them:
 import dataclasses
 import functools
 import hashlib
+import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from agave_tf.data.elements import as_chunk
-from agave_tf.data.hold_out import is_held_out
-from agave_tf.data.origin import PROGRAM
+from agave_tf.data.hold_out import choose_parts, is_held_out
+from agave_tf.data.image_set import Data
 from agave_tf.data.picture_file import ignore_warnings_of_pillow
 from agave_tf.data.prepare import prepare
 from agave_tf.data.python_iterables import passes_over
 from agave_tf.data.python_passes import PartOfPasses, Passes
-from agave_tf.data.read_source import Data, read_source
-from agave_tf.data.source import PARTS, Chunk, Notes, Part, Source, fingerprint_of
+from agave_tf.data.read_source import read_source
+from agave_tf.data.source import (
+    IMAGE_PARTS,
+    PROGRAM,
+    Chunk,
+    ImagePart,
+    ImageSource,
+    Notes,
+    fingerprint_of,
+    join_chunks,
+)
+from agave_tf.data.version_0_2 import fingerprint_of_passes
 from agave_tf.errors import InputError, did_you_mean
 from agave_tf.settings.data import DataConfig
 
-# The name of the data set in a run's config.json. Its later commands must be told where
-# the images are, since they cannot find them by this name.
-IN_PYTHON = "in_python:"
+# The name of the data set in a run's config.json (settings/data_kinds.py).
+_IN_PYTHON = "in_python:"
 _IMAGES_AT_ONCE = 256
-# Settings of images that have a name, and mean nothing for others.
-_OF_NAMED_DATA = {"dataset", "data_dir", "train_split", "test_split"}
+# Settings that find images by name, and mean nothing for those of a program.
+_FIND_IMAGES = {"dataset", "data_dir", "train_split", "test_split"}
 
 
 def read_images(
@@ -59,13 +67,21 @@ def read_images(
         cannot be used.
     """
     _check_settings(settings)
-    config = DataConfig(dataset=IN_PYTHON, **settings)
+    config = DataConfig(dataset=_IN_PYTHON, **settings)
     return read_source(_open(train, test, config), config)
+
+
+def refuse_to_open(config: DataConfig) -> ImageSource:
+    """Asks for a name: later commands cannot find the images of a program by it."""
+    raise InputError(
+        "`dataset` must name the images of this run, which came from a Python "
+        "program, such as npz:PATH or folder:PATH; got nothing."
+    )
 
 
 def _open(
     train: Iterable[Any], test: Iterable[Any] | None, config: DataConfig
-) -> Source:
+) -> ImageSource:
     ignore_warnings_of_pillow()
     iterables = {"train": train} if test is None else {"train": train, "test": test}
     read = functools.partial(as_chunk, config=config)
@@ -75,24 +91,28 @@ def _open(
     notes = Notes()
     for each in passes.values():
         each.first(notes)
-    if test is None:
-        keys = passes["train"].keys
-        is_test = is_held_out(keys)
-        held_out = {key for key, chosen in zip(keys, is_test) if chosen}
-        wanted = {"train": set(keys) - held_out, "test": held_out}
-        of_part = {name: passes["train"] for name in PARTS}
-    else:
-        wanted, of_part = {name: set(passes[name].keys) for name in PARTS}, passes
+    chosen = choose_parts(
+        passes, lambda each: len(each.keys), lambda each: is_held_out(each.keys)
+    )
+    # By content, because later passes may have another order.
+    wanted = {
+        name: set(itertools.compress(each.keys, is_chosen))
+        for name, (each, is_chosen) in chosen.items()
+    }
+    if test is not None:
         num_both = sum(key in wanted["train"] for key in passes["test"].keys)
         notes.add("held-out images that are trained on as well", num_both)
     prepared = functools.partial(_prepared, config=config, notes=notes)
-    return Source(
+    return ImageSource(
         name="the Python program",
         fingerprint=_fingerprint(passes),
-        parts={name: _part(of_part[name], wanted[name], prepared) for name in PARTS},
+        parts={
+            name: _part(chosen[name].stored, wanted[name], prepared)
+            for name in IMAGE_PARTS
+        },
         held_out="a tenth, by content" if test is None else "given by the program",
         notes=notes,
-        version_0_2=functools.partial(_fingerprint_of_version_0_2, passes),
+        version_0_2=functools.partial(fingerprint_of_passes, passes),
     )
 
 
@@ -100,10 +120,10 @@ def _part(
     passes: Passes,
     wanted: set[bytes],
     prepared: Callable[[Iterator[Chunk]], Iterator[Chunk]],
-) -> Part:
+) -> ImagePart:
     part = PartOfPasses(passes, wanted, prepared)
     count = sum(key in wanted for key in passes.keys)
-    return Part(count, part.chunks, part.order)
+    return ImagePart(count, part.chunks, part.order)
 
 
 def _fingerprint(passes: Mapping[str, Passes]) -> str:
@@ -113,17 +133,6 @@ def _fingerprint(passes: Mapping[str, Passes]) -> str:
         for name, each in passes.items()
     }
     return fingerprint_of("in_python by content", facts)
-
-
-def _fingerprint_of_version_0_2(passes: Mapping[str, Passes]) -> str:
-    """Tells images in this order from others, and takes no account of labels."""
-    facts = {}
-    for name, each in passes.items():
-        keys = each.keys
-        if each.is_shuffled:
-            keys = [key for _, key in sorted(zip(each.entries, keys, strict=True))]
-        facts[name] = [key.hex() for key in keys]
-    return fingerprint_of("in_python", facts)
 
 
 def _prepared(
@@ -140,10 +149,10 @@ def _prepared(
         gathered.append(prepared)
         count += len(image)
         if count >= _IMAGES_AT_ONCE:
-            yield _joined(gathered)
+            yield join_chunks(gathered)
             gathered, count = [], 0
     if gathered:
-        yield _joined(gathered)
+        yield join_chunks(gathered)
 
 
 def _check_alike(first: Chunk, other: Chunk) -> None:
@@ -163,19 +172,13 @@ def _check_settings(settings: Collection[str]) -> None:
     names = {field.name for field in dataclasses.fields(DataConfig)}
     for name in settings:
         if name not in names:
-            hint = did_you_mean(name, names - _OF_NAMED_DATA)
+            hint = did_you_mean(name, names - _FIND_IMAGES)
             raise InputError(
                 f"No such setting of images: `{name}`.{hint} There are "
-                f"{', '.join(sorted(names - _OF_NAMED_DATA))}."
+                f"{', '.join(sorted(names - _FIND_IMAGES))}."
             )
-        if name in _OF_NAMED_DATA:
+        if name in _FIND_IMAGES:
             raise InputError(
                 f"`{name}` must not be given for images of a Python program, which are "
                 "`train` and `test`."
             )
-
-
-def _joined(chunks: list[Chunk]) -> Chunk:
-    image, labels = zip(*chunks)
-    has_labels = all(label is not None for label in labels)
-    return Chunk(np.concatenate(image), np.concatenate(labels) if has_labels else None)

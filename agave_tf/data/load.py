@@ -1,18 +1,16 @@
 """Loads the images that the settings name, from a data set of any kind."""
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
 
-from agave_tf.data.arrays import open_arrays
-from agave_tf.data.dead_leaves import open_dead_leaves
-from agave_tf.data.folder import open_folder
-from agave_tf.data.in_python import IN_PYTHON
-from agave_tf.data.read_source import Data, read_source
-from agave_tf.data.source import PARTS, Source
-from agave_tf.errors import InputError
+from agave_tf.data.image_set import Data
+from agave_tf.data.read_source import read_source
+from agave_tf.data.source import IMAGE_PARTS, ImageSource
 from agave_tf.settings.data import DataConfig
+from agave_tf.settings.data_kinds import DataKind, named_data
 
 
-def open_source(config: DataConfig, version_0_1_seed: int | None = None) -> Source:
+def open_source(config: DataConfig, version_0_1_seed: int | None = None) -> ImageSource:
     """Finds the data set that the settings name, without reading its images.
 
     Args:
@@ -24,27 +22,28 @@ def open_source(config: DataConfig, version_0_1_seed: int | None = None) -> Sour
     Raises:
       InputError: there is no such data set, or it cannot be used.
     """
-    kind, _, path = config.dataset.partition(":")
-    if kind == "folder":
-        return open_folder(path, config, version_0_1_seed)
-    if kind == "npz":
-        return open_arrays(path, config, version_0_1_seed)
-    if config.dataset == IN_PYTHON:
-        raise InputError(
-            "`dataset` must name the images of this run, which came from a Python "
-            "program, such as npz:PATH or folder:PATH; got nothing."
-        )
-    if config.dataset == "dead_leaves":
-        return open_dead_leaves(config, version_0_1_seed or 0)
-    # Here, because TensorFlow Datasets takes half a second to import.
-    from agave_tf.data.tfds import open_tfds
+    kind = named_data(config.dataset).kind
+    if version_0_1_seed is not None:
+        # Here, because few runs are of this version.
+        from agave_tf.data import version_0_1
 
-    return open_tfds(config)
+        if kind.name in version_0_1.OPENERS:
+            return version_0_1.OPENERS[kind.name](config, version_0_1_seed)
+    return opener_of(kind)(config)
+
+
+def opener_of(kind: DataKind) -> Callable[[DataConfig], ImageSource]:
+    """Imports the function that opens data sets of a kind.
+
+    Only when it is needed: TensorFlow Datasets alone takes half a second.
+    """
+    module, function = kind.opener.split(".")
+    return getattr(importlib.import_module(f"agave_tf.data.{module}"), function)
 
 
 def load_data(
     config: DataConfig,
-    parts: Sequence[str] = PARTS,
+    parts: Sequence[str] = IMAGE_PARTS,
     version_0_1_seed: int | None = None,
 ) -> Data:
     """Loads the images that the settings name, and says what was loaded.

@@ -9,16 +9,13 @@ import tensorflow as tf
 from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 
-from agave_tf.data.origin import Origin
 from agave_tf.data.picture_pixels import (
-    OpenFile,
-    check_depth,
     over_black,
     pixels_of,
-    stored_form,
     turned,
 )
-from agave_tf.data.source import Notes
+from agave_tf.data.source import Notes, Origin
+from agave_tf.data.stored_form import OpenFile, check_depth, stored_form
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
@@ -34,7 +31,7 @@ class _Budget:
 
     @contextlib.contextmanager
     def taking(self, num_pixels: int) -> Iterator[None]:
-        """Waits until so many are free, and takes them for the time inside."""
+        """Waits until `num_pixels` are free, and takes them until the context ends."""
         with self._change:
             self._change.wait_for(lambda: self._left >= num_pixels)
             self._left -= num_pixels

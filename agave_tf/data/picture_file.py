@@ -13,10 +13,9 @@ import numpy as np
 from absl import logging
 from PIL import Image, UnidentifiedImageError
 
-from agave_tf.data.origin import DATASET, Origin
 from agave_tf.data.picture_decoding import check_size, decoded, room_for
 from agave_tf.data.prepare import prepare
-from agave_tf.data.source import Notes
+from agave_tf.data.source import DATASET, Notes, Origin
 from agave_tf.errors import InputError, first_line
 from agave_tf.settings.data import DataConfig
 
@@ -103,7 +102,7 @@ def read_picture(
 def leaving_out(
     path: str, config: DataConfig, notes: Notes, origin: Origin
 ) -> Iterator[None]:
-    """Leaves out or refuses a picture of which the code inside raises an error.
+    """Leaves out or refuses a picture if the code inside the context raises an error.
 
     Args:
       path: of the picture, for messages.

@@ -1,77 +1,16 @@
 """The pixels of an opened picture, in any mode of Pillow, as arrays of gray or RGB."""
 
-import os
-from collections.abc import Callable
-from typing import BinaryIO
-
 import numpy as np
 from PIL import Image
-from PIL.ImageFile import ImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
-from agave_tf.data.file_headers import PNGForm, read_largest_of_ppm, read_png_form
-from agave_tf.data.origin import DATASET, Origin
-from agave_tf.data.source import Notes
+from agave_tf.data.source import DATASET, Notes, Origin
+from agave_tf.data.stored_form import GRAY_16_BITS, PNGForm
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 
-_GRAY_16_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 _OTHER_COLORS = ("CMYK", "YCbCr", "LAB", "HSV")
 _PREMULTIPLIED = ("La", "RGBa")  # Their colours have been multiplied by alpha.
-_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
-_WHITE_IS_ZERO = 0
 _PIXELS_AT_ONCE = 2**18
-
-OpenFile = Callable[[], BinaryIO]
-
-
-def stored_form(picture: ImageFile, open_file: OpenFile) -> PNGForm | None:
-    """Returns how a PNG file stores pixels; None for other kinds and without a file.
-
-    Args:
-      picture: of the file.
-      open_file: opens the file; it is empty if the picture has none any more.
-    """
-    if picture.format != "PNG":
-        return None
-    with open_file() as file:
-        if not file.seek(0, os.SEEK_END):
-            return None
-        file.seek(0)
-        return read_png_form(file)
-
-
-def check_depth(
-    picture: ImageFile, path: str, open_file: OpenFile, origin: Origin = DATASET
-) -> None:
-    """Refuses files of which Pillow, without a word, keeps the upper 8 bits alone.
-
-    Args:
-      picture: of the file.
-      path: of its file, for errors.
-      open_file: as for `stored_form`.
-      origin: of the picture, for errors.
-
-    Raises:
-      InputError: it has 16-bit colours and is no PNG, or is 16-bit gray whose white is
-        0.
-    """
-    is_gray = picture.mode in ("I", "F", *_GRAY_16_BITS)
-    largest, is_negative = 255, False
-    if isinstance(picture, TiffImageFile):
-        largest = 2 ** max(picture.tag_v2.get(_BITS_PER_SAMPLE, (1,))) - 1
-        is_negative = picture.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
-    elif picture.format == "PPM" and picture.mode not in ("1", "L") and not is_gray:
-        with open_file() as file:
-            if file.seek(0, os.SEEK_END):
-                file.seek(0)
-                largest = read_largest_of_ppm(file)
-    if largest > 255 and (is_negative or not is_gray):
-        what = "gray values whose white is 0" if is_negative else "colour values"
-        raise InputError(
-            f"`{origin.name}` must have pictures of 8 bits, 16-bit PNG, or other "
-            f"16-bit files that are gray; {path} has {what} of 0 to {largest}."
-        )
 
 
 def pixels_of(
@@ -95,7 +34,7 @@ def pixels_of(
         is 0.
     """
     mode = picture.mode
-    if mode in ("I", *_GRAY_16_BITS):
+    if mode in ("I", *GRAY_16_BITS):
         return _as_16_bits(np.asarray(picture), path, origin)
     if mode == "1":
         picture = picture.convert("L")
@@ -176,7 +115,7 @@ def _times_alpha(color: np.ndarray, alpha: np.ndarray, opaque: int) -> np.ndarra
 
 
 def _needs_channels(mode: str, path: str, origin: Origin) -> InputError:
-    if origin.prefix is None:
+    if not origin.has_settings:
         return InputError(
             f"`{origin.name}` must be gray or RGB pictures, which are coded as they "
             f"are; {path} is {mode}."

@@ -3,9 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from agave_tf.data.origin import DATASET, Origin
-from agave_tf.data.resize import crop_and_resize
-from agave_tf.data.source import Notes
+from agave_tf.data.source import DATASET, Notes, Origin
 from agave_tf.errors import InputError
 from agave_tf.pixel_scale import luma
 from agave_tf.settings.data import DataConfig
@@ -54,7 +52,7 @@ def prepare(
         # Some at a time: as floats all of them might not fit.
         step = max(1, _PIXELS_AT_ONCE // (image.shape[1] * image.shape[2]))
         parts = [image[i : i + step] for i in range(0, len(image), step)]
-        image = np.concatenate([crop_and_resize(part, size) for part in parts])
+        image = np.concatenate([_crop_and_resize(part, size) for part in parts])
     return _with_channels(image, config.image_channels, notes)
 
 
@@ -89,3 +87,22 @@ def _with_channels(image: np.ndarray, wanted: int, notes: Notes) -> np.ndarray:
         notes.add("gray images converted to RGB", len(image))
         return np.repeat(image, 3, axis=-1)
     return image
+
+
+def _crop_and_resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Crops uint8 [...,H,W,C] to its centre and resizes that by area average.
+
+    Args:
+      image: one image or several.
+      size: (height, width) of the result; the crop has these proportions.
+    """
+    height, width = size
+    image_height, image_width = image.shape[-3:-1]
+    factor = min(image_height / height, image_width / width)
+    crop_height = min(image_height, round(height * factor))
+    crop_width = min(image_width, round(width * factor))
+    top = (image_height - crop_height) // 2
+    left = (image_width - crop_width) // 2
+    crop = image[..., top : top + crop_height, left : left + crop_width, :]
+    resized = tf.image.resize(crop, size, method="area")
+    return tf.cast(tf.round(resized), tf.uint8).numpy()

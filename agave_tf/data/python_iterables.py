@@ -1,13 +1,14 @@
-"""What a Python program may give as images: data sets, lists, generators, loaders."""
+"""Reads iterables of a Python program again and again: lists, generators, loaders."""
 
 import functools
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
 import tensorflow as tf
 
-from agave_tf.data.autotuning import without_autotuning
+from agave_tf.data.batches import without_autotuning
 from agave_tf.data.python_passes import Passes
 from agave_tf.data.source import Chunk, Notes
 from agave_tf.errors import InputError
@@ -44,18 +45,18 @@ def passes_over(
 
     def chunks(notes: Notes) -> Iterator[Chunk]:
         for count, element in enumerate(elements(), 1):
-            if length is not None and count > length:
+            if count > length:
                 raise InputError(
                     f"`{name}` must end; got more elements than the {length} that it "
                     "says it has."
                 )
             yield read(element, notes=notes)
 
-    return Passes(name, chunks, has_known_end=length is not None)
+    return Passes(name, chunks, has_known_end=length < math.inf)
 
 
-def _length(name: str, iterable: Iterable[Any]) -> int | None:
-    """The number of elements, if the iterable says it.
+def _length(name: str, iterable: Iterable[Any]) -> float:
+    """The number of elements; infinity if the iterable does not say it.
 
     Raises:
       InputError: there is no end of them.
@@ -67,11 +68,11 @@ def _length(name: str, iterable: Iterable[Any]) -> int | None:
                 f"`{name}` must end; got a tf.data.Dataset that repeats for ever. "
                 "Leave out its repeat(): training repeats the images by itself."
             )
-        return length if length >= 0 else None
+        return length if length >= 0 else math.inf
     try:
-        return len(iterable) if isinstance(iterable, Sized) else None
+        return len(iterable) if isinstance(iterable, Sized) else math.inf
     except TypeError:  # It has a length for some of its kind only.
-        return None
+        return math.inf
 
 
 class _Kept:

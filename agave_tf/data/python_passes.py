@@ -14,10 +14,11 @@ from agave_tf.errors import InputError
 # An iterable that does not say how long it is may have no end. More images than the
 # largest data sets have, and keys of them in 4 GB of memory:
 _MOST_IMAGES = 20_000_000
-# It repeats itself if its images, when there are so many, came so often on average.
+# An iterable repeats itself if, after this many images, each came this often, on
+# average.
 _ENOUGH_IMAGES, _MOST_REPEATS = 10_000, 10
-# Elements without an image, such as unreadable pictures that are left out: so many may
-# come for each different image, and `_ENOUGH_IMAGES` in any case.
+# The most elements without an image, such as unreadable pictures that are left out, for
+# each different image; `_ENOUGH_IMAGES` are allowed in any case.
 _MOST_LEFT_OUT = 100
 
 
@@ -28,7 +29,7 @@ class _Keyed(NamedTuple):
 
 
 class Passes:
-    """An iterable whose images are known by their content, whatever their order.
+    """Reads an iterable again and again, and knows its images by their content.
 
     Args:
       name: of the iterable, for messages.
@@ -171,19 +172,19 @@ class PartOfPasses:
         self._came = []
         return self._prepared(self._selected())
 
-    def order(self) -> np.ndarray | None:
-        """Places of the images among those of the last pass; None: as they came."""
+    def order(self) -> np.ndarray:
+        """Places of the images among those of the last pass; empty: as they came."""
         if not self._passes.is_shuffled:
-            return None
+            return np.arange(0)
         came = self._came
         return np.array(sorted(range(len(came)), key=came.__getitem__))
 
     def _selected(self) -> Iterator[Chunk]:
-        for (image, label), keys, entries in self._passes.again():
+        for chunk, keys, entries in self._passes.again():
             rows = [row for row, key in enumerate(keys) if key in self._wanted]
             if rows:
                 self._came += [entries[row] for row in rows]
-                yield Chunk(image[rows], None if label is None else label[rows])
+                yield chunk.take(rows)
 
 
 def _keyed(chunk: Chunk) -> _Keyed:

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +13,13 @@ from agave_tf.data.cache import (
     Cached,
     cache_path,
     open_cache,
-    say_older_cache,
     write_cache,
 )
 from agave_tf.data.cached_arrays import Unwritten
-from agave_tf.data.image_set import Images
-from agave_tf.data.source import PARTS, Chunk, Source
+from agave_tf.data.image_set import Data, DataRecord, Images
+from agave_tf.data.labels import joined_labels
+from agave_tf.data.source import IMAGE_PARTS, Chunk, ImageSource
+from agave_tf.data.version_0_2 import say_older_cache
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.image_size import check_image_sides
@@ -28,66 +29,8 @@ _MOST_IN_MEMORY = 2**30
 _MOST_NAMES = 10  # of classes, on the screen
 
 
-class DataRecord(NamedTuple):
-    """Tells the images of a run from others; a run keeps it in config.json."""
-
-    fingerprint: str  # equal for the same images, wherever they lie
-    num_train: int
-    num_test: int
-    held_out: str  # says which images are held out
-    # The fingerprint in version 0.2. Of images from Python, in it their order counts,
-    # and labels do not. Empty: a run of version 0.2, whose own it is.
-    version_0_2: str = ""
-
-    def __str__(self) -> str:
-        return (
-            f"{self.num_train} training and {self.num_test} held-out images with "
-            f"fingerprint {self.fingerprint}"
-        )
-
-
-class Data(NamedTuple):
-    """The images of a data set."""
-
-    config: DataConfig  # the settings that name and prepare them
-    parts: Mapping[str, Images]  # "train" and "test", as far as they were asked for
-    record: DataRecord
-    # The least and the largest label of all parts, also of those not asked for.
-    label_range: tuple[int, int] | None = None
-
-    def check_labels(self, num_classes: int) -> None:
-        """Checks that a class-conditional model knows the labels of all parts.
-
-        The labels of a few images may be known by chance, of classes that mean another
-        thing to the model.
-
-        Args:
-          num_classes: of the model; 0: it takes no labels.
-
-        Raises:
-          InputError: a label of any part is too large.
-        """
-        if num_classes and self.label_range and self.label_range[1] >= num_classes:
-            low, high = self.label_range
-            hint = " Labels that count from 1 must be lowered by 1." if low == 1 else ""
-            raise InputError(
-                f"`dataset` must have labels of the model's {num_classes} classes, 0.."
-                f"{num_classes - 1}; {self.config.dataset} has {low}..{high}.{hint}"
-            )
-
-    @property
-    def train(self) -> Images:
-        """The images to train on."""
-        return self.parts["train"]
-
-    @property
-    def test(self) -> Images:
-        """The images that are held out."""
-        return self.parts["test"]
-
-
 def read_source(
-    source: Source, config: DataConfig, parts: Sequence[str] = PARTS
+    source: ImageSource, config: DataConfig, parts: Sequence[str] = IMAGE_PARTS
 ) -> Data:
     """Reads the images of a source, or finds them in the cache; says what was loaded.
 
@@ -102,11 +45,11 @@ def read_source(
     path = cache_path(source, config)
     cached = open_cache(path)
     if cached is None:
-        begun = _begin(source, PARTS if config.cache_dir else parts)
+        begun = _begin(source, IMAGE_PARTS if config.cache_dir else parts)
         num_bytes = sum(part.num_bytes for part in begun.values())
         if config.cache_dir or num_bytes > _MOST_IN_MEMORY:
             # The rest of the data set belongs into the cache too.
-            missing = [name for name in PARTS if name not in begun]
+            missing = [name for name in IMAGE_PARTS if name not in begun]
             begun |= _begin(source, missing)
             _check(source.name, {name: part.shape for name, part in begun.items()})
             say_older_cache(source, config)
@@ -132,14 +75,14 @@ class _Begun(NamedTuple):
     num_images: int  # fewer may come
     shape: tuple[int, ...]  # of an image
     chunks: Iterator[Chunk]  # all of them, with those read already
-    order: Callable[[], np.ndarray | None]  # as in `Part`
+    order: Callable[[], np.ndarray]  # as in `ImagePart`
 
     @property
     def num_bytes(self) -> int:
         return self.num_images * math.prod(self.shape)
 
 
-def _begin(source: Source, names: Sequence[str]) -> dict[str, _Begun]:
+def _begin(source: ImageSource, names: Sequence[str]) -> dict[str, _Begun]:
     begun = {}
     for name in names:
         part = source.parts[name]
@@ -178,14 +121,12 @@ def _in_memory(part: _Begun) -> Images:
         image[count : count + len(chunk.image)] = chunk.image
         count += len(chunk.image)
         labels.append(chunk.label)
-    known = [label for label in labels if label is not None]
-    has_labels = len(known) == len(labels)
-    images = Images(image[:count], np.concatenate(known) if has_labels else None)
+    images = Images(image[:count], joined_labels(labels))
     order = part.order()
-    return images if order is None else images.take(order)
+    return images.take(order) if order.size else images
 
 
-def _fill_cache(source: Source, path: str, parts: dict[str, _Begun]) -> Cached:
+def _fill_cache(source: ImageSource, path: str, parts: dict[str, _Begun]) -> Cached:
     num_bytes = sum(part.num_bytes for part in parts.values())
     logging.info(
         "%s: decoding %d images, %.2f GB, into %s",
@@ -220,10 +161,12 @@ def _check(name: str, shapes: dict[str, tuple[int, ...]]) -> None:
         )
 
 
-def _record(source: Source, images: dict[str, Images], version_0_2: str) -> DataRecord:
+def _record(
+    source: ImageSource, images: dict[str, Images], version_0_2: str
+) -> DataRecord:
     num_train, num_test = (
         len(images[name].image) if name in images else source.parts[name].num_images
-        for name in PARTS
+        for name in IMAGE_PARTS
     )
     return DataRecord(
         source.fingerprint, num_train, num_test, source.held_out, version_0_2
@@ -231,7 +174,7 @@ def _record(source: Source, images: dict[str, Images], version_0_2: str) -> Data
 
 
 def _say(
-    source: Source, images: dict[str, Images], record: DataRecord, notes: list[str]
+    source: ImageSource, images: dict[str, Images], record: DataRecord, notes: list[str]
 ) -> None:
     """Logs what was loaded, in one line, and what was left out or converted."""
     height, width, channels = next(iter(images.values())).shape
@@ -249,7 +192,7 @@ def _say(
     )
 
 
-def _describe_labels(source: Source, images: dict[str, Images]) -> str:
+def _describe_labels(source: ImageSource, images: dict[str, Images]) -> str:
     labelled = {name: part for name, part in images.items() if part.label is not None}
     if not labelled:
         return "no labels"

@@ -1,16 +1,18 @@
-"""A source of images: what every kind of data set looks like to `data/load.py`."""
+"""A source of images: the form in which every kind of data set is opened."""
 
 import dataclasses
 import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-PARTS = ("train", "test")
+from agave_tf.data.labels import joined_labels, label_rows
+
+IMAGE_PARTS = ("train", "test")
 # The usual names of the part that is held out, in order of preference.
 HELD_OUT_NAMES = ("test", "val", "valid", "validation")
 
@@ -21,19 +23,31 @@ class Chunk(NamedTuple):
     image: np.ndarray  # uint8 [n,H,W,C]
     label: np.ndarray | None  # int32 [n], None where the source has no labels
 
+    def take(self, rows: Any) -> "Chunk":
+        """Returns the images at `rows`, an index of NumPy, with their labels."""
+        return Chunk(self.image[rows], label_rows(self.label, rows))
 
-def _as_they_come() -> None:
-    return None
+
+def join_chunks(chunks: Sequence[Chunk]) -> Chunk:
+    """Returns chunks of one shape as one; without labels unless all have them."""
+    return Chunk(
+        np.concatenate([chunk.image for chunk in chunks]),
+        joined_labels([chunk.label for chunk in chunks]),
+    )
 
 
-class Part(NamedTuple):
+def _as_they_come() -> np.ndarray:
+    return np.arange(0)
+
+
+class ImagePart(NamedTuple):
     """The training images or the held-out images of a source."""
 
     num_images: int  # fewer may come, if unreadable files are skipped
     chunks: Callable[[], Iterator[Chunk]]  # reads them, from the first on
     # Places [N] of the images among those that the last pass gave, in the order they
-    # are to have. None: as they came. Called after the pass.
-    order: Callable[[], np.ndarray | None] = _as_they_come
+    # are to have. Empty: as they came. Called after the pass.
+    order: Callable[[], np.ndarray] = _as_they_come
 
 
 class Notes:
@@ -55,7 +69,7 @@ class Notes:
             self._largest[text] = max(value, self._largest.get(text, value))
 
     def sentences(self) -> list[str]:
-        """What was noted: "hidden files left out: 3"."""
+        """The notes in words: "hidden files left out: 3"."""
         noted = {**self._counts, **self._largest}
         return [f"{text}: {value}" for text, value in noted.items() if value]
 
@@ -65,7 +79,7 @@ def _unknown() -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class ImageSource:
     """A data set that has been found, and whose images have not been read yet.
 
     name: as messages call it, such as "folder:/data/birds".
@@ -84,7 +98,7 @@ class Source:
 
     name: str
     fingerprint: str
-    parts: Mapping[str, Part]
+    parts: Mapping[str, ImagePart]
     held_out: str
     classes: tuple[str, ...] = ()
     notes: Notes = dataclasses.field(default_factory=Notes)
@@ -96,6 +110,11 @@ class Source:
         """The fingerprint, and that of version 0.2."""
         older = self.version_0_2() if self.version_0_2 else self.fingerprint
         return self.fingerprint, older
+
+
+def class_range(classes: Sequence[str]) -> tuple[int, int] | None:
+    """Returns the least and the largest label of named classes; None without any."""
+    return (0, len(classes) - 1) if classes else None
 
 
 def fingerprint_of(*facts: Any) -> str:
@@ -116,8 +135,38 @@ def selected(chunks: Iterator[Chunk], is_selected: np.ndarray) -> Iterator[Chunk
       is_selected: bool [N].
     """
     start = 0
-    for image, label in chunks:
-        rows = is_selected[start : start + len(image)]
-        start += len(image)
+    for chunk in chunks:
+        rows = is_selected[start : start + len(chunk.image)]
+        start += len(chunk.image)
         if rows.any():
-            yield Chunk(image[rows], None if label is None else label[rows])
+            yield chunk.take(rows)
+
+
+class Origin(NamedTuple):
+    """The flag or argument that images came with.
+
+    Its name stands in backticks in errors. Their advice names a setting only if that
+    can be given beside it.
+    """
+
+    name: str
+    prefix: str = ""  # of a setting that goes with it
+    has_settings: bool = True  # whether a setting can be given beside it
+
+    def advice(self, setting: str, value: Any, effect: str) -> str:
+        """Returns " --setting=value effect."; empty if the setting cannot be given."""
+        if not self.has_settings:
+            return ""
+        shown = value if self.prefix else repr(value)
+        return f" {self.prefix}{setting}={shown} {effect}."
+
+    def by_setting(self, setting: str) -> str:
+        """Returns " (--setting)"; empty if the setting cannot be given."""
+        return f" ({self.prefix}{setting})" if self.has_settings else ""
+
+
+DATASET = Origin("dataset", "--")
+# Files that bin/compress.py codes as they are.
+FILES = Origin("files", has_settings=False)
+# Images of a Python program, whose settings are arguments.
+PROGRAM = Origin("train")

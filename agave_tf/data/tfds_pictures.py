@@ -47,9 +47,9 @@ def check_size(content: tf.Tensor) -> tf.Tensor:
 
 def _checked(content: tf.Tensor) -> tf.Tensor:
     head = tf.io.decode_raw(content, tf.uint8, fixed_length=_HEADER_BYTES)
-    of_kinds = tf.linalg.matvec(_byte_values(), tf.cast(head, tf.float64))
+    sides_by_kind = tf.linalg.matvec(_byte_values(), tf.cast(head, tf.float64))
     is_kind = head[0] == tf.constant([kind[0] for kind in _KINDS], tf.uint8)
-    sides = tf.reduce_sum(tf.where(is_kind[:, None], of_kinds, 0), axis=0)
+    sides = tf.reduce_sum(tf.where(is_kind[:, None], sides_by_kind, 0), axis=0)
     # A BMP that begins with its first row has a negative height.
     sides = tf.minimum(sides, 2.0**32 - sides)
     sides = tf.cond(
@@ -67,7 +67,7 @@ def _checked(content: tf.Tensor) -> tf.Tensor:
 
 
 def _byte_values() -> np.ndarray:
-    """What a byte of the header adds to each side of each kind: [kinds,2,bytes]."""
+    """The factor of each header byte in each side of each kind: [kinds,2,bytes]."""
     values = np.zeros([len(_KINDS), 2, _HEADER_BYTES])
     for kind, (_, *sides) in enumerate(_KINDS):
         for side, places in enumerate(sides):

@@ -6,6 +6,7 @@ from typing import Any
 
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.scores_record import read_scores
+from agave_tf.settings.data_kinds import named_data
 
 _SCORES_FILE = re.compile(r"evaluation_.*\.json")
 
@@ -50,10 +51,11 @@ def about_run(run: RunDirectory) -> dict[str, Any]:
 
 def public_name(dataset: str) -> str:
     """The name of a data set, for others to read: a path is cut to its last part."""
-    kind, colon, path = dataset.partition(":")
-    if kind in ("folder", "npz"):
-        path = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
-    return kind + colon + path
+    kind, path = named_data(dataset)
+    if not kind.takes_path:
+        return dataset
+    end = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    return f"{kind.name}:{end}"
 
 
 def _evaluations(run: RunDirectory, weights: str) -> list[dict[str, Any]]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from absl import logging
 
+from agave_tf.data.image_set import Data, DataRecord
 from agave_tf.data.load import load_data, open_source
-from agave_tf.data.read_source import Data, DataRecord
-from agave_tf.data.source import PARTS, Source
+from agave_tf.data.source import IMAGE_PARTS, ImageSource
 from agave_tf.errors import InputError
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.sources import SourceRun
@@ -16,7 +16,7 @@ from agave_tf.settings.data import DataConfig
 
 
 def load_run_data(
-    run: RunDirectory | None, config: DataConfig, parts: Sequence[str] = PARTS
+    run: RunDirectory | None, config: DataConfig, parts: Sequence[str] = IMAGE_PARTS
 ) -> Data:
     """Loads images for a run, with the hold-out of the version that started it.
 
@@ -100,7 +100,7 @@ def check_same_dataset(run: RunDirectory, config: DataConfig) -> None:
         )
 
 
-def _has_images(source: Source, data: DataRecord) -> bool:
+def _has_images(source: ImageSource, data: DataRecord) -> bool:
     """Returns whether a source has these images; reads no pixels."""
     fingerprint, version_0_2 = source.fingerprints()
     return is_same(

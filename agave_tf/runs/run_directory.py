@@ -16,8 +16,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from agave_tf.data.image_set import Images
-from agave_tf.data.read_source import DataRecord
+from agave_tf.data.image_set import DataRecord, Images
 from agave_tf.errors import InputError
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.weight_forms import Network, check_size

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import agave_tf
 from agave_tf.checked_json import JsonValue, read_json
-from agave_tf.data.read_source import DataRecord
+from agave_tf.data.image_set import DataRecord
 from agave_tf.errors import InputError
 from agave_tf.models.iaf_vae import check_widths
 from agave_tf.runs.stages import STAGES, Stage

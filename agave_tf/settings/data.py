@@ -3,9 +3,10 @@
 import dataclasses
 from typing import ClassVar
 
+from agave_tf.settings.data_kinds import HELP, WRITTEN, expand_dataset
 from agave_tf.settings.image_size import parse_image_size
 from agave_tf.settings.setting import Constraint, Settings, between, one_of, setting
-from agave_tf.settings.user_path import expand_dataset, expand_path
+from agave_tf.settings.user_path import expand_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,11 +18,7 @@ class DataConfig(Settings):
     dataset: str = setting(
         "dead_leaves",
         "Images to use: cifar10 or another data set of TensorFlow Datasets (TFDS), "
-        "folder:PATH, npz:PATH, or dead_leaves. TFDS: cifar10:3.0.2, mnist, "
-        "downsampled_imagenet/32x32 and so on; folder:PATH: a directory of picture "
-        "files; npz:PATH: an .npz or .npy file with uint8 arrays [N,H,W,C] or [N,H,W], "
-        "or a directory of .npz files; "
-        "dead_leaves: pictures that the program draws itself, which need no download. "
+        f"{', '.join(WRITTEN[:-1])}, or {WRITTEN[-1]}. {HELP}. "
         "docs/data.md says how each is read. A run may be resumed with another path to "
         "the same images.",
         Constraint("be a data set's name", bool),

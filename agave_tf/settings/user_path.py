@@ -13,8 +13,6 @@ _LONGEST_NAME = 255
 _LONGEST_PATH = 4095 - 256
 # Characters of a path that an error shows.
 _MOST_SHOWN = 60
-# Kinds of data sets whose name goes on with a path: folder:PATH.
-_KINDS_WITH_PATH = ("folder", "npz")
 
 
 def expand_path(path: str | os.PathLike[str], name: str) -> str:
@@ -59,22 +57,6 @@ def _check_length(path: str, name: str) -> None:
             f"`{name}` must have at most {_LONGEST_PATH} bytes; got {length}: "
             f"{shown!r}."
         )
-
-
-def expand_dataset(dataset: str, name: str) -> str:
-    """Expands the path in folder:PATH and npz:PATH, as `expand_path` does.
-
-    Args:
-      dataset: the name of a data set, of any kind.
-      name: the setting that gives it, for the error.
-
-    Raises:
-      InputError: as `expand_path`.
-    """
-    kind, colon, path = dataset.partition(":")
-    if kind not in _KINDS_WITH_PATH or not colon:
-        return dataset
-    return f"{kind}:{expand_path(path, name)}"
 
 
 def refuse_both(path: str, name: str) -> None:

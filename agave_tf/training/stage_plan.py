@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from absl import logging
 
-from agave_tf.data.read_source import Data
+from agave_tf.data.image_set import Data
 from agave_tf.runs.checkpoints import checkpoint_steps
 from agave_tf.runs.run_data import check_same_data, check_same_dataset, say_other_data
 from agave_tf.runs.run_directory import RunDirectory

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import tensorflow as tf
 from absl import logging
 
-from agave_tf.data.read_source import Data
+from agave_tf.data.image_set import Data
 from agave_tf.errors import InputError, first_line
 from agave_tf.runs.numerics import library_versions, use_tensor_float_32
 from agave_tf.runs.open_run import open_run

@@ -1,9 +1,20 @@
-"""Tells whether other users may have written a file, whose content is then not used."""
+"""The directory of the caches, and which of its files other users may have written.
+
+The content of such a file is not used.
+"""
 
 import os
 import stat
 
+from agave_tf.settings.data import DataConfig
+
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def cache_directory(config: DataConfig) -> str:
+    """The directory that holds the caches of all data sets."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return config.cache_dir or os.path.join(home, "agave_tf")
 
 
 def user_number() -> int:

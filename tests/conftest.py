@@ -23,7 +23,7 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 # Tests run each graph a few times: optimizing it would take most of their time. The
-# commands, which test_commands.py runs as processes, do optimize.
+# commands, which tests/commands/test_commands.py runs as processes, do optimize.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 

@@ -12,7 +12,7 @@ from agave_tf.evaluation.evaluator import bits_of_images
 from agave_tf.runs.score_files import stored_image_scores
 from agave_tf.settings.evaluation import EvaluationSettings
 
-PRETRAINED = pathlib.Path(__file__).resolve().parent.parent / "pretrained"
+PRETRAINED = pathlib.Path(__file__).resolve().parents[2] / "pretrained"
 RUNS = sorted(path.parent for path in PRETRAINED.glob("*/config.json"))
 SCORED = EvaluationSettings(num_importance_samples=16, evaluation_batch_size=100)
 

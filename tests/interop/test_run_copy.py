@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 from command_process import Command
-from test_recovery import train
+from short_runs import train
 
 from agave_tf.errors import InputError
 from agave_tf.interop.run_copy import copy_run

@@ -295,7 +295,7 @@ def test_tensorflow_probability_looks_for_keras_where_we_put_a_stand_in():
         [sys.executable, "-c", script],
         capture_output=True,
         check=True,
-        cwd=pathlib.Path(__file__).parent.parent,
+        cwd=pathlib.Path(__file__).resolve().parents[2],
         text=True,
     )
     assert run.stdout.split()[-1] == "True"

@@ -1,6 +1,6 @@
 """One case for every layer: how to make it, and the shapes it takes and gives.
 
-A new layer gets a case here, and with it every check of test_layers.py.
+A new layer gets a case here, and with it every check of tests/layers/test_layers.py.
 """
 
 from collections.abc import Callable

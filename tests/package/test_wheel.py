@@ -109,7 +109,7 @@ def test_an_installed_wheel_works_in_odd_directories_without_a_home(
     script = "import agave_tf; print(agave_tf.__file__)"
     found = output(sys.executable, "-c", script).strip()
     assert pathlib.Path(found) == site / "agave_tf" / "__init__.py"
-    # The other commands in such directories: tests/test_paths.py.
+    # The other commands in such directories: tests/runs/test_paths.py.
     train, sample = (site / "bin" / f"agave-{name}" for name in ("train", "sample"))
     steps = (
         *(train, "--flagfile=smoke.flags", "--stage=joint", "--run_dir=run"),

@@ -1,4 +1,4 @@
-"""Runs a SavedModel with TensorFlow alone; test_export.py starts it as a process.
+"""Runs a SavedModel with TensorFlow alone: tests of exports start it as a process.
 
 exported_elsewhere.py SAVED_MODEL CALLS.npz RESULTS.npz
 

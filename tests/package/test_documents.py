@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     *ROOT.glob("*.md"),
     *ROOT.glob("docs/*.md"),
@@ -41,3 +41,13 @@ def test_a_broken_link_is_found(tmp_path):
     path = tmp_path / "a.md"
     path.write_text("# The b's, c\n[a](#the-bs-c) [b](#c) [c](a.md) [d](d.md#c)")
     assert list(broken_links(path)) == ["#c", "d.md#c"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*DOCUMENTS, *ROOT.glob("agave_tf/**/*.py"), *ROOT.glob("tests/**/*.py")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_named_test_files_exist(path):
+    named = re.findall(r"\btests/[\w/]+\.py\b", path.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from command_process import Command, refused
+from picture_bytes import UNREADABLE, tiff
 from PIL import Image
-from test_picture_file import UNREADABLE, tiff
-from test_recovery import train
+from short_runs import train
 
 from agave_tf.commands.decompress import _file_names
 from agave_tf.data.exact_pictures import read_exact_pictures

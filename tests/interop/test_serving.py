@@ -8,9 +8,11 @@ import re
 import subprocess
 import sys
 
+import exported_elsewhere
 import numpy as np
 import pytest
 import tensorflow as tf
+from command_process import ROOT
 from tensorflow.core.framework import tensor_pb2
 from tiny import KL_ROUNDING_NATS, tiny_config, tiny_images, tiny_model
 from wire_format import fields_of, only
@@ -28,7 +30,6 @@ from agave_tf.sampling.sampler import Sampler
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.weights.named_weights import named_weights
 
-TESTS = pathlib.Path(__file__).resolve().parent
 # A request for sample(count=1, seed=0), as tensorflow-serving-api 2.21.0 encodes it:
 # PredictionLog(predict_log=PredictLog(request=...)).SerializeToString(deterministic=1).
 ENCODED_BY_TENSORFLOW_SERVING = bytes.fromhex(
@@ -144,7 +145,7 @@ def replayed(exported, requests, tmp_path):
     }
     np.savez(tmp_path / "calls.npz", **calls)
     files = [str(exported), str(tmp_path / "calls.npz"), str(tmp_path / "results.npz")]
-    script = str(TESTS / "exported_elsewhere.py")
+    script = exported_elsewhere.__file__
     subprocess.run([sys.executable, script, *files], check=True, cwd=tmp_path)
     with np.load(files[-1]) as file:
         return {key: file[key] for key in file.files}
@@ -335,7 +336,7 @@ def test_the_code_of_the_docs_makes_a_tflite_file_that_gives_the_same_numbers(
 ):
     exported = tmp_path / "vae"
     export_model(vae, str(exported), {})
-    text = (TESTS.parent / "docs" / "export.md").read_text().split("## TFLite\n")[1]
+    text = (ROOT / "docs" / "export.md").read_text().split("## TFLite\n")[1]
     code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
     (tmp_path / "exported").mkdir()
     (tmp_path / "exported" / "small").symlink_to(exported)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills a run again and again, and compares its weights with those of a run left alone.
 
-tests/kill_runs.py --kills=20
+tests/runs/kill_runs.py --kills=20
 
 The run is killed (signal 9) at random moments and started again until it is finished.
 Its weights must equal the other's, bit for bit. This takes too long for bin/test, which
@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def train(run_dir: pathlib.Path, steps: int) -> subprocess.Popen:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from event_files import scalars
-from test_recovery import SETTINGS, STAGE, assert_equal, train, weights
+from short_runs import SETTINGS, STAGE, train
+from test_recovery import assert_equal, weights
 from tiny import tiny_config, tiny_images, tiny_trainer
 
 from agave_tf.errors import InputError

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
-PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "agave_tf"
+PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "agave_tf"
 
 # In order: a room imports from itself and from the rooms above it in this list. Rooms
 # that share a line know nothing of each other.

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import tiny
 
 SCRIPT = """
 import os, sys
@@ -45,11 +46,11 @@ def test_keras_json_and_the_environment_change_no_number(tmp_path):
             }
         )
     )
-    tests = str(pathlib.Path(__file__).parent)
-    plain = run(SCRIPT, {"KERAS_HOME": str(tmp_path / "none")}, tests)
+    helpers = str(pathlib.Path(tiny.__file__).parent)
+    plain = run(SCRIPT, {"KERAS_HOME": str(tmp_path / "none")}, helpers)
     assert plain.stdout.startswith("tensorflow [-"), plain.stderr
     for environment in ({}, {"KERAS_BACKEND": "torch"}):
-        result = run(SCRIPT, {"KERAS_HOME": str(tmp_path), **environment}, tests)
+        result = run(SCRIPT, {"KERAS_HOME": str(tmp_path), **environment}, helpers)
         # The user's own layers keep the float type.
         expected = plain.stdout.replace("float32", "float64")
         assert result.stdout == expected, result.stderr

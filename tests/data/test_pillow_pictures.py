@@ -6,8 +6,8 @@ import struct
 
 import numpy as np
 import pytest
+from picture_bytes import png, png_of_rows
 from PIL import Image
-from test_picture_file import png, png_of_rows
 
 import agave_tf
 from agave_tf.errors import InputError

@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-GUIDE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "python.md"
+GUIDE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "python.md"
 
 
 def test_the_program_of_the_guide_trains_evaluates_samples_and_encodes(

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMOKE = f"--flagfile={ROOT}/flags/smoke.flags"
 
 _processes = multiprocessing.get_context("forkserver")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from event_files import scalars
+from short_runs import STAGE, train
 from tiny import tiny_config, tiny_images, tiny_trainer
 
 from agave_tf.errors import InputError, NonFiniteError
@@ -15,22 +16,7 @@ from agave_tf.runs.run_directory import RunDirectory, open_run
 from agave_tf.runs.same_run import check_same_run
 from agave_tf.runs.stages import STAGES
 from agave_tf.training.open_trainer import open_trainer
-from agave_tf.training.train_stage import train_stage
 from agave_tf.weights.named_weights import named_weights
-
-STAGE = "pretrain_pixel_cnn"
-SETTINGS = {
-    "dataset": "dead_leaves",
-    "image_size": "8",
-    "evaluate_images": 0,
-    "summary_every": 1,
-    "checkpoint_every": 2,
-}
-
-
-def train(path, steps, sources=None, stage=STAGE, **settings):
-    config = tiny_config(**{**SETTINGS, f"{stage}_steps": steps, **settings})
-    return train_stage(STAGES[stage], config, str(path), sources)
 
 
 def weights(run):

@@ -2,10 +2,10 @@
 
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
+import exported_elsewhere
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,7 +21,6 @@ from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.sampling.sampler import Sampler
 
 COUNT, SEED, NUM_SAMPLES = 5, 3, 2
-ELSEWHERE = pathlib.Path(__file__).resolve().parent / "exported_elsewhere.py"
 
 
 def test_every_signature_gives_pythons_numbers_with_tensorflow_alone(tmp_path):
@@ -56,7 +55,9 @@ def test_every_signature_gives_pythons_numbers_with_tensorflow_alone(tmp_path):
     np.savez(tmp_path / "calls.npz", **calls)
     files = [str(tmp_path / name) for name in ("exported", "calls.npz", "results.npz")]
     # From another directory, so that agave_tf is not found by chance either.
-    subprocess.run([sys.executable, str(ELSEWHERE), *files], check=True, cwd=tmp_path)
+    subprocess.run(
+        [sys.executable, exported_elsewhere.__file__, *files], check=True, cwd=tmp_path
+    )
     with np.load(files[-1]) as file:
         results = {key: file[key] for key in file.files}
     check_vae(model, zs, results)

@@ -4,6 +4,7 @@ A server process imports it and is copied for every command. Each command still 
 own arguments, exit code and streams, and a signal ends it alone.
 """
 
+import gc
 import multiprocessing
 import os
 import pathlib
@@ -136,6 +137,9 @@ def _call(
 
 def _write_to(files: list[pathlib.Path]) -> None:
     """Sends standard output and standard error to files."""
+    # As in conftest.py: the garbage collector need not look through all imports.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
     for descriptor, file in enumerate(files, start=1):
         os.dup2(os.open(file, os.O_WRONLY), descriptor)
     sys.stdout = os.fdopen(1, "w", buffering=1)

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.xdist_group("sampling")
 
 
 def store_run(path, dataset, **settings):
+    settings |= {"num_pixel_cnn_resolutions": 1, "num_layers_per_resolution": 1}
     model = tiny_model(images=tiny_images(labels=4), **settings)
     config = tiny_config(dataset=dataset, **settings)
     run = RunDirectory(str(path), STAGES["joint"], config, model.image_shape)

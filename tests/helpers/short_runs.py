@@ -6,7 +6,10 @@ from agave_tf.runs.stages import STAGES
 from agave_tf.training.train_stage import train_stage
 
 STAGE = "pretrain_pixel_cnn"
+# One resolution: these tests are about runs, and tracing takes most of their time.
 SETTINGS = {
+    "num_pixel_cnn_resolutions": 1,
+    "num_layers_per_resolution": 1,
     "dataset": "dead_leaves",
     "image_size": "8",
     "evaluate_images": 0,

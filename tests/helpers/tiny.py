@@ -20,6 +20,8 @@ SETTINGS = {
     "z_channels": 2,
     "num_layers_per_resolution": 2,
     "num_resnets": 1,
+    # Two have every kind of layer: the third repeats those of the second.
+    "num_pixel_cnn_resolutions": 2,
     "num_filters": 4,
     "num_mixtures": 2,
     "batch_size": 4,

@@ -44,7 +44,9 @@ pytestmark = pytest.mark.xdist_group("serving")  # Its tests share exports.
 @pytest.fixture(scope="module")
 def model():
     images = tiny_images(labels=2)
-    return tiny_model(images=images, num_layers_per_resolution=1, num_classes=2)
+    # How a network's layers are exported is the matter of test_export.py.
+    network = {"num_pixel_cnn_resolutions": 1, "num_layers_per_resolution": 1}
+    return tiny_model(images=images, num_classes=2, **network)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.xdist_group("provenance")  # Its tests share runs.
 
 SETTINGS = {
     "num_layers_per_resolution": 1,
+    "num_pixel_cnn_resolutions": 1,
     "pretrain_vae_steps": 2,
     "joint_steps": 2,
     "evaluate_images": 0,

@@ -23,7 +23,11 @@ from agave_tf.settings.config import DataConfig
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.training.train_stage import train_stage
 
-SETTINGS = {"num_layers_per_resolution": 1, "evaluate_images": 0}
+SETTINGS = {
+    "num_layers_per_resolution": 1,
+    "num_pixel_cnn_resolutions": 1,
+    "evaluate_images": 0,
+}
 
 
 def write_folder(path, count, first=0):

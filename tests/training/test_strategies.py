@@ -31,6 +31,7 @@ SMOKE = (
 # The floor of free bits lies among the KLs of the channels.
 JOINT = (
     "--stage=joint",
+    "--num_pixel_cnn_resolutions=1",
     "--dropout_rate=0.5",
     "--kl_weight=2",
     "--kl_min=0.5",

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.xdist_group("summaries")
 def run(tmp_path_factory):
     """A joint stage of three steps, with two evaluations and all pictures."""
     settings = {"joint_steps": 3, "summary_every": 1, "evaluate_every": 2}
+    settings["num_pixel_cnn_resolutions"] = 1
     path = tmp_path_factory.mktemp("run")
     tiny_trainer(path, **settings, show_samples=True, seed=5).train()
     return path / "summaries"
@@ -66,7 +67,8 @@ def test_pictures_come_with_every_evaluation(run):
 
 def test_without_evaluation_there_are_no_pictures(tmp_path):
     """--evaluate_images=0 drew them all the same."""
-    tiny_trainer(tmp_path, joint_steps=2, evaluate_images=0, evaluate_every=1).train()
+    settings = {"joint_steps": 2, "evaluate_images": 0, "evaluate_every": 1}
+    tiny_trainer(tmp_path, num_pixel_cnn_resolutions=1, **settings).train()
     assert scalars(tmp_path / "summaries" / "train")
     written = summaries(tmp_path / "summaries" / "held_out")
     assert not [v.tag for _, v in written if v.tag.startswith("pictures/")]

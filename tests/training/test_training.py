@@ -44,6 +44,7 @@ def test_objective_is_equation_7_and_reports_are_equation_6():
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path):
     settings = {"dropout_rate": 0.5, "kl_min": 0.1, "evaluate_images": 0}
+    settings["num_pixel_cnn_resolutions"] = 1
     whole = tiny_trainer(tmp_path / "whole", joint_steps=5, **settings)
     whole.train()
     tiny_trainer(tmp_path / "parts", joint_steps=3, **settings).train()

@@ -23,7 +23,7 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 # Tests run each graph a few times: optimizing it would take most of their time. The
-# commands, which test_commands.py runs as processes, do optimize.
+# commands, which tests/commands/test_commands.py runs as processes, do optimize.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
@@ -31,6 +31,47 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 # hundred of them would take a good part of the tests' time.
 gc.freeze()
 gc.set_threshold(100_000, 20, 20)
+
+
+# The files whose tests take longest, in order. They begin first: one that began last
+# would keep a process at work while the other had nothing left to do.
+LONGEST = (
+    "test_gradient",
+    "test_commands",
+    "test_training",
+    "test_survival",
+    "test_reproduction",
+    "test_strategies",
+    "test_sampling",
+    "test_export",
+    "test_wheel",
+    "test_serving",
+    "test_codec",
+    "test_provenance",
+    "test_compress_command",
+    "test_learning_rate",
+    "test_recovery",
+    "test_processes",
+    "test_replicas",
+    "test_summaries",
+    "test_run_copy",
+    "test_layers",
+    "test_cached_pixel_cnn",
+    "test_architecture",
+    "test_program_around",
+    "test_paths",
+    "test_keras_settings",
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # Before pytest-xdist reads the groups.
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps the tests of a file in one process, where they share what they trace."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 gradients = gradient_registry._registry

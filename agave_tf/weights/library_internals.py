@@ -3,7 +3,7 @@
 No other module uses a private name of another package, but for `probability`, which
 names the module in which TensorFlow Probability looks for Keras. setup.cfg pins the
 versions, so an upgrade is tried against our tests first. Each name has one in
-tests/test_library_internals.py, which also finds private names elsewhere.
+tests/package/test_library_internals.py, which also finds private names elsewhere.
 """
 
 import contextlib

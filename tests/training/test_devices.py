@@ -253,7 +253,7 @@ def test_gpus_that_have_tensor_float_32_say_so(
         lambda gpu: {"compute_capability": capability},
     )
     monkeypatch.setattr(
-        "agave_tf.runs.tensor_float_32.logging.log_first_n",
+        "agave_tf.runs.numerics.logging.log_first_n",
         lambda level, message, count: said.append(message),
     )
     use_tensor_float_32(ComputeConfig())

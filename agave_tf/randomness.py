@@ -145,7 +145,8 @@ def uniform_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tenso
 
 
 def _for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
-    index = tf.convert_to_tensor(index, tf.int32)
+    # Numbers of 64 bits would fold in alike: of what is drawn, 31 bits are kept.
+    index = tf.cast(index, tf.int32)
     drawn = _uniform_rows(size)(seed, index)
     return tf.ensure_shape(drawn, [*index.shape, size])
 

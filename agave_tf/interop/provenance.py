@@ -1,5 +1,6 @@
 """Collects the facts about a run that an export of its model carries."""
 
+import dataclasses
 import os
 import re
 from typing import Any
@@ -25,6 +26,7 @@ def about_run(run: RunDirectory) -> dict[str, Any]:
       changes: the settings that were changed midway, with their steps.
       run_versions: those of the libraries, when the run was last started or imported.
       evaluations: the scores of these weights, each as in its file.
+      settings: of the run.
 
     Raises:
       InputError: the run has no weights.
@@ -46,6 +48,7 @@ def about_run(run: RunDirectory) -> dict[str, Any]:
         "changes": [change._asdict() for change in run.changes],
         "run_versions": run.versions,
         "evaluations": _evaluations(run, weights),
+        "settings": dataclasses.asdict(run.config),
     }
 
 

@@ -13,6 +13,7 @@ from agave_tf.errors import InputError
 from agave_tf.interop.model_card import CARD_FILE, model_card
 from agave_tf.interop.signatures import ExportedModel
 from agave_tf.interop.warm_up import WARM_UP_FILE, smallest_inputs, write_warm_up
+from agave_tf.models.auxiliary_image import auxiliary_shape
 from agave_tf.models.image_model import ImageModel
 from agave_tf.runs.checkpoint_paths import is_pattern, is_utf8
 from agave_tf.runs.numerics import library_versions
@@ -159,7 +160,7 @@ def _description(model: ImageModel, about: dict) -> dict:
         "versions": library_versions(),
         **about,
         "image_shape": model.image_shape,
-        "auxiliary_shape": model.auxiliary_shape,
+        "auxiliary_shape": auxiliary_shape(model.image_shape, model.config.auxiliary),
         "scaling": "images are levels 0..255; in f_z, x = (level - 127.5) / 127.5",
-        "settings": dataclasses.asdict(model.config),
+        "settings": about.get("settings") or dataclasses.asdict(model.config),
     }

@@ -8,7 +8,7 @@ from agave_tf.data import version_0_1
 from agave_tf.data.load import opener_of
 from agave_tf.settings.data_kinds import KINDS, TFDS, WRITTEN, named_data
 
-DOCUMENT = pathlib.Path(__file__).parent.parent / "docs" / "data.md"
+DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "data.md"
 
 
 @pytest.mark.parametrize("kind", [TFDS, *KINDS])

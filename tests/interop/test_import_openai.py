@@ -103,6 +103,7 @@ def test_an_iaf_checkpoint_gives_the_originals_output(tmp_path):
 def test_a_joint_stage_starts_from_an_imported_pixel_cnn(tmp_path):
     run = imported("pixel_cnn", PIXEL_CNN, tmp_path / "imported", image_size="8")
     settings = {"num_filters": 6, "num_mixtures": 3, "joint_steps": 2}
+    settings |= {"num_pixel_cnn_resolutions": 3}
     sources = {"init_pixel_cnn_from": run.path}
     joint = tiny_trainer(tmp_path / "joint", sources=sources, **settings)
     before = under(joint.state.weights(), "pixel_cnn")
@@ -115,7 +116,11 @@ def test_a_joint_stage_starts_from_an_imported_pixel_cnn(tmp_path):
 
 def test_classes_are_read_from_the_shapes(tmp_path):
     model = tiny_model(
-        "pretrain_pixel_cnn", tiny_images(labels=10), num_classes=10, num_filters=6
+        "pretrain_pixel_cnn",
+        tiny_images(labels=10),
+        num_classes=10,
+        num_filters=6,
+        num_pixel_cnn_resolutions=3,
     )
     prefix = write_checkpoint(tmp_path / "classes.ckpt", originals_of(model))
     run = imported("pixel_cnn", prefix, tmp_path / "run", image_size="8")
@@ -128,7 +133,8 @@ def test_classes_are_read_from_the_shapes(tmp_path):
 
 
 def test_relu_has_to_be_asked_for(tmp_path):
-    model = tiny_model("pretrain_pixel_cnn", nonlinearity="relu")
+    settings = {"nonlinearity": "relu", "num_pixel_cnn_resolutions": 3}
+    model = tiny_model("pretrain_pixel_cnn", **settings)
     prefix = write_checkpoint(tmp_path / "relu.ckpt", originals_of(model))
     with pytest.raises(InputError, match="`nonlinearity` must be elu or relu"):
         imported("pixel_cnn", prefix, tmp_path / "run")

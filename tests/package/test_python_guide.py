@@ -17,7 +17,7 @@ def test_the_program_of_the_guide_trains_evaluates_samples_and_encodes(
     shown = capsys.readouterr().out
     for part in ("bits_per_dim_4_samples", "primary_reconstruction", "kl"):
         assert re.search(rf"^{part} -?[\d.]+ bits/dim$", shown, re.MULTILINE), shown
-    assert "(4, 8, 8, 3) uint8" in shown
+    assert "(1, 4, 8, 8, 3) uint8" in shown
     count = len(names["data"].test.image)
     assert names["features"].shape[0] == count and names["features"].shape[1] > 8
     assert (tmp_path / "runs" / "joint" / "averaged_weights.npz").exists()

@@ -423,4 +423,7 @@ def test_nothing_to_draw_is_refused(model):
 )
 def test_settings_without_effect_are_known(settings, parts, unread):
     expected = ["keep_top"] if unread is None else unread
-    assert PictureSettings(**settings).without_effect(*parts) == expected
+    has_vae, has_pixel_cnn, num_classes = parts
+    networks = ["vae"] * has_vae + ["pixel_cnn"] * has_pixel_cnn
+    found = PictureSettings(**settings).without_effect(networks, num_classes)
+    assert found == expected

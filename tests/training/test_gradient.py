@@ -18,8 +18,8 @@ from agave_tf.weights.weight_vector import WeightLayout
 
 BATCH = 4
 # What concerns the objective alone has a PixelCNN++ of one resolution. Its layers are
-# recomputed, rounded and compiled with two, which have every kind of layer.
-DEEP = {"num_pixel_cnn_resolutions": 2}
+# recomputed, rounded and compiled with all three.
+DEEP = {"num_pixel_cnn_resolutions": 3}
 
 
 @functools.cache

@@ -24,6 +24,7 @@ class AGAVE(AutoregressiveModel, LatentVariableModel):
     terms_class: ClassVar[Any] = AGAVETerms
 
     def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
+        # The VAE first: the PixelCNN++ has as many channels of condition as f(z).
         super().__init__(config, image_shape)
         self.built = True
 

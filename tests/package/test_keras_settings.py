@@ -46,11 +46,11 @@ def test_keras_json_and_the_environment_change_no_number(tmp_path):
             }
         )
     )
-    helpers = str(pathlib.Path(tiny.__file__).parent)
-    plain = run(SCRIPT, {"KERAS_HOME": str(tmp_path / "none")}, helpers)
+    tests = str(pathlib.Path(tiny.__file__).parent)
+    plain = run(SCRIPT, {"KERAS_HOME": str(tmp_path / "none")}, tests)
     assert plain.stdout.startswith("tensorflow [-"), plain.stderr
     for environment in ({}, {"KERAS_BACKEND": "torch"}):
-        result = run(SCRIPT, {"KERAS_HOME": str(tmp_path), **environment}, helpers)
+        result = run(SCRIPT, {"KERAS_HOME": str(tmp_path), **environment}, tests)
         # The user's own layers keep the float type.
         expected = plain.stdout.replace("float32", "float64")
         assert result.stdout == expected, result.stderr

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-DIRECTORY = pathlib.Path(__file__).resolve().parents[1] / "golden"
+DIRECTORY = pathlib.Path(__file__).resolve().parent / "golden"
 
 
 def load(stem: str) -> dict[str, np.ndarray]:

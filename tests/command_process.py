@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 SMOKE = f"--flagfile={ROOT}/flags/smoke.flags"
 
 _processes = multiprocessing.get_context("forkserver")

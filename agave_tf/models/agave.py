@@ -14,19 +14,17 @@ from agave_tf.models.parts import WHOLE, Part, kl_parts
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
 from agave_tf.randomness import ImageDraws
-from agave_tf.settings.config import ModelConfig
 
 
 class AGAVE(AutoregressiveModel, LatentVariableModel):
-    """The VAE and the PixelCNN++ on its f(z); arguments as ImageModel."""
+    """The VAE and the PixelCNN++ on its f(z); arguments as ImageModel.
+
+    The constructors run from the last base class to the first: the VAE is made before
+    the PixelCNN++, which has as many channels of condition as f(z).
+    """
 
     settings: ClassVar[tuple[str, ...]] = ("auxiliary", "vae", "pixel_cnn")
     terms_class: ClassVar[Any] = AGAVETerms
-
-    def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
-        # The VAE first: the PixelCNN++ has as many channels of condition as f(z).
-        super().__init__(config, image_shape)
-        self.built = True
 
     def terms_given_features(
         self,

@@ -39,6 +39,7 @@ class ImageModel(BaseLayer):
         super().__init__(name="agave")
         height, width, channels = image_shape
         self.config, self.image_shape = config, (height, width, channels)
+        self.built = True  # Subclasses make their networks in the constructor.
 
     @property
     def architecture(self) -> tuple[Hashable, ...]:

@@ -79,10 +79,6 @@ class PixelCNNModel(AutoregressiveModel):
     settings: ClassVar[tuple[str, ...]] = ("pixel_cnn",)
     terms_class: ClassVar[Any] = PixelCNNTerms
 
-    def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
-        super().__init__(config, image_shape)
-        self.built = True
-
     def terms_given_features(
         self,
         image: tf.Tensor,

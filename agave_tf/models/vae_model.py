@@ -128,10 +128,6 @@ class VAEModel(LatentVariableModel):
     settings: ClassVar[tuple[str, ...]] = ("auxiliary", "vae")
     terms_class: ClassVar[Any] = VAETerms
 
-    def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
-        super().__init__(config, image_shape)
-        self.built = True
-
     @property
     def judged_shape(self) -> tuple[int, int, int]:
         return self.auxiliary_shape

@@ -224,7 +224,7 @@ class Sampler:
                     )
                     row[place] = images[:num_valid]
                     bar.update(num_valid)
-                if not finishes:
+                if not len(drawn.images):
                     bar.update(num_valid)
         return drawn
 

@@ -26,6 +26,11 @@ class Images(NamedTuple):
         """(H,W,C) of every image."""
         return tuple(self.image.shape[1:])
 
+    @property
+    def sizes(self) -> np.ndarray:
+        """Height and width of every image, int [N,2]."""
+        return np.tile(self.image.shape[1:3], (len(self.image), 1))
+
     def first(self, count: int, multiple_of: int = 1) -> "Images":
         """The first `count` images, or as many as there are; as `some`."""
         return self.some(0, count, multiple_of)

@@ -59,7 +59,9 @@ class TFDSReader:
         """
         feature = self.builder.info.features[self.image]
 
-        def content(stored: tf.Tensor) -> tf.Tensor:
+        def content(stored: tf.Tensor | dict[str, tf.Tensor]) -> tf.Tensor:
+            if isinstance(stored, dict):  # Compressed numbers, and their shape.
+                return tf.io.serialize_tensor(feature.decode_example(stored))
             if stored.dtype != tf.string:
                 return tf.io.serialize_tensor(stored)
             return tf.cond(

@@ -11,11 +11,13 @@ TensorFlow's streams, seeds of int32 [2]:
 NumPy's streams, generators:
 
     epoch_generator(seed, e)           the order of the images in epoch e
+    crop_generator(seed, s)            where the images of step s are cut out
+    flip_generator(seed, s)            which images of step s are mirrored
     hold_out_generator(seed)           which images are held out
     dead_leaf_generator(seed, i)       picture i of the embedded data set
     choice_generator()                 which images stand for a whole set; one for all
 
-Training steps and NumPy's first three streams have the seeds of version 0.1, so that
+Training steps, orders, hold-out and dead leaves have the seeds of version 0.1, so that
 its runs go on with the same images and the same noise.
 """
 
@@ -37,6 +39,8 @@ _NOT_NEGATIVE = 0x7FFFFFFF
 # The largest number that a seed can be folded with; training never makes that many
 # steps, so streams numbered from here downwards are apart from every step's.
 _LAST = 2**31 - 1
+# Numbers of NumPy's streams that draw at every step; no epoch has such a number.
+_CROP, _FLIP = _LAST - 1, _LAST - 2
 
 
 class Stream(enum.IntEnum):
@@ -241,6 +245,16 @@ class ImageDraws(NamedTuple):
 def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
     """Draws the order of the training images in an epoch."""
     return np.random.default_rng([seed, epoch])
+
+
+def crop_generator(seed: int, step: int) -> np.random.Generator:
+    """Draws the places at which the images of a training step are cut out."""
+    return np.random.default_rng([seed, _CROP, step])
+
+
+def flip_generator(seed: int, step: int) -> np.random.Generator:
+    """Draws which images of a training step are mirrored."""
+    return np.random.default_rng([seed, _FLIP, step])
 
 
 def hold_out_generator(seed: int) -> np.random.Generator:

@@ -73,7 +73,7 @@ def coding_costs(
 def _cost(
     network: str, model: PixelCNNModel, images: Images, repeats: int
 ) -> CodingCost:
-    image = images.image
+    image = images.array
     size, count = image.shape[1], len(image)
     codec = Codec(model, CodecSettings(lanes=count))
     start = time.perf_counter()

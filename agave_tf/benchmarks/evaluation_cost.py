@@ -68,7 +68,7 @@ def _costs(
     network = model.make(model.config(**compute), size)
     evaluator = Evaluator(network, batch)
     images = random_images(batch, size)
-    image, index = tf.constant(images.image), tf.range(batch)
+    image, index = tf.constant(images.array), tf.range(batch)
     forward = tf.function(
         lambda image: network.terms(image, ImageDraws(seed_tensor(0), index))[0],
         autograph=False,

@@ -127,7 +127,7 @@ def _prepare(
     train_steps = make_train_steps(state, model.stage, config)
     images = random_images(4 * model.batch, size)
     batches = iter(training_batches(images, model.batch, 0, 0, _MANY_STEPS))
-    image = tf.constant(images.image[: model.batch])
+    image = tf.constant(images.array[: model.batch])
     index = tf.range(model.batch)
     forward = tf.function(
         lambda image: network.terms(image, ImageDraws(seed_tensor(0), index))[0],
@@ -189,7 +189,7 @@ def input_costs(size: int, batches: list[int], repeats: int) -> list[InputCost]:
             pass
 
     with tempfile.TemporaryDirectory() as directory:
-        cached = read_images(in_memory.image, cache_dir=directory).train
+        cached = read_images(in_memory.array, cache_dir=directory).train
         reads = {
             (source, batch): functools.partial(read, images, batch)
             for source, images in (("memory", in_memory), ("cache", cached))

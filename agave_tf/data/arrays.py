@@ -26,6 +26,7 @@ from agave_tf.data.source import (
     ImagePart,
     ImageSource,
     Notes,
+    StoredChunk,
     fingerprint_of,
     selected,
 )
@@ -132,13 +133,13 @@ def _read(
         yield Chunk(prepare(image, config, name, notes), label)
 
 
-def _stored(arrays: Arrays, named: PartArrays, path: str) -> Iterator[Chunk]:
+def _stored(arrays: Arrays, named: PartArrays, path: str) -> Iterator[StoredChunk]:
     """All images of an array as they are stored, with their labels as int32 [n]."""
     label = _read_labels(arrays[named.label], path) if named.label else None
     start = 0
     for image in arrays[named.image].rows():
         end = start + len(image)
-        yield Chunk(image, label_rows(label, slice(start, end)))
+        yield StoredChunk(image, label_rows(label, slice(start, end)))
         start = end
 
 

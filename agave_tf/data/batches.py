@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.data.image_set import Images
-from agave_tf.randomness import epoch_generator
+from agave_tf.randomness import crop_generator, epoch_generator, flip_generator
 
 
 class ImageBatch(NamedTuple):
@@ -35,12 +35,15 @@ def training_batches(
     first_step: int,
     num_steps: int,
     context: tf.distribute.InputContext | None = None,
+    crop: tuple[int, int] | None = None,
+    flip: bool = False,
 ) -> tf.data.Dataset:
     """The batches of steps `first_step` to `first_step + num_steps - 1`.
 
     Every epoch has its own order; epochs follow each other without a gap, so no image
     is left out. The batch of a step depends only on `seed` and the step, so training
-    that was stopped and resumed sees the batches it would have seen.
+    that was stopped and resumed sees the batches it would have seen. Where an image is
+    cut, and whether it is mirrored, is drawn for the whole global batch.
 
     Args:
       images: the training images.
@@ -51,6 +54,9 @@ def training_batches(
       context: tells which of how many processes this is. Each of its replicas in turn
         gets its rows of the global batch as an `ImageBatch`. None: one replica gets
         all rows.
+      crop: (height, width) to cut out of each image at a random place; None: images are
+        whole, and all of one size.
+      flip: whether to mirror images left to right, each with probability 1/2.
     """
     context = context or tf.distribute.InputContext()
     num_replicas = context.num_replicas_in_sync
@@ -69,17 +75,29 @@ def training_batches(
         epochs, places = np.divmod(image_numbers, len(images.image))
         return np.array([permutation(e)[p] for e, p in zip(epochs, places)])
 
+    def image_of(step: int, rows: np.ndarray, index: np.ndarray) -> np.ndarray:
+        if crop:
+            uniform = crop_generator(seed, step).random([batch_size, 2])[rows]
+            image = images.random_crops(index, crop, uniform)
+        else:
+            image = images.take(index).array
+        if flip:
+            is_mirrored = flip_generator(seed, step).random(batch_size)[rows] < 0.5
+            image[is_mirrored] = image[is_mirrored, :, ::-1]
+        return image
+
     def generate() -> Iterator[ImageBatch]:
         for step in range(first_step, first_step + num_steps):
             for rows in rows_here:
                 index = chosen(step, rows)
-                yield ImageBatch(images.image[index], labels[index], rows)
+                yield ImageBatch(image_of(step, rows, index), labels[index], rows)
 
     shape = [batch_size // num_replicas]
+    size = crop or images.shape[:2]
     dataset = tf.data.Dataset.from_generator(
         generate,
         output_signature=ImageBatch(
-            tf.TensorSpec([*shape, *images.image.shape[1:]], tf.uint8),
+            tf.TensorSpec([*shape, *size, images.shape[2]], tf.uint8),
             tf.TensorSpec(shape, tf.int32),
             tf.TensorSpec(shape, tf.int32),
         ),

@@ -2,7 +2,9 @@
 
 A directory for each data set and each way of preparing it:
 
-    train.npy, test.npy                 uint8 [N,H,W,C]
+    train.npy, test.npy                 uint8 [N,H,W,C]; [total] for images of many
+                                        sizes, one after another
+    train_sizes.npy, test_sizes.npy     int32 [N,2], the heights and widths of these
     train_labels.npy, test_labels.npy   int32 [N], where there are labels
     about.json                          what they were made from, and their checksums
 
@@ -12,7 +14,6 @@ whole or not at all. One that another user may have written is not used.
 """
 
 import contextlib
-import dataclasses
 import glob
 import json
 import os
@@ -41,7 +42,7 @@ from agave_tf.data.cached_arrays import (
 from agave_tf.data.image_set import Images
 from agave_tf.data.source import ImageSource, fingerprint_of
 from agave_tf.errors import InputError
-from agave_tf.settings.data import DataConfig
+from agave_tf.settings.data import DataConfig, settings_to_compare
 from agave_tf.whole_file import new_directory, remove_remains, writing
 
 _ABOUT = "about.json"
@@ -76,7 +77,7 @@ def cache_path(source: ImageSource, config: DataConfig) -> str:
 
 def cache_digest(version: int, facts: tuple[str, ...], config: DataConfig) -> str:
     """The end of a cache's name, which tells the data set and how it is prepared."""
-    settings = dataclasses.asdict(config)
+    settings = settings_to_compare(config)
     how = {name: value for name, value in settings.items() if name not in _WHERE}
     return fingerprint_of(version, *facts, how)
 

@@ -12,7 +12,7 @@ from PIL.ImageFile import ImageFile
 from agave_tf.data.labels import class_numbers, from_one_hot
 from agave_tf.data.picture_decoding import decoded, room_for
 from agave_tf.data.picture_file import leaving_out
-from agave_tf.data.source import PROGRAM, Chunk, Notes
+from agave_tf.data.source import PROGRAM, Notes, StoredChunk
 from agave_tf.errors import InputError, first_line
 from agave_tf.settings.data import DataConfig
 
@@ -21,7 +21,7 @@ _LABEL_KEYS = ("label", "labels")
 _PICTURE = "a picture of the program"
 
 
-def as_chunk(element: Any, config: DataConfig, notes: Notes) -> Chunk:
+def as_chunk(element: Any, config: DataConfig, notes: Notes) -> StoredChunk:
     """Returns an element as it came, with a first axis: one image is a batch of one.
 
     Pictures of Pillow become what they become in a folder.
@@ -42,7 +42,7 @@ def as_chunk(element: Any, config: DataConfig, notes: Notes) -> Chunk:
     if isinstance(image, Image.Image):
         image = _pixels(image, config, notes)
         if image is None:
-            return Chunk(np.zeros([0, 1, 1], np.uint8), None)
+            return StoredChunk(np.zeros([0, 1, 1], np.uint8), None)
     elif _has_pictures(image):
         raise InputError(
             "An element must have one picture of Pillow; got a list of "
@@ -53,10 +53,10 @@ def as_chunk(element: Any, config: DataConfig, notes: Notes) -> Chunk:
     is_one = image.ndim < 4
     image = image[None] if is_one else image
     if label is None:
-        return Chunk(image, None)
+        return StoredChunk(image, None)
     label = _as_array(label, label)
     label = label[None] if is_one else label
-    return Chunk(image, _class_numbers(label, len(image), notes))
+    return StoredChunk(image, _class_numbers(label, len(image), notes))
 
 
 def _image_and_label(element: Any, notes: Notes) -> tuple[Any, Any]:

@@ -17,6 +17,7 @@ from agave_tf.data.folder_parts import (
 from agave_tf.data.folder_tree import PictureFiles
 from agave_tf.data.hints import DIGEST_BYTES, joint_state, open_hints
 from agave_tf.data.labels import label_rows
+from agave_tf.data.mixed_images import MixedImages
 from agave_tf.data.picture_file import read_pictures
 from agave_tf.data.source import (
     Chunk,
@@ -51,7 +52,7 @@ def open_folder(config: DataConfig) -> ImageSource:
 
     Raises:
       InputError: no such directory, no pictures in it, or its splits are unclear. When
-        the chunks of a part are read: a file cannot be used, or the shapes differ.
+        the chunks of a part are read: a file cannot be used, or the channels differ.
     """
     notes = Notes()
     files_of, held_out = find_part_files(folder_path(config), config, notes)
@@ -167,7 +168,7 @@ def _chunks(
     config: DataConfig,
     notes: Notes,
 ) -> Iterator[Chunk]:
-    """Reads the files of a part, which must have one shape."""
+    """Reads the files of a part, which must have equal channels."""
     # Closed also after an error, so that no thread reads on.
     with contextlib.closing(read_pictures(files.paths, config, notes)) as pictures:
         yield from _stacked(pictures, files.paths, label)
@@ -179,21 +180,23 @@ def _stacked(
     label: np.ndarray | None,
 ) -> Iterator[Chunk]:
     """Collects the readable pictures of the files in chunks."""
-    first = None  # the first file that is readable, and its shape
+    first = None  # the first file that is readable, and its channels
     images: list[np.ndarray] = []
     rows: list[int] = []
+    num_bytes = 0
     for row, image in enumerate(pictures):
         if image is None:
             continue
-        first = first or (paths[row], image.shape)
-        _check_shape(*first, paths[row], image.shape)
+        first = first or (paths[row], image.shape[2])
+        _check_channels(*first, paths[row], image.shape[2])
         images.append(image)
         rows.append(row)
-        if len(images) >= min(_FILES_AT_ONCE, _BYTES_AT_ONCE // image.nbytes):
-            yield Chunk(np.stack(images), label_rows(label, rows))
-            images, rows = [], []
+        num_bytes += image.nbytes
+        if len(images) == _FILES_AT_ONCE or num_bytes + image.nbytes > _BYTES_AT_ONCE:
+            yield Chunk(MixedImages.of(images).simplest(), label_rows(label, rows))
+            images, rows, num_bytes = [], [], 0
     if images:
-        yield Chunk(np.stack(images), label_rows(label, rows))
+        yield Chunk(MixedImages.of(images).simplest(), label_rows(label, rows))
     if first is None:
         raise InputError(
             "`dataset` must have readable pictures for training and to hold out; all "
@@ -201,17 +204,9 @@ def _stacked(
         )
 
 
-def _check_shape(
-    first_path: str, first_shape: tuple[int, ...], path: str, shape: tuple[int, ...]
-) -> None:
-    if shape == first_shape:
-        return
-    hints = []
-    if shape[:2] != first_shape[:2]:
-        hints.append("--image_size crops and resizes")
-    if shape[2] != first_shape[2]:
-        hints.append("--image_channels converts to gray or RGB")
-    raise InputError(
-        f"`dataset` must have images of one shape; {first_path} is {first_shape}, "
-        f"{path} is {shape}. {'; '.join(hints)}."
-    )
+def _check_channels(first_path: str, first: int, path: str, channels: int) -> None:
+    if channels != first:
+        raise InputError(
+            f"`dataset` must have images of one number of channels; {first_path} has "
+            f"{first}, {path} has {channels}. --image_channels converts to gray or RGB."
+        )

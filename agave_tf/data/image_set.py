@@ -6,25 +6,54 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 
-from agave_tf.data.labels import label_rows
+from agave_tf.data.crops import CentreCrops, random_corners, whole_images, windows
+from agave_tf.data.labels import joined_labels, label_rows
+from agave_tf.data.mixed_images import ImageArray, MixedImages, join_images, sizes_of
+from agave_tf.data.source import ALL, parts_named
 from agave_tf.errors import InputError
 from agave_tf.randomness import choice_generator
 from agave_tf.settings.data import DataConfig
+from agave_tf.settings.image_size import check_image_sides
 
 
 class Images(NamedTuple):
     """N images with their labels.
 
-    `image` may be mapped from a file of the cache: an index reads what it takes.
+    `image` may be mapped from a file of the cache: an index reads what it takes. It is
+    an array if all images have one size, or else `MixedImages`; `CentreCrops` of
+    either are like an array.
     """
 
-    image: np.ndarray  # uint8 [N,H,W,C]
+    image: ImageArray | CentreCrops  # uint8 [N,H,W,C]
     label: np.ndarray | None  # int32 [N], None where the data set has none
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(H,W,C) of every image."""
-        return tuple(self.image.shape[1:])
+    def shape(self) -> tuple[int, int, int] | tuple[None, None, int]:
+        """(H,W,C) of every image; (None,None,C) of images of several sizes."""
+        _, height, width, channels = self.image.shape
+        return height, width, channels
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """The height and width of each image, int32 [N,2]."""
+        if isinstance(self.image, CentreCrops):
+            size = np.array(self.image.size, np.int32)
+            return np.broadcast_to(size, (len(self.image), 2))
+        return sizes_of(self.image)
+
+    @property
+    def array(self) -> np.ndarray:
+        """The images as an array [N,H,W,C]; mapped as they are, or cut out.
+
+        Raises:
+          InputError: they are of several sizes.
+        """
+        if isinstance(self.image, MixedImages):
+            raise InputError(
+                f"Images must be of one size here; got {describe_sizes(self.sizes)}. "
+                "--image_size crops and resizes."
+            )
+        return np.asarray(self.image)
 
     @property
     def sizes(self) -> np.ndarray:
@@ -75,7 +104,30 @@ class Images(NamedTuple):
 
     def take(self, index: np.ndarray) -> "Images":
         """The images at these places, int [M], in their order."""
-        return Images(self.image[index], label_rows(self.label, index))
+        image = self.image[index]
+        if isinstance(image, MixedImages):
+            image = image.simplest()
+        return Images(image, label_rows(self.label, index))
+
+    def centre_crops(self, size: tuple[int, int] | None) -> "Images":
+        """The centres of these images, (height, width); None: the whole images."""
+        if size is None or isinstance(self.image, CentreCrops):
+            return self
+        return self._replace(image=CentreCrops(self.image, size))
+
+    def random_crops(
+        self, index: np.ndarray, size: tuple[int, int], uniform: np.ndarray
+    ) -> np.ndarray:
+        """Cuts a window at a random place out of each of n images, uint8 [n,h,w,C].
+
+        Args:
+          index: int [n], the places of the images.
+          size: (h,w) of the windows.
+          uniform: draws [n,2] from [0,1), float64.
+        """
+        whole = whole_images(self.image)
+        corners = random_corners(sizes_of(whole)[index], size, uniform)
+        return windows(whole, index, corners, size)
 
     def labels_or(self, label: int) -> np.ndarray:
         """The labels, int32 [N]; those of images without labels are `label`."""
@@ -177,10 +229,58 @@ class Data(NamedTuple):
 
     @property
     def train(self) -> Images:
-        """The images to train on."""
+        """The images to train on; whole, if they are to be cut at random."""
         return self.parts["train"]
 
     @property
     def test(self) -> Images:
         """The images that are held out."""
         return self.parts["test"]
+
+    def part(self, name: str) -> Images:
+        """Images as they are scored and shown: of those cut at random, the centres.
+
+        Args:
+          name: "train", "test", or "all": the training images, then the held-out ones,
+            in memory. The parts must have been asked for.
+        """
+        size = self.config.random_crop
+        if name != ALL:
+            return self.parts[name].centre_crops(size)
+        parts = [self.parts[part] for part in parts_named(ALL)]
+        image = join_images([whole_images(part.image) for part in parts])
+        label = joined_labels([part.label for part in parts])
+        return Images(image, label).centre_crops(size)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(h,w,C) of the images that training sees.
+
+        Raises:
+          InputError: they are of several sizes, or the networks take no such size.
+        """
+        size = self.config.random_crop
+        shapes = {part.centre_crops(size).shape for part in self.parts.values()}
+        shape = shapes.pop()
+        if shapes or shape[0] is None:
+            sizes = np.concatenate([part.sizes for part in self.parts.values()])
+            raise InputError(
+                "`dataset` must have images of one size to train on; got "
+                f"{describe_sizes(sizes)}. --image_size resizes them, or cuts them "
+                "with --crop=random."
+            )
+        height, width, channels = shape
+        check_image_sides(height, width, name="dataset")
+        return height, width, channels
+
+
+def describe_sizes(sizes: np.ndarray) -> str:
+    """Returns "8x12" for images of one size, else "heights 5 to 8, widths 7 to 12".
+
+    Args:
+      sizes: int [N,2], their heights and widths.
+    """
+    (low_height, low_width), (height, width) = sizes.min(axis=0), sizes.max(axis=0)
+    if (low_height, low_width) == (height, width):
+        return f"{height}x{width}"
+    return f"heights {low_height} to {height}, widths {low_width} to {width}"

@@ -28,6 +28,7 @@ from agave_tf.data.source import (
     ImagePart,
     ImageSource,
     Notes,
+    StoredChunk,
     fingerprint_of,
     join_chunks,
 )
@@ -37,7 +38,7 @@ from agave_tf.settings.data import DataConfig
 
 # The name of the data set in a run's config.json (settings/data_kinds.py).
 _IN_PYTHON = "in_python:"
-_IMAGES_AT_ONCE = 256
+_IMAGES_AT_ONCE, _BYTES_AT_ONCE = 256, 2**26
 # Settings that find images by name, and mean nothing for those of a program.
 _FIND_IMAGES = {"dataset", "data_dir", "train_split", "test_split"}
 
@@ -60,7 +61,7 @@ def read_images(
       train: the images to train on.
       test: the images to hold out; None: a tenth of `train`, chosen by their content.
       **settings: those of the data that say what becomes of an image: image_size="32",
-        image_channels, white_level, corrupt_images; and cache_dir="/scratch".
+        crop, image_channels, white_level, corrupt_images; and cache_dir="/scratch".
 
     Raises:
       InputError: there are no images, no end of them, others at each pass, or some that
@@ -119,7 +120,7 @@ def _open(
 def _part(
     passes: Passes,
     wanted: set[bytes],
-    prepared: Callable[[Iterator[Chunk]], Iterator[Chunk]],
+    prepared: Callable[[Iterator[StoredChunk]], Iterator[Chunk]],
 ) -> ImagePart:
     part = PartOfPasses(passes, wanted, prepared)
     count = sum(key in wanted for key in passes.keys)
@@ -136,11 +137,11 @@ def _fingerprint(passes: Mapping[str, Passes]) -> str:
 
 
 def _prepared(
-    stored: Iterator[Chunk], config: DataConfig, notes: Notes
+    stored: Iterator[StoredChunk], config: DataConfig, notes: Notes
 ) -> Iterator[Chunk]:
-    """The prepared images, some at a time, which all must get one shape."""
+    """The prepared images, some at a time, which all must have equal channels."""
     gathered: list[Chunk] = []
-    first, count = None, 0
+    first, count, num_bytes = None, 0, 0
     for chunk in stored:
         image = prepare(chunk.image, config, "the Python program", notes, PROGRAM)
         prepared = Chunk(image, chunk.label)
@@ -148,18 +149,20 @@ def _prepared(
         _check_alike(first, prepared)
         gathered.append(prepared)
         count += len(image)
-        if count >= _IMAGES_AT_ONCE:
+        num_bytes += image.nbytes
+        if count >= _IMAGES_AT_ONCE or num_bytes > _BYTES_AT_ONCE:
             yield join_chunks(gathered)
-            gathered, count = [], 0
+            gathered, count, num_bytes = [], 0, 0
     if gathered:
         yield join_chunks(gathered)
 
 
 def _check_alike(first: Chunk, other: Chunk) -> None:
-    if first.image.shape[1:] != other.image.shape[1:]:
+    channels = first.image.shape[3], other.image.shape[3]
+    if channels[0] != channels[1]:
         raise InputError(
-            "`train` and `test` must have images of one shape, or `image_size` be set; "
-            f"got {first.image.shape[1:]} and {other.image.shape[1:]}."
+            "`train` and `test` must have images of one number of channels, or "
+            f"`image_channels` be set; got {channels[0]} and {channels[1]}."
         )
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from agave_tf.data.crops import CentreCrops
+from agave_tf.data.picture_decoding import MOST_PIXELS
 from agave_tf.data.source import DATASET, Notes, Origin
 from agave_tf.errors import InputError
 from agave_tf.pixel_scale import luma
@@ -23,15 +25,19 @@ def prepare(
 ) -> np.ndarray:
     """Returns uint8 [n,h,w,c]: 8 bits, cropped and resized, gray or RGB.
 
+    Images that are to be cut at random stay whole, and are enlarged if they are smaller
+    than what is cut out.
+
     Args:
       image: uint8 or uint16 [n,H,W] or [n,H,W,C] of any stored images.
-      config: the settings `image_size`, `image_channels` and `white_level`.
+      config: the settings `image_size`, `crop`, `image_channels` and `white_level`.
       name: what to call the images in errors: the data set or the file.
       notes: what is converted is counted there.
       origin: of the images, for errors and notes.
 
     Raises:
-      InputError: the images are of another type, or of channels that are not 1 or 3.
+      InputError: the images are of another type, of channels that are not 1 or 3, or
+        would become too large.
     """
     if image.dtype not in (np.uint8, np.uint16):
         raise InputError(
@@ -47,13 +53,26 @@ def prepare(
         )
     if image.dtype == np.uint16:
         image = _to_eight_bits(image, config.white_level, notes, origin)
+    image = _with_size(image, config, name, notes)
+    return _with_channels(image, config.image_channels, notes)
+
+
+def _with_size(
+    image: np.ndarray, config: DataConfig, name: str, notes: Notes
+) -> np.ndarray:
+    """uint8 [n,h,w,C] cut and resized as the settings say."""
     size = parse_image_size(config.image_size)
-    if size is not None and image.shape[1:3] != size:
+    if size is None or image.shape[1:3] == size:
+        return image
+    if config.crop == "resize":
         # Some at a time: as floats all of them might not fit.
         step = max(1, _PIXELS_AT_ONCE // (image.shape[1] * image.shape[2]))
         parts = [image[i : i + step] for i in range(0, len(image), step)]
-        image = np.concatenate([_crop_and_resize(part, size) for part in parts])
-    return _with_channels(image, config.image_channels, notes)
+        return np.concatenate([_crop_and_resize(part, size) for part in parts])
+    if image.shape[1] < size[0] or image.shape[2] < size[1]:
+        notes.add("images enlarged to the size that is cut out", len(image))
+        image = np.concatenate([_enlarged(one[None], size, name) for one in image])
+    return image if config.crop == "random" else CentreCrops(image, size)[:]
 
 
 def _to_eight_bits(
@@ -105,4 +124,30 @@ def _crop_and_resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     left = (image_width - crop_width) // 2
     crop = image[..., top : top + crop_height, left : left + crop_width, :]
     resized = tf.image.resize(crop, size, method="area")
+    return tf.cast(tf.round(resized), tf.uint8).numpy()
+
+
+def _enlarged(image: np.ndarray, size: tuple[int, int], name: str) -> np.ndarray:
+    """Enlarges images until they are just large enough, in their own proportions.
+
+    Args:
+      image: uint8 [n,H,W,C], of which a side is shorter than in `size`.
+      size: the least (height, width).
+      name: what to call the images in errors.
+
+    Raises:
+      InputError: they are so long that they would become too large.
+    """
+    sides = image.shape[1:3]
+    factor = max(least / side for least, side in zip(size, sides))
+    height, width = (
+        max(least, round(side * factor)) for least, side in zip(size, sides)
+    )
+    if height * width > MOST_PIXELS:
+        raise InputError(
+            f"`image_size` must suit the proportions of all images; {name} has one of "
+            f"{sides[0]}x{sides[1]}, which would have to be enlarged to {height}x"
+            f"{width}."
+        )
+    resized = tf.image.resize(image, (height, width), method="bilinear")
     return tf.cast(tf.round(resized), tf.uint8).numpy()

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from agave_tf.data.batches import without_autotuning
 from agave_tf.data.python_passes import Passes
-from agave_tf.data.source import Chunk, Notes
+from agave_tf.data.source import Notes, StoredChunk
 from agave_tf.errors import InputError
 
 # About the memory that an element of a generator takes beside its pixels.
@@ -18,7 +18,7 @@ _ELEMENT_BYTES = 1000
 
 
 def passes_over(
-    name: str, iterable: Iterable[Any], read: Callable[..., Chunk]
+    name: str, iterable: Iterable[Any], read: Callable[..., StoredChunk]
 ) -> Passes:
     """Prepares to read an iterable several times, each time from its start.
 
@@ -43,7 +43,7 @@ def passes_over(
     else:
         elements = functools.partial(iter, iterable)
 
-    def chunks(notes: Notes) -> Iterator[Chunk]:
+    def chunks(notes: Notes) -> Iterator[StoredChunk]:
         for count, element in enumerate(elements(), 1):
             if count > length:
                 raise InputError(
@@ -78,12 +78,14 @@ def _length(name: str, iterable: Iterable[Any]) -> float:
 class _Kept:
     """The images of an iterator, which are in memory after the first pass."""
 
-    def __init__(self, name: str, elements: Iterator[Any], read: Callable[..., Chunk]):
+    def __init__(
+        self, name: str, elements: Iterator[Any], read: Callable[..., StoredChunk]
+    ):
         self._name, self._elements, self._read = name, elements, read
-        self._kept: list[Chunk] = []
+        self._kept: list[StoredChunk] = []
         self._is_read = False
 
-    def chunks(self, notes: Notes) -> Iterator[Chunk]:
+    def chunks(self, notes: Notes) -> Iterator[StoredChunk]:
         """Makes a pass; InputError if the images are too many for memory."""
         if self._is_read:
             yield from self._kept
@@ -99,7 +101,7 @@ class _Kept:
                     "be read from its start again need not fit."
                 )
             # Copied, because a generator may fill one array again and again.
-            self._kept.append(Chunk(image.copy(), label))
+            self._kept.append(StoredChunk(image.copy(), label))
             yield self._kept[-1]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import tqdm
 
 from agave_tf.data.hold_out import content_keys
-from agave_tf.data.source import Chunk, Notes
+from agave_tf.data.source import Chunk, Notes, StoredChunk
 from agave_tf.errors import InputError
 
 # An iterable that does not say how long it is may have no end. More images than the
@@ -23,7 +23,7 @@ _MOST_LEFT_OUT = 100
 
 
 class _Keyed(NamedTuple):
-    chunk: Chunk
+    chunk: StoredChunk
     keys: list[bytes]  # of its images [n], by their content
     entries: list[bytes]  # their keys with their labels
 
@@ -46,7 +46,7 @@ class Passes:
     def __init__(
         self,
         name: str,
-        chunks: Callable[[Notes], Iterator[Chunk]],
+        chunks: Callable[[Notes], Iterator[StoredChunk]],
         has_known_end: bool,
     ):
         self.name, self._chunks, self._has_known_end = name, chunks, has_known_end
@@ -162,7 +162,7 @@ class PartOfPasses:
         self,
         passes: Passes,
         wanted: set[bytes],
-        prepared: Callable[[Iterator[Chunk]], Iterator[Chunk]],
+        prepared: Callable[[Iterator[StoredChunk]], Iterator[Chunk]],
     ):
         self._passes, self._wanted, self._prepared = passes, wanted, prepared
         self._came: list[bytes] = []
@@ -179,7 +179,7 @@ class PartOfPasses:
         came = self._came
         return np.array(sorted(range(len(came)), key=came.__getitem__))
 
-    def _selected(self) -> Iterator[Chunk]:
+    def _selected(self) -> Iterator[StoredChunk]:
         for chunk, keys, entries in self._passes.again():
             rows = [row for row, key in enumerate(keys) if key in self._wanted]
             if rows:
@@ -187,7 +187,7 @@ class PartOfPasses:
                 yield chunk.take(rows)
 
 
-def _keyed(chunk: Chunk) -> _Keyed:
+def _keyed(chunk: StoredChunk) -> _Keyed:
     keys = list(content_keys([chunk.image]))
     if chunk.label is None:
         return _Keyed(chunk, keys, keys)

@@ -1,7 +1,6 @@
 """Reads the images of a data set: small ones into memory, large ones into the cache."""
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,13 +15,13 @@ from agave_tf.data.cache import (
     write_cache,
 )
 from agave_tf.data.cached_arrays import Unwritten
-from agave_tf.data.image_set import Data, DataRecord, Images
+from agave_tf.data.image_set import Data, DataRecord, Images, describe_sizes
 from agave_tf.data.labels import joined_labels
+from agave_tf.data.mixed_images import ImageBuffer
 from agave_tf.data.source import IMAGE_PARTS, Chunk, ImageSource
 from agave_tf.data.version_0_2 import say_older_cache
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
-from agave_tf.settings.image_size import check_image_sides
 
 # Larger sets go to the cache by themselves.
 _MOST_IN_MEMORY = 2**30
@@ -44,42 +43,43 @@ def read_source(
     """
     path = cache_path(source, config)
     cached = open_cache(path)
+    images: dict[str, Images] | None = None
     if cached is None:
         begun = _begin(source, IMAGE_PARTS if config.cache_dir else parts)
-        num_bytes = sum(part.num_bytes for part in begun.values())
-        if config.cache_dir or num_bytes > _MOST_IN_MEMORY:
+        if not config.cache_dir:
+            images = _in_memory(begun)
+        if images is None:
             # The rest of the data set belongs into the cache too.
             missing = [name for name in IMAGE_PARTS if name not in begun]
             begun |= _begin(source, missing)
-            _check(source.name, {name: part.shape for name, part in begun.items()})
+            _check(source.name, {name: part.channels for name, part in begun.items()})
             say_older_cache(source, config)
             cached = _fill_cache(source, path, begun)
-    if cached is None:
-        images = {name: _in_memory(part) for name, part in begun.items()}
-        notes, where = source.notes.sentences(), "in memory"
-    else:
+    if cached is not None:
         images, notes = cached.parts, cached.about["notes"]
         where = f"mapped from {path}"
-    _check(source.name, {name: part.shape for name, part in images.items()})
+    else:
+        notes, where = source.notes.sentences(), "in memory"
+    assert images is not None
+    _check(source.name, {name: part.shape[2] for name, part in images.items()})
     # A cache of images from Python may have them in another order than this pass.
     older = cached.about["version_0_2"] if cached else source.fingerprints()[1]
     record = _record(source, images, older)
     _say(source, images, record, [where, *notes])
     wanted = {name: images[name] for name in parts}
+    if "test" in wanted:
+        wanted["test"] = wanted["test"].centre_crops(config.random_crop)
     return Data(config, wanted, record, source.label_range())
 
 
 class _Begun(NamedTuple):
-    """A part whose first images have been read, to learn their shape."""
+    """A part whose first images have been read, to learn how large they are."""
 
     num_images: int  # fewer may come
-    shape: tuple[int, ...]  # of an image
+    num_bytes: int  # of all; an estimate if they are of several sizes
+    channels: int
     chunks: Iterator[Chunk]  # all of them, with those read already
     order: Callable[[], np.ndarray]  # as in `ImagePart`
-
-    @property
-    def num_bytes(self) -> int:
-        return self.num_images * math.prod(self.shape)
 
 
 def _begin(source: ImageSource, names: Sequence[str]) -> dict[str, _Begun]:
@@ -94,8 +94,9 @@ def _begin(source: ImageSource, names: Sequence[str]) -> dict[str, _Begun]:
                 f"{source.name} has no {name} images."
             )
         chunks = _with_progress(itertools.chain([first], chunks), name, part.num_images)
-        shape = first.image.shape[1:]
-        begun[name] = _Begun(part.num_images, shape, chunks, part.order)
+        num_bytes = part.num_images * first.image.nbytes // len(first.image)
+        channels = first.image.shape[3]
+        begun[name] = _Begun(part.num_images, num_bytes, channels, chunks, part.order)
     return begun
 
 
@@ -113,17 +114,31 @@ def _with_progress(chunks: Iterator[Chunk], name: str, count: int) -> Iterator[C
             bar.update(len(chunk.image))
 
 
-def _in_memory(part: _Begun) -> Images:
-    image = np.empty([part.num_images, *part.shape], np.uint8)
-    labels: list[np.ndarray | None] = []
-    count = 0
-    for chunk in part.chunks:
-        image[count : count + len(chunk.image)] = chunk.image
-        count += len(chunk.image)
-        labels.append(chunk.label)
-    images = Images(image[:count], joined_labels(labels))
-    order = part.order()
-    return images.take(order) if order.size else images
+def _in_memory(begun: dict[str, _Begun]) -> dict[str, Images] | None:
+    """Reads all parts; None if they take more memory than they may.
+
+    Then the chunks in `begun` are again those of all images.
+    """
+    if sum(part.num_bytes for part in begun.values()) > _MOST_IN_MEMORY:
+        return None
+    images, num_bytes = {}, 0
+    for name, part in list(begun.items()):
+        buffer, labels = ImageBuffer(part.num_bytes), []
+        for chunk in part.chunks:
+            buffer.add(chunk.image)
+            labels.append(chunk.label)
+            num_bytes += chunk.image.nbytes
+            if num_bytes > _MOST_IN_MEMORY:
+                break
+        image, label = buffer.images(), joined_labels(labels)
+        came = itertools.chain([Chunk(image, label)], part.chunks)
+        begun[name] = part._replace(chunks=came)
+        if num_bytes > _MOST_IN_MEMORY:
+            return None
+        order = part.order()
+        read = Images(image, label)
+        images[name] = read.take(order) if order.size else read
+    return images
 
 
 def _fill_cache(source: ImageSource, path: str, parts: dict[str, _Begun]) -> Cached:
@@ -149,15 +164,13 @@ def _fill_cache(source: ImageSource, path: str, parts: dict[str, _Begun]) -> Cac
     )
 
 
-def _check(name: str, shapes: dict[str, tuple[int, ...]]) -> None:
-    """Raises InputError unless all parts have one shape that the networks take."""
-    for height, width, _ in shapes.values():
-        check_image_sides(height, width, name="dataset")
-    if len(set(shapes.values())) > 1:
+def _check(name: str, channels: dict[str, int]) -> None:
+    """Raises InputError unless all parts have one number of channels."""
+    if len(set(channels.values())) > 1:
         raise InputError(
-            "`dataset` must have images of one shape in both parts, or --image_size "
-            f"and --image_channels be set; {name} has {shapes['train']} to train on, "
-            f"{shapes['test']} held out."
+            "`dataset` must have images of one number of channels in both parts, or "
+            f"--image_channels be set; {name} has {channels['train']} to train on, "
+            f"{channels['test']} held out."
         )
 
 
@@ -177,16 +190,18 @@ def _say(
     source: ImageSource, images: dict[str, Images], record: DataRecord, notes: list[str]
 ) -> None:
     """Logs what was loaded, in one line, and what was left out or converted."""
-    height, width, channels = next(iter(images.values())).shape
+    sizes = np.concatenate([part.sizes for part in images.values()])
+    channels = next(iter(images.values())).shape[2]
+    size = describe_sizes(sizes)
+    of_one_size = f"{size}x{channels}"
+    of_many = f"{size}, {channels} channel{'s' if channels > 1 else ''}"
     logging.info(
-        "Images of %s: %d to train on, %d held out (%s); %dx%dx%d, %s; %s",
+        "Images of %s: %d to train on, %d held out (%s); %s, %s; %s",
         source.name,
         record.num_train,
         record.num_test,
         record.held_out,
-        height,
-        width,
-        channels,
+        of_many if " " in size else of_one_size,
         _describe_labels(source, images),
         "; ".join(notes),
     )

@@ -11,27 +11,41 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agave_tf.data.labels import joined_labels, label_rows
+from agave_tf.data.mixed_images import ImageArray, join_images
 
 IMAGE_PARTS = ("train", "test")
+ALL = "all"  # both parts: the training images, then the held-out ones
 # The usual names of the part that is held out, in order of preference.
 HELD_OUT_NAMES = ("test", "val", "valid", "validation")
 
 
-class Chunk(NamedTuple):
-    """Some images of one shape, in the order of their part."""
+def parts_named(name: str) -> tuple[str, ...]:
+    """The parts that "train", "test" or "all" stands for."""
+    return IMAGE_PARTS if name == ALL else (name,)
 
-    image: np.ndarray  # uint8 [n,H,W,C]
+
+class StoredChunk(NamedTuple):
+    """Some images of one shape as they are stored, in the order of their part."""
+
+    image: np.ndarray  # uint8 or uint16 [n,H,W,C] or [n,H,W]
     label: np.ndarray | None  # int32 [n], None where the source has no labels
 
-    def take(self, rows: Any) -> "Chunk":
+    def take(self, rows: Any) -> "StoredChunk":
         """Returns the images at `rows`, an index of NumPy, with their labels."""
-        return Chunk(self.image[rows], label_rows(self.label, rows))
+        return StoredChunk(self.image[rows], label_rows(self.label, rows))
+
+
+class Chunk(NamedTuple):
+    """Some prepared images of any sizes, in the order of their part."""
+
+    image: ImageArray  # uint8, n of them
+    label: np.ndarray | None  # int32 [n], None where the source has no labels
 
 
 def join_chunks(chunks: Sequence[Chunk]) -> Chunk:
-    """Returns chunks of one shape as one; without labels unless all have them."""
+    """Returns chunks as one, of equal channels; without labels unless all have them."""
     return Chunk(
-        np.concatenate([chunk.image for chunk in chunks]),
+        join_images([chunk.image for chunk in chunks]),
         joined_labels([chunk.label for chunk in chunks]),
     )
 
@@ -127,7 +141,9 @@ def fingerprint_of(*facts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def selected(chunks: Iterator[Chunk], is_selected: np.ndarray) -> Iterator[Chunk]:
+def selected(
+    chunks: Iterator[StoredChunk], is_selected: np.ndarray
+) -> Iterator[StoredChunk]:
     """The images whose place in the sequence is selected.
 
     Args:

@@ -136,9 +136,8 @@ def find_image(features: tfds.features.FeaturesDict | None, config: DataConfig) 
     """The name of the feature that holds the images: `image`, or the only Image.
 
     Raises:
-      InputError: there is none, or its images differ in size without an `image_size`,
-        or they are of another type than uint8 or uint16, or of other channels than 1
-        or 3.
+      InputError: there is none, or its images are of another type than uint8 or uint16,
+        or of other channels than 1 or 3.
     """
     names = []
     if isinstance(features, tfds.features.FeaturesDict):
@@ -168,11 +167,6 @@ def find_image(features: tfds.features.FeaturesDict | None, config: DataConfig) 
         raise InputError(
             f"`dataset` must have images of 1 or 3 channels; {config.dataset} has "
             f"{feature.shape[-1]}."
-        )
-    if None in feature.shape and not config.image_size:
-        raise InputError(
-            f"`image_size` must be set for {config.dataset}, whose images differ in "
-            "size; got nothing."
         )
     return names[0]
 

@@ -16,6 +16,7 @@ from agave_tf.data.prepare import prepare
 from agave_tf.data.source import (
     Chunk,
     Notes,
+    StoredChunk,
     join_chunks,
     selected,
 )
@@ -25,6 +26,8 @@ from agave_tf.settings.data import DataConfig
 
 _JPEG_MAGIC = b"\xff\xd8"
 _LABELS_AT_ONCE = 2**12
+# Of images of any size.
+_IMAGES_AT_ONCE, _BYTES_AT_ONCE = 512, 2**25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +59,9 @@ class TFDSReader:
         """
         feature = self.builder.info.features[self.image]
 
-        def content(stored: tf.Tensor) -> tf.Tensor:
+        def content(stored: tf.Tensor | dict[str, tf.Tensor]) -> tf.Tensor:
+            if isinstance(stored, dict):  # Compressed numbers, and their shape.
+                return tf.io.serialize_tensor(feature.decode_example(stored))
             if stored.dtype != tf.string:
                 return tf.io.serialize_tensor(stored)
             return tf.cond(
@@ -90,20 +95,22 @@ class TFDSReader:
                 if label is not None:
                     yield label
 
-    def _batches(self, split: str) -> Iterator[Chunk]:
+    def _batches(self, split: str) -> Iterator[StoredChunk]:
         """Images of one size, as they are stored, [n,H,W,C]."""
         feature = self.builder.info.features[self.image]
         size = rows_at_once(feature.shape, np.dtype(feature.np_dtype))
         with self._refusing_damage():
             examples = self._examples(split).batch(size).prefetch(1)
             for batch in tfds.as_numpy(examples):
-                yield Chunk(batch[self.image], self._class_numbers(batch))
+                yield StoredChunk(batch[self.image], self._class_numbers(batch))
 
-    def _one_by_one(self, split: str) -> Iterator[Chunk]:
+    def _one_by_one(self, split: str) -> Iterator[StoredChunk]:
         """Images of any size, as they are stored, [1,H,W,C]."""
         with self._refusing_damage():
             for example in tfds.as_numpy(self._examples(split)):
-                yield Chunk(example[self.image][None], self._class_numbers(example))
+                yield StoredChunk(
+                    example[self.image][None], self._class_numbers(example)
+                )
 
     def _examples(self, split: str, stored_image: bool = False) -> tf.data.Dataset:
         """The features that are needed, in an order that is always the same.
@@ -157,17 +164,19 @@ def _joined(chunks: Iterator[Chunk], dataset: str) -> Iterator[Chunk]:
       InputError: the images differ in their channels.
     """
     group: list[Chunk] = []
+    first, num_bytes = None, 0
     for chunk in chunks:
-        first = (group or [chunk])[0].image
-        if chunk.image.shape != first.shape:
+        first = first or chunk
+        if chunk.image.shape[3] != first.image.shape[3]:
             raise InputError(
                 "`dataset` must have images of one number of channels, or "
                 f"--image_channels be set; {dataset} has images of "
-                f"{first.shape[-1]} and of {chunk.image.shape[-1]}."
+                f"{first.image.shape[3]} and of {chunk.image.shape[3]}."
             )
         group.append(chunk)
-        if len(group) == rows_at_once(first.shape, first.dtype):
+        num_bytes += chunk.image.nbytes
+        if len(group) == _IMAGES_AT_ONCE or num_bytes > _BYTES_AT_ONCE:
             yield join_chunks(group)
-            group = []
+            group, num_bytes = [], 0
     if group:
         yield join_chunks(group)

@@ -43,7 +43,7 @@ class _AuxiliaryRow:
 def figure8(trained: TrainedRuns) -> Report:
     """Makes Figure 8: f(z) and bits/dim for each number of colour levels."""
     images = trained.held_out(main_run(trained.scale)).first(NUM_COLUMNS)
-    pictures, rows, scores = [PictureRow("image", images.image)], [], {}
+    pictures, rows, scores = [PictureRow("image", images.array)], [], {}
     for levels, name in full_size(trained.scale).items():
         drawn = trained.sampler(name, finish=False).reconstruct(images)
         pictures.append(PictureRow(f"f(z), {levels} levels", drawn.f_z))

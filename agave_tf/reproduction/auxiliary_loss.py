@@ -81,7 +81,7 @@ def figure7(trained: TrainedRuns) -> Report:
     images = trained.held_out(main).first(NUM_COLUMNS)
     compared = trained.held_out(main).first(NUM_COMPARED)
     rows, measures = [], {}
-    curves, pictures = {}, [PictureRow("image", images.image)]
+    curves, pictures = {}, [PictureRow("image", images.array)]
     for kind, name in {BEFORE: main, ABLATION: ABLATION, CONTROL: CONTROL}.items():
         measures[kind] = _measures(trained, name, compared)
         bound = estimate(trained.scores(name).bound)
@@ -177,7 +177,7 @@ def _independence(before: np.ndarray, after: np.ndarray) -> Claim:
 def baselines(trained: TrainedRuns) -> Report:
     """Compares models from scratch, all with as many steps and lambda 1."""
     images = trained.held_out(WITH_LOSS.run).first(NUM_COLUMNS)
-    pictures, rows = [PictureRow("image", images.image)], []
+    pictures, rows = [PictureRow("image", images.array)], []
     kls, curves = {}, {}
     for baseline in BASELINES:
         title, scores = baseline.title, trained.scores(baseline.run)

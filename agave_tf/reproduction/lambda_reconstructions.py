@@ -63,7 +63,7 @@ def figure3(trained: TrainedRuns) -> Report:
     held_out = trained.held_out(lambda_run(_FIRST))
     images, compared = held_out.first(NUM_COLUMNS), held_out.first(NUM_COMPARED)
     finished = held_out.first(NUM_FINISHED)
-    pictures = [PictureRow("image", images.image)]
+    pictures = [PictureRow("image", images.array)]
     measures = {}
     for weight in LAMBDAS:
         name = lambda_run(weight)

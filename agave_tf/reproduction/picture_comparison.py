@@ -32,7 +32,7 @@ def roughness(images: np.ndarray) -> np.ndarray:
 
 def error_of_f_z(sampler: Sampler, images: Images) -> np.ndarray:
     """Returns the RMS difference of every image and its f(z), levels."""
-    return rms_difference(images.image, sampler.reconstruct(images).f_z)
+    return rms_difference(images.array, sampler.reconstruct(images).f_z)
 
 
 def nearer_to_own(f_z: np.ndarray, sample: np.ndarray) -> np.ndarray:

@@ -75,7 +75,7 @@ def _probe(
     run: RunDirectory, model: ImageModel, images: Images, settings: EvaluationSettings
 ) -> list[ProbeScore]:
     """Probes the latents of the images that are scored."""
-    train = load_run_data(run.as_stored, run.config.data, ["train"]).train
+    train = load_run_data(run.as_stored, run.config.data, ["train"]).part("train")
     return probe(
         model,
         train.take(train.choose(settings.probe_images)),

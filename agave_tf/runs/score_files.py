@@ -21,6 +21,7 @@ from agave_tf.evaluation.linear_probe import ProbeScore
 from agave_tf.runs.numerics import library_versions
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.scores_record import file_crc32, read_image_scores, read_scores
+from agave_tf.settings.data import for_evaluation, settings_to_compare
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.whole_file import write_npz, write_text
 
@@ -206,7 +207,8 @@ def _provenance(run: RunDirectory, settings: EvaluationSettings) -> dict[str, An
 
 
 def _which_images(run: RunDirectory) -> dict[str, Any]:
-    settings = dataclasses.asdict(run.config.data)
+    # Random crops are for training alone.
+    settings = settings_to_compare(for_evaluation(run.config.data))
     settings = {key: value for key, value in settings.items() if key not in _WHERE}
     # None if the images of the run are not known.
     return settings | {"fingerprint": run.data.fingerprint if run.data else None}

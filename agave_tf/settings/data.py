@@ -1,17 +1,27 @@
 """Settings of the images that a run is trained and evaluated on."""
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from agave_tf.settings.data_kinds import HELP, WRITTEN, expand_dataset
 from agave_tf.settings.image_size import parse_image_size
-from agave_tf.settings.setting import Constraint, Settings, between, one_of, setting
+from agave_tf.settings.setting import (
+    Constraint,
+    Settings,
+    between,
+    one_of,
+    require,
+    setting,
+)
 from agave_tf.settings.user_path import expand_path
+
+# Settings that came after version 0.2.
+_LATER = ("crop",)
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig(Settings):
-    """The data set, and how its images are brought to one shape."""
+    """The data set, and how its images are brought to the size of a run."""
 
     title: ClassVar[str] = "Images"
 
@@ -56,10 +66,19 @@ class DataConfig(Settings):
     )
     image_size: str = setting(
         "",
-        "Crop images around their centre and resize them to this size: 32, or "
-        "HEIGHTxWIDTH such as 24x32. Both sides must be multiples of 4. Empty: keep "
-        "their size (dead_leaves: 32).",
+        "Crop images and resize them to this size, as --crop says: 32, or "
+        "HEIGHTxWIDTH such as 24x32. Empty: keep their sizes (dead_leaves: 32), which "
+        "must be one for training.",
         main=True,
+    )
+    crop: str = setting(
+        "resize",
+        "The part of an image that --image_size takes. resize: the largest part around "
+        "the centre with these proportions, resized by area average; centre: these "
+        "pixels around the centre, at the image's own resolution; random: such pixels "
+        "at a random place, another at every step, of training images, and around the "
+        "centre of held-out ones. Images that are smaller are first enlarged.",
+        one_of("resize", "centre", "random"),
     )
     image_channels: int = setting(
         0,
@@ -92,5 +111,37 @@ class DataConfig(Settings):
         super().__post_init__()
 
     def check_together(self) -> None:
-        """Raises InputError if `image_size` is not a size."""
+        """Raises InputError if `image_size` is no size, or missing for a `crop`."""
         parse_image_size(self.image_size)
+        require(
+            self.crop == "resize" or bool(self.image_size),
+            "image_size",
+            f"set for --crop={self.crop}",
+            self.image_size,
+        )
+
+    @property
+    def random_crop(self) -> tuple[int, int] | None:
+        """(height, width) of random crops of training images; None: there are none."""
+        return parse_image_size(self.image_size) if self.crop == "random" else None
+
+
+def for_evaluation(config: DataConfig) -> DataConfig:
+    """Returns the settings with which images are scored: random crops become centre."""
+    if config.crop != "random":
+        return config
+    return dataclasses.replace(config, crop="centre")
+
+
+def settings_to_compare(config: DataConfig) -> dict[str, Any]:
+    """Returns every setting by name, to tell images from others.
+
+    Settings that came after version 0.2 are left out where they have their default, so
+    that caches and scores of older runs are found again.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    return {
+        name: value
+        for name, value in dataclasses.asdict(config).items()
+        if name not in _LATER or value != defaults[name]
+    }

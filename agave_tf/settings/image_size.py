@@ -11,8 +11,7 @@ def parse_image_size(text: str) -> tuple[int, int] | None:
     """Returns (height, width): "32" is (32, 32), "24x32" is (24, 32), "" is None.
 
     Raises:
-      InputError: the text has another form, or a side is not a positive multiple of 4
-        (the PixelCNN++ halves its resolution twice), 2048 at most.
+      InputError: the text has another form, or a side is not from 1 to 2048.
     """
     if not text:
         return None
@@ -28,9 +27,9 @@ def parse_image_size(text: str) -> tuple[int, int] | None:
 
 
 def check_image_sides(
-    height: int, width: int, name: str, multiple: int = 4, reason: str = ""
+    height: int, width: int, name: str, multiple: int = 1, reason: str = ""
 ) -> None:
-    """Checks that both sides are positive multiples of `multiple`, 2048 at most.
+    """Checks that the networks take images of these sides: from 1 to 2048.
 
     Args:
       height: in pixels.
@@ -40,14 +39,14 @@ def check_image_sides(
       reason: words that follow the number in the error.
 
     Raises:
-      InputError: a side is not a positive multiple, or too long.
+      InputError: a side is too short or too long, or no multiple.
     """
-    if max(height, width) > MOST_PIXELS:
+    if max(height, width) > MOST_PIXELS or min(height, width) < 1:
         raise InputError(
-            f"`{name}` must have a height and width of at most {MOST_PIXELS}; got "
+            f"`{name}` must have a height and width from 1 to {MOST_PIXELS}; got "
             f"{cut(f'{height}x{width}')}. `--image_size` crops and resizes."
         )
-    if height < 1 or width < 1 or height % multiple or width % multiple:
+    if height % multiple or width % multiple:
         raise InputError(
             f"`{name}` must have a height and width that are multiples of {multiple}"
             f"{reason}; got {height}x{width}. `--image_size` crops and resizes."

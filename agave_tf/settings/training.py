@@ -113,6 +113,11 @@ class TrainConfig(Settings):
         SEED,
         main=True,
     )
+    flip: bool = setting(
+        False,
+        "Mirror every training image left to right with probability 1/2, another draw "
+        "at every step. --noflip: never, as in the paper.",
+    )
     num_initialization_images: int = setting(
         64,
         "Training images from which the first scale and bias of every layer are "

@@ -42,7 +42,8 @@ def open_trainer(
         else:
             logging.info("%s: making the first weights", run.stage.name)
             network = run.make_model()
-            initialize(network, images, run.config, sources or {})
+            shown = images.centre_crops(run.config.data.random_crop)
+            initialize(network, shown, run.config, sources or {})
         state = TrainState(
             network,
             run.config,

@@ -77,7 +77,7 @@ class StagePlan(NamedTuple):
             self.run_dir,
             stage,
             config,
-            data.train.shape,
+            data.image_shape,
             sources=describe(opened),
             data=data.record,
         )

@@ -35,7 +35,7 @@ class Trainer:
 
     Args:
       run: the run, with the settings that hold from the state's step on.
-      images: the training images.
+      images: the training images; whole, if they are cut at random.
       held_out: the images of the evaluations during training.
       state: the weights and all else that a step changes.
       checkpoints: where the state is saved.
@@ -147,6 +147,8 @@ class Trainer:
                 first,
                 count,
                 context,
+                crop=self.run.config.data.random_crop,
+                flip=self.settings.flip,
             )
         )
 

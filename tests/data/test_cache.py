@@ -14,6 +14,7 @@ from agave_tf.data import cached_arrays
 from agave_tf.data import read_source as reading
 from agave_tf.data.batches import evaluation_batches, training_batches
 from agave_tf.data.cache import cache_path, open_cache
+from agave_tf.data.mixed_images import MixedImages
 from agave_tf.data.read_source import read_source
 from agave_tf.data.source import Chunk, ImagePart, ImageSource, Notes
 from agave_tf.errors import InputError
@@ -108,6 +109,8 @@ def test_mapped_images_are_read_only_and_not_held_in_memory(tmp_path):
     "change",
     [
         {"image_size": "4"},
+        {"image_size": "4", "crop": "centre"},
+        {"image_size": "4", "crop": "random"},
         {"image_channels": 1},
         {"white_level": 4095},
         {"corrupt_images": "skip"},
@@ -166,12 +169,10 @@ def test_a_failure_leaves_nothing_and_hides_no_error(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_parts_of_two_shapes_are_refused_before_anything_is_written(tmp_path):
+def test_parts_of_other_channels_are_refused_before_anything_is_written(tmp_path):
     for path in ("", tmp_path):
-        with pytest.raises(InputError, match=r"one shape in both.*\(8, 12, 3\) held"):
-            read_source(Reads(test_shape=(8, 12, 3)).source, config(path))
-    with pytest.raises(InputError, match="multiples of 4; got 6x4"):
-        read_source(Reads(test_shape=(6, 4, 3)).source, config(tmp_path))
+        with pytest.raises(InputError, match="channels in both.*has 3 to.*, 1 held"):
+            read_source(Reads(test_shape=(8, 4, 1)).source, config(path))
     assert os.listdir(tmp_path) == []
 
 
@@ -262,6 +263,184 @@ def test_a_copied_cache_is_checked_once_and_used(tmp_path, monkeypatch):
         check(read_source(reads.source, config(tmp_path / "b")))
         assert reads.count == 0 and len(checked) == count
         checked.clear()
+
+
+# Images of many sizes.
+
+MANY = [
+    np.random.default_rng(i).integers(0, 256, (3 + i % 4, 5 + i % 3, 3), np.uint8)
+    for i in range(50)
+]
+
+
+def many(order=None, first=16, **facts):
+    """A source of MANY; `order` is of the training images."""
+    reads = Reads(**facts)
+
+    def read(rows):
+        for start in range(*rows.indices(50)[:2], first):
+            part = slice(start, min(start + first, rows.stop))
+            yield Chunk(MixedImages.of(MANY[part]).simplest(), LABEL[part])
+
+    orders = () if order is None else (lambda: order,)
+    reads.source.parts["train"] = ImagePart(40, lambda: read(slice(40)), *orders)
+    reads.source.parts["test"] = ImagePart(10, lambda: read(slice(40, 50)))
+    return reads.source
+
+
+def check_many(data, order=None):
+    order = np.arange(40) if order is None else order
+    for part, rows in ((data.train, order), (data.test, range(40, 50))):
+        assert part.shape == (None, None, 3)
+        for image, row in zip(part.image, rows, strict=True):
+            np.testing.assert_array_equal(image, MANY[row])
+        np.testing.assert_array_equal(part.label, LABEL[list(rows)])
+
+
+@pytest.mark.parametrize("is_ordered", [False, True])
+@pytest.mark.parametrize("num_at_once", [1, 16, 50])
+@pytest.mark.parametrize("num_bytes", [10, 2**25])
+def test_images_of_many_sizes_come_back(
+    tmp_path, monkeypatch, is_ordered, num_at_once, num_bytes
+):
+    monkeypatch.setattr(cached_arrays, "_BYTES_AT_ONCE", num_bytes)
+    order = np.random.default_rng(1).permutation(40) if is_ordered else None
+    check_many(read_source(many(order, num_at_once), config("")), order)
+    for _ in range(2):
+        data = read_source(many(order, num_at_once), config(tmp_path))
+        check_many(data, order)
+        pixels = data.train.image.pixels
+        assert not pixels.flags.writeable and not pixels.flags.owndata
+    (path,) = tmp_path.iterdir()
+    stored = np.load(path / "test.npy"), np.load(path / "test_sizes.npy")
+    expected = np.concatenate([image.reshape(-1) for image in MANY[40:]])
+    np.testing.assert_array_equal(stored[0], expected)
+    assert stored[1].dtype == np.int32
+    assert stored[1].tolist() == [list(image.shape[:2]) for image in MANY[40:]]
+
+
+def test_a_part_that_turns_out_too_large_for_memory_goes_to_the_cache(
+    tmp_path, monkeypatch
+):
+    """The first images are the smallest: no estimate tells."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    order = np.argsort(LABEL[:40], kind="stable")
+    num_bytes = sum(image.nbytes for image in MANY)
+    for most, is_cached in ((num_bytes, False), (num_bytes - 1, True), (100, True)):
+        monkeypatch.setattr(reading, "_MOST_IN_MEMORY", most)
+        monkeypatch.setattr(reading, "_begin", estimating_nothing(reading._begin))
+        check_many(read_source(many(order), config("")), order)
+        assert (tmp_path / "agave_tf").exists() == is_cached
+        shutil.rmtree(tmp_path / "agave_tf", ignore_errors=True)
+
+
+def estimating_nothing(begin):
+    def begun(source, names):
+        parts = begin(source, names)
+        return {name: part._replace(num_bytes=0) for name, part in parts.items()}
+
+    return begun
+
+
+def test_a_part_of_one_size_beside_one_of_many(tmp_path):
+    source = many()
+    image = np.stack([MANY[0]] * 10)
+    source.parts["test"] = ImagePart(
+        10, lambda: iter([Chunk(image[:3], None), Chunk(image[3:], None)])
+    )
+    for _ in range(2):
+        data = read_source(source, config(tmp_path))
+        np.testing.assert_array_equal(data.test.image, image)
+        assert data.train.shape == (None, None, 3) and data.test.label is None
+    (path,) = tmp_path.iterdir()
+    assert not (path / "test_sizes.npy").exists()
+
+
+def replace(path, array):
+    """Replaces an array of a cache and its checksum, as an attacker could."""
+    np.save(path, array)
+    about = json.loads((path.parent / "about.json").read_text())
+    for name, file in cached_arrays.describe_arrays(str(path.parent)).items():
+        about["arrays"][name] = file._asdict()
+    (path.parent / "about.json").write_text(json.dumps(about))
+
+
+SIZES = np.array([image.shape[:2] for image in MANY[:40]], np.int32)
+
+
+@pytest.mark.parametrize(
+    "sizes,message",
+    [
+        (SIZES[::-1].copy(), None),  # Other images, of as many pixels.
+        (SIZES + 1, "has not the sizes of the images in train.npy"),
+        (SIZES * np.int32(2**15), "has not the sizes"),
+        (np.full([40, 2], 2**31 - 1, np.int32), "has not the sizes"),
+        (-SIZES, "has not the sizes"),
+        (np.zeros([40, 2], np.int32), "has not the sizes"),
+        (SIZES[:39], r"int32 \[39, 2\] rather than int32 \[40, 2\]"),
+        (SIZES.astype(np.int64), r"int64 \[40, 2\] rather than"),
+        (SIZES.reshape(-1), r"int32 \[80\] rather than"),
+    ],
+)
+def test_sizes_that_are_not_those_of_the_images_are_refused(tmp_path, sizes, message):
+    read_source(many(), config(tmp_path))
+    (cache,) = tmp_path.iterdir()
+    about = (cache / "about.json").read_text()
+    np.save(cache / "train_sizes.npy", sizes)
+    with pytest.raises(InputError, match="train_sizes.npy has another checksum"):
+        read_source(many(), config(tmp_path))
+    (cache / "about.json").write_text(about)
+    replace(cache / "train_sizes.npy", sizes)
+    if message is None:
+        assert len(read_source(many(), config(tmp_path)).train.image) == 40
+        return
+    with pytest.raises(InputError, match=f"is damaged.*{message}"):
+        read_source(many(), config(tmp_path))
+
+
+def test_a_cache_without_its_sizes_is_refused(tmp_path):
+    read_source(many(), config(tmp_path))
+    (cache,) = tmp_path.iterdir()
+    (cache / "test_sizes.npy").unlink()
+    with pytest.raises(InputError, match="is damaged"):
+        read_source(many(), config(tmp_path))
+    replace(cache / "train.npy", np.load(cache / "train.npy"))
+    about = json.loads((cache / "about.json").read_text())
+    del about["arrays"]["test_sizes.npy"]
+    (cache / "about.json").write_text(json.dumps(about))
+    with pytest.raises(InputError, match=r"test.npy has uint8 \[\d+\] rather than"):
+        read_source(many(), config(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "settings,digest",
+    [
+        ({}, "17da50934171d625"),
+        (
+            {
+                "dataset": "folder:/somewhere/birds",
+                "image_size": "24x32",
+                "image_channels": 1,
+            },
+            "2c1931361bdbf4c0",
+        ),
+        (
+            {
+                "dataset": "cifar10",
+                "test_split": "train[:10%]",
+                "white_level": 4095,
+                "corrupt_images": "skip",
+            },
+            "a161970f6130cd43",
+        ),
+    ],
+)
+def test_caches_made_before_there_were_crops_keep_their_names(settings, digest):
+    """Computed by the version before, which had no setting `crop`."""
+    old = DataConfig(**settings)
+    assert cache_module.cache_digest(2, ("0123", ""), old) == digest
+    new = DataConfig(**settings | {"image_size": "8", "crop": "centre"})
+    assert cache_module.cache_digest(2, ("0123", ""), new) != digest
 
 
 def give_away(path, monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agave_tf.data import folder
 from agave_tf.data.folder import open_folder
 from agave_tf.data.version_0_1 import (
     is_held_out_in_version_0_1,
@@ -516,15 +517,28 @@ def test_other_folders_have_no_labels(tmp_path, names):
 # Shapes.
 
 
-def test_sizes_that_differ_need_an_image_size(tmp_path):
-    write(tmp_path, ["train/a.png", "test/a.png"])
-    write(tmp_path, ["train/b.png"], (8, 12, 3))
-    with pytest.raises(InputError) as info:
-        read(opened(tmp_path), "train")
-    assert "train/a.png is (8, 8, 3), " in str(info.value)
-    assert "train/b.png is (8, 12, 3). --image_size" in str(info.value)
-    assert "--image_channels" not in str(info.value)
-    assert read(opened(tmp_path, image_size="8"), "train")[0].shape == (2, 8, 8, 3)
+def test_pictures_of_many_sizes_keep_them(tmp_path):
+    """They were refused."""
+    shapes = [(8, 8, 3), (1, 12, 3), (5, 7, 3)]
+    names = ["train/a.png", "train/b.png", "train/c.png"]
+    for name, shape in zip(names, shapes):
+        write(tmp_path, [name, "test/a.png"], shape)
+    (chunk,) = opened(tmp_path).parts["train"].chunks()
+    assert [image.shape for image in chunk.image] == shapes
+    levels = [image[0, 0, 0] for image in chunk.image]
+    assert levels == expected_levels(names)
+    assert all((image == image[0, 0, 0]).all() for image in chunk.image)
+    assert read(opened(tmp_path, image_size="8"), "train")[0].shape == (3, 8, 8, 3)
+
+
+def test_large_pictures_come_in_chunks_of_fewer(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "_BYTES_AT_ONCE", 700)
+    for number in range(9):
+        write(tmp_path, [f"train/{number}.png", "test/a.png"], (8, 3 + number, 3))
+    chunks = list(opened(tmp_path).parts["train"].chunks())
+    assert [len(chunk.image) for chunk in chunks] == [5, 3, 1]
+    widths = [image.shape[1] for chunk in chunks for image in chunk.image]
+    assert widths == list(range(3, 12))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -532,7 +546,7 @@ def test_gray_among_rgb_needs_image_channels(tmp_path, channels):
     """It was refused with a hint at --image_size, which was set."""
     write(tmp_path, [*numbered("train/", 12), "test/a.png"])
     write(tmp_path, ["train/gray.png"], (8, 8, 1))
-    with pytest.raises(InputError, match="gray.png is .8, 8, 1.. --image_channels"):
+    with pytest.raises(InputError, match="gray.png has 1. --image_channels"):
         read(opened(tmp_path, image_size="8"), "train")
     source = opened(tmp_path, image_size="8", image_channels=channels)
     image, _ = read(source, "train")

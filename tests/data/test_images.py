@@ -189,7 +189,6 @@ def test_npz_with_its_own_splits_and_labels(tmp_path):
         ({"images": np.zeros((4, 8), np.uint8)}, r"\[N,H,W,C\].*\[4, 8\]"),
         ({"pictures": np.zeros((4, 8), np.uint8)}, "`images`, or `train`.*pictures"),
         ({"images": np.zeros((4, 8, 8, 4), np.uint8)}, "1 or 3 channels.*has 4"),
-        ({"images": numbered(4, (6, 8, 3)).image}, "multiples of 4; got 6x8"),
         ({"images": np.array([{"a": 1}], dtype=object)}, "never pickled"),
         (
             {"images": np.zeros((4, 8, 8, 3), np.uint8), "labels": np.zeros(3, int)},
@@ -222,14 +221,39 @@ def test_what_is_not_there_is_refused(tmp_path):
     rejected("has none", f"folder:{tmp_path}")
 
 
-def test_sizes_that_differ_need_an_image_size(tmp_path):
+def test_sides_need_be_no_multiples(tmp_path):
+    """Of 4, as they had to be."""
+    image = np.random.default_rng(0).integers(0, 256, (6, 1, 7, 3), np.uint8)
+    np.savez(tmp_path / "data.npz", train=image[:4], test=image[4:])
+    data = load_data(DataConfig(dataset=f"npz:{tmp_path}/data.npz"))
+    np.testing.assert_array_equal(data.train.image, image[:4])
+    assert data.image_shape == (1, 7, 3)
+
+
+def test_sizes_that_differ_are_refused_where_training_begins(tmp_path):
     for split in ("train", "test"):
         write_png(tmp_path / split / "a.png", np.zeros((8, 8, 3)))
-    write_png(tmp_path / "train" / "b.png", np.zeros((8, 12, 3)))
-    rejected("b.png is .8, 12, 3.", f"folder:{tmp_path}")
-    (tmp_path / "train" / "a.png").unlink()
-    with pytest.raises(InputError, match=r"in both parts, or --image_size"):
-        load_data(DataConfig(dataset=f"folder:{tmp_path}"))
+    write_png(tmp_path / "train" / "b.png", np.zeros((5, 12, 3)))
+    wanted = "one size to train on; got heights 5 to 8, widths 8 to 12. --image_size"
+    for _ in range(2):
+        data = load_data(DataConfig(dataset=f"folder:{tmp_path}"))
+        assert data.train.sizes.max() == 12
+        with pytest.raises(InputError, match=wanted):
+            assert data.image_shape
+        # Two parts of one size each.
+        (tmp_path / "train" / "a.png").unlink(missing_ok=True)
+    for settings in ({}, {"crop": "random"}, {"crop": "centre"}):
+        config = DataConfig(f"folder:{tmp_path}", image_size="5x3", **settings)
+        assert load_data(config).image_shape == (5, 3, 3)
+
+
+def test_images_that_no_network_takes_are_refused_where_training_begins(tmp_path):
+    """They may be stored: smaller ones can be cut out of them."""
+    image = np.zeros((4, 2049, 5, 1), np.uint8)
+    np.savez(tmp_path / "data.npz", train=image, test=image)
+    data = load_data(DataConfig(dataset=f"npz:{tmp_path}/data.npz"))
+    with pytest.raises(InputError, match="width from 1 to 2048; got 2049x5"):
+        assert data.image_shape
 
 
 def test_gray_becomes_rgb_when_asked(tmp_path):

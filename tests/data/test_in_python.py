@@ -102,7 +102,7 @@ def test_a_size_may_be_a_number(size):
         ({"batch_size": 8}, "No such setting of images: `batch_size`"),
         ({"dataset": "cifar10"}, "`dataset` must not be given"),
         ({"test_split": "test"}, "`test_split` must not be given"),
-        ({"image_size": 6}, "multiples of 4; got 6x6"),
+        ({"image_size": 0}, "from 1 to 2048; got 0x0"),
         ({"image_size": (4, 4, 3)}, r"must be text; got \(4, 4, 3\)"),
         ({"image_size": True}, "must be text; got True"),
     ],
@@ -126,8 +126,50 @@ def test_images_of_many_sizes_come_to_one():
     sizes = [np.full((8 + i % 3, 8, 3), i % 251, np.uint8) for i in range(300)]
     data = agave_tf.read_images(sizes, image_size="8")
     assert len(data.train.image) + len(data.test.image) == 300
-    with pytest.raises(InputError, match="one shape, or `image_size` be set"):
-        agave_tf.read_images(sizes)
+    with pytest.raises(InputError, match="one number of channels, or `image_channels`"):
+        agave_tf.read_images([*sizes, sizes[0][..., :1]])
+
+
+class OfManySizes:
+    """Gives images of many sizes in another order at every pass."""
+
+    def __init__(self, images, label):
+        self.images, self.label = images, label
+
+    def __iter__(self):
+        for row in np.random.default_rng().permutation(len(self.images)):
+            yield self.images[row], self.label[row]
+
+
+@pytest.mark.parametrize("is_shuffled", [False, True])
+@pytest.mark.parametrize("cache", ["", "cache"])
+def test_images_of_many_sizes_stay_as_they_are(tmp_path, is_shuffled, cache):
+    generator = np.random.default_rng(0)
+    images = [
+        generator.integers(0, 256, (3 + i % 5, 4 + i % 7, 3), np.uint8)
+        for i in range(300)
+    ]
+    pairs = list(zip(images, range(300)))
+    starts = [
+        agave_tf.read_images(
+            OfManySizes(images, range(300)) if is_shuffled else pairs,
+            cache_dir=str(tmp_path / str(i)) if cache else "",
+        )
+        for i in range(2)
+    ]
+    for data in starts:
+        assert data.train.shape == data.test.shape == (None, None, 3)
+        labels = [*data.train.label, *data.test.label]
+        assert sorted(labels) == list(range(300))
+        for part in (data.train, data.test):
+            if not is_shuffled:
+                assert (np.diff(part.label) > 0).all()
+            for number, label in enumerate(part.label):
+                np.testing.assert_array_equal(part.image[number], images[label])
+    np.testing.assert_array_equal(starts[0].train.label, starts[1].train.label)
+    np.testing.assert_array_equal(
+        starts[0].train.image.pixels, starts[1].train.image.pixels
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from source_parts import part
 
-from agave_tf.data import tfds_pictures
+from agave_tf.data import tfds_pictures, tfds_reader
 from agave_tf.data.picture_decoding import MOST_PIXELS
+from agave_tf.data.read_source import read_source
 from agave_tf.data.tfds import open_tfds
 from agave_tf.data.tfds_pictures import check_size
 from agave_tf.errors import InputError
@@ -334,12 +335,42 @@ def test_images_of_any_size_are_resized(tmp_path, image_channels, shape):
         for i, size in enumerate(sizes)
     ]
     write(tmp_path, features, {"train": examples, "test": examples[:2]})
-    refused("`image_size` must be set for tiny", tmp_path)
     source = opened(tmp_path, image_size="4x8", image_channels=image_channels)
     image, label = part(source, "train")
     assert image.shape == (3, 4, 8, shape or 3)
     assert image[:, 0, 0, 0].tolist() == [50 * i for i in label]
     assert sorted(label) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("shape", [(None, None, 3), (None, None, 1), (None, None)])
+@pytest.mark.parametrize("has_test", [True, False])
+def test_images_of_many_sizes_keep_them(tmp_path, shape, has_test, monkeypatch):
+    """They were refused."""
+    monkeypatch.setattr(tfds_reader, "_IMAGES_AT_ONCE", 4)
+    generator = np.random.default_rng(0)
+    written = [
+        generator.integers(0, 256, (1 + i % 3, 9 - i % 4, *shape[2:]), np.uint8)
+        for i in range(12)
+    ]
+    feature = (
+        F.Image(shape=shape)
+        if len(shape) == 3
+        else F.Tensor(shape=shape, dtype=np.uint8, encoding="zlib")
+    )
+    examples = [{"image": image, "number": i} for i, image in enumerate(written)]
+    splits = {"train": examples} | ({"test": examples[:1]} if has_test else {})
+    write(tmp_path, {"image": feature, "number": np.int64}, splits)
+    parts = opened(tmp_path).parts
+    names = ("train",) if has_test else ("train", "test")
+    chunks = [chunk for name in names for chunk in parts[name].chunks()]
+    images = [image for chunk in chunks for image in chunk.image]
+    found = {(*image.shape, image.tobytes()) for image in images}
+    channels = shape[2] if len(shape) == 3 else 1
+    expected = {(*image.shape[:2], channels, image.tobytes()) for image in written}
+    assert found == expected and len(images) == 12
+    assert max(len(chunk.image) for chunk in chunks) == 4
+    data = read_source(opened(tmp_path), DataConfig("tiny"))
+    assert data.train.shape == (None, None, channels)
 
 
 def test_gray_among_rgb_needs_image_channels(tmp_path):

@@ -42,8 +42,9 @@ from agave_tf.settings.setting import (
         ("num_color_levels", 1, "at least 2; got 1"),
         ("auxiliary_downsampling", 3, "be 1, 2 or 4; got 3"),
         ("auxiliary_color", "red", "rgb or gray; got 'red'"),
-        ("image_size", "30", "multiples of 4; got 30x30"),
+        ("image_size", "0x8", "from 1 to 2048; got 0x8"),
         ("image_size", "big", "SIDE or HEIGHTxWIDTH.*got 'big'"),
+        ("crop", "center", "resize, centre or random; got 'center'. Did you mean"),
         ("image_channels", 4, "0, 1 or 3; got 4"),
         ("corrupt_images", "eat", "refuse or skip; got 'eat'"),
         ("nonlinearity", "tanh", "concat_elu, elu or relu; got 'tanh'"),
@@ -79,7 +80,7 @@ from agave_tf.settings.setting import (
         ("dataset", 3, "text; got 3"),
         ("dataset", "x" * 5000, "text of at most 4096 characters.*got 'xxx"),
         ("dataset", "a\0b", r"without NUL; got 'a\\x00b'"),
-        ("image_size", "4096", "at most 2048; got 4096x4096"),
+        ("image_size", "4096", "from 1 to 2048; got 4096x4096"),
         ("num_filters", 4097, "from 1 to 4096; got 4097"),
         ("hidden_channels", 10**9, "from 1 to 4096; got 1000000000"),
         ("z_channels", 10**9, "from 1 to 4096; got 1000000000"),
@@ -174,6 +175,7 @@ def test_a_damaged_value_in_a_config_file_is_named():
 def test_image_size_is_one_side_or_two():
     assert parse_image_size("32") == (32, 32)
     assert parse_image_size("24x32") == (24, 32)
+    assert parse_image_size("1x2047") == (1, 2047)
     assert parse_image_size("") is None
 
 

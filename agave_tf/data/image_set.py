@@ -55,11 +55,6 @@ class Images(NamedTuple):
             )
         return np.asarray(self.image)
 
-    @property
-    def sizes(self) -> np.ndarray:
-        """Height and width of every image, int [N,2]."""
-        return np.tile(self.image.shape[1:3], (len(self.image), 1))
-
     def first(self, count: int, multiple_of: int = 1) -> "Images":
         """The first `count` images, or as many as there are; as `some`."""
         return self.some(0, count, multiple_of)
@@ -275,7 +270,7 @@ class Data(NamedTuple):
 
 
 def describe_sizes(sizes: np.ndarray) -> str:
-    """Returns "8x12" for images of one size, else "heights 5 to 8, widths 7 to 12".
+    """Returns "8x12" for images of one size, else "heights 5 to 8, width 12".
 
     Args:
       sizes: int [N,2], their heights and widths.
@@ -283,4 +278,8 @@ def describe_sizes(sizes: np.ndarray) -> str:
     (low_height, low_width), (height, width) = sizes.min(axis=0), sizes.max(axis=0)
     if (low_height, low_width) == (height, width):
         return f"{height}x{width}"
-    return f"heights {low_height} to {height}, widths {low_width} to {width}"
+    sides = (("height", low_height, height), ("width", low_width, width))
+    return ", ".join(
+        f"{name} {most}" if least == most else f"{name}s {least} to {most}"
+        for name, least, most in sides
+    )

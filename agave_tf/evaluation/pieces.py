@@ -111,7 +111,7 @@ def _pixels(images: Images, pieces: Pieces) -> np.ndarray:
     """uint8 [B,H,W,C] of pieces of one size."""
     height, width = pieces.size[0]
     if images.shape[:2] == (height, width):
-        return images.image[pieces.image]
+        return np.asarray(images.image[pieces.image])
     return np.stack(
         [
             images.image[place][top : top + height, left : left + width]

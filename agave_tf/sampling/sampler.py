@@ -87,14 +87,15 @@ class Sampler:
         self, images: Images, num_samples: int = 1, label: Label | None = None
     ) -> Drawn:
         """Draws f(z) of z ~ q(z|x), and images finished from it (Figure 3)."""
-        model = self._check_latents("reconstruct", self._of_size(images))
-        index = np.arange(len(images.image), dtype=np.int32)
+        image = images.array
+        model = self._check_latents("reconstruct", self._of_size(image))
+        index = np.arange(len(image), dtype=np.int32)
         labels = self._labels(label, len(index), images)
 
         def f_z(columns: np.ndarray) -> tf.Tensor:
-            return posterior_f_z(model, images.image[columns], columns, self.settings)
+            return posterior_f_z(model, image[columns], columns, self.settings)
 
-        start = {"image": images.image}
+        start = {"image": image}
         return self._draw(model, index, f_z, num_samples, labels, start)
 
     def interpolate(
@@ -112,25 +113,26 @@ class Sampler:
         given the label of the nearer image; a list of labels is one for each image.
         Every pair is a group of `num_steps` columns, between whose images is white.
         """
-        model = self._check_latents("interpolate", self._of_size(images))
+        image = images.array
+        model = self._check_latents("interpolate", self._of_size(image))
         _check_at_least("num_steps", num_steps, 2)
-        if len(images.image) % 2:
+        if len(image) % 2:
             raise InputError(
                 "`num_images` must be even to interpolate between pairs of images; "
-                f"got {len(images.image)}."
+                f"got {len(image)}."
             )
-        num_pairs = len(images.image) // 2
+        num_pairs = len(image) // 2
         index = np.repeat(np.arange(num_pairs, dtype=np.int32), num_steps)
-        labels = self._labels(label, len(images.image), images)
+        labels = self._labels(label, len(image), images)
         labels = labels_along(labels, num_steps)
 
         def f_z(columns: np.ndarray) -> tf.Tensor:
-            return f_z_between(model, images.image, num_steps, columns, self.settings)
+            return f_z_between(model, image, num_steps, columns, self.settings)
 
         ends = np.full((len(index), *model.image_shape), 255, np.uint8)
         ends[::num_steps], ends[num_steps - 1 :: num_steps] = (
-            images.image[::2],
-            images.image[1::2],
+            image[::2],
+            image[1::2],
         )
         start = {"image": ends}
         return self._draw(
@@ -158,13 +160,14 @@ class Sampler:
           from_prior: whether to draw z from p(z).
           label: the classes to draw.
         """
-        model = self._of_size(images)
+        image = images.array
+        model = self._of_size(image)
         if not isinstance(model, AutoregressiveModel):
             raise InputError(
                 "`mode` complete must have a run with a PixelCNN++; got one without."
             )
-        kept = keep(images.image, is_given, self.settings.batch_size)
-        index = np.arange(len(images.image), dtype=np.int32)
+        kept = keep(image, is_given, self.settings.batch_size)
+        index = np.arange(len(image), dtype=np.int32)
         labels = self._labels(label, len(index), images)
 
         def f_z(columns: np.ndarray) -> tf.Tensor:
@@ -172,7 +175,7 @@ class Sampler:
                 return prior_f_z(model, columns, self.settings)
             return posterior_f_z(model, kept.images[columns], columns, self.settings)
 
-        start = {"image": images.image, "given": kept.images}
+        start = {"image": image, "given": kept.images}
         return self._draw(model, index, f_z, num_samples, labels, start, kept)
 
     def _draw(
@@ -242,20 +245,15 @@ class Sampler:
             )
         return model
 
-    def _of_size(self, images: Images) -> ImageModel:
-        """The model of the size of images, which must have one and its channels."""
-        height, width, channels = images.shape
-        if height is None:
-            raise InputError(
-                "Images must have one size, because they stand in one picture; got "
-                "images of several sizes. `image_size` crops and resizes."
-            )
+    def _of_size(self, image: np.ndarray) -> ImageModel:
+        """The model of the size of images, which must have its channels."""
+        count, height, width, channels = image.shape
         if channels != self.model.image_shape[-1]:
             raise InputError(
                 f"Images must have the model's {self.model.image_shape[-1]} channels; "
                 f"got {channels}. `image_channels` converts."
             )
-        _check_at_least("num_images", len(images.image), 1)
+        _check_at_least("num_images", count, 1)
         return self.model.of_size((height, width))
 
     def _labels(

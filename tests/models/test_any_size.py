@@ -60,9 +60,7 @@ def test_padding_repeats_the_last_pixels_right_and_below():
     padded = pad(tf.constant(image), 4).numpy()
     assert padded.shape == (1, 4, 8, 3)
     np.testing.assert_array_equal(padded[:, :3, :5], image)
-    np.testing.assert_array_equal(
-        padded[:, :3, 5:], image[:, :, -1:].repeat(3, axis=2)
-    )
+    np.testing.assert_array_equal(padded[:, :3, 5:], image[:, :, -1:].repeat(3, axis=2))
     np.testing.assert_array_equal(padded[:, 3], padded[:, 2])
     np.testing.assert_array_equal(pad_to(tf.constant(image), (4, 8)), padded)
 
@@ -120,7 +118,9 @@ def test_the_probabilities_of_all_images_sum_to_one(size):
         return model.primary_reconstruction(image, tf.repeat(f_z, len(image), 0))
 
     parts = np.split(every, max(1, len(every) // 2**13))
-    total = sum(np.exp(log_prob(part).numpy().astype(np.float64)).sum() for part in parts)
+    total = sum(
+        np.exp(log_prob(part).numpy().astype(np.float64)).sum() for part in parts
+    )
     np.testing.assert_allclose(total, 1, rtol=1e-4)
 
 
@@ -141,7 +141,9 @@ def test_latents_of_padding_cost_nothing_and_follow_from_the_others(joint, size)
         assert (kl.numpy()[is_real] != 0).all()
         if cell == max(model.vae.cells):
             # At the top, where the prior is the same for every image.
-            np.testing.assert_array_equal(z.numpy()[~is_real], z_prior.numpy()[~is_real])
+            np.testing.assert_array_equal(
+                z.numpy()[~is_real], z_prior.numpy()[~is_real]
+            )
             assert (z.numpy()[is_real] != z_prior.numpy()[is_real]).all()
     np.testing.assert_allclose(model.vae.decode(out.zs), out.f_z, atol=1e-6)
     assert out.f_z.shape[1:] == model.f_z_shape

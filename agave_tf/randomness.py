@@ -134,7 +134,9 @@ def _rows_of_23_bits(first: tf.Tensor, shape: list[int], seed: tf.Tensor) -> tf.
     return tf.reshape(bits, shape) & 0x7FFFFF
 
 
-def normal_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
+def normal_for_images(
+    seed: tf.Tensor, index: tf.Tensor, size: int | tf.Tensor
+) -> tf.Tensor:
     """Standard normal draws [B,size]: row i depends only on `seed` and `index[i]`."""
     # In the middle of their intervals, so that none is infinite.
     return tf.math.ndtri(_for_images(seed, index, size) + 2.0**-24)
@@ -148,23 +150,29 @@ def uniform_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tenso
     return _for_images(seed, index, size) * (1 - 2e-5) + 1e-5
 
 
-def _for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
+def _for_images(seed: tf.Tensor, index: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
     # Numbers of 64 bits would fold in alike: of what is drawn, 31 bits are kept.
     index = tf.cast(index, tf.int32)
-    drawn = _uniform_rows(size)(seed, index)
-    return tf.ensure_shape(drawn, [*index.shape, size])
+    if tf.is_tensor(size):
+        return _uniform_rows(None)(seed, index, size)
+    return tf.ensure_shape(_uniform_rows(size)(seed, index, size), [*index.shape, size])
 
 
-@functools.cache
-def _uniform_rows(size: int) -> tf.types.experimental.PolymorphicFunction:
-    """Makes (seed, index [B]) -> uniform draws [B,size], compiled for every B."""
+# Of as many sizes as a program is likely to use again.
+@functools.lru_cache(maxsize=32)
+def _uniform_rows(size: int | None) -> tf.types.experimental.PolymorphicFunction:
+    """Makes (seed, index [B], size) -> uniform draws [B,size], for every B.
+
+    It is compiled for one size, or for all of them (None); XLA needs to know it.
+    """
     shapes = [tf.TensorSpec([2], tf.int32), tf.TensorSpec([None], tf.int32)]
+    shapes.append(tf.TensorSpec([], tf.int32))
 
     # A graph even when called eagerly: one by one its operations take much longer.
     @tf.function(autograph=False, input_signature=shapes)
-    def rows(seed: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    def rows(seed: tf.Tensor, index: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
         return tf.map_fn(
-            lambda i: uniform([size], fold_in(seed, i)),
+            lambda i: uniform([given if size is None else size], fold_in(seed, i)),
             index,
             fn_output_signature=tf.TensorSpec([size], tf.float32),
         )

@@ -29,9 +29,9 @@ def image_of(
     )
 
 
-def attach(model: ConditionalPixelCNN, f_z: tf.Tensor) -> None:
+def attach(model: ConditionalPixelCNN, f_z: tf.Tensor, factor: int = 1) -> None:
     """Sets a condition's gains as if it had been trained."""
-    model.initialize_condition(f_z, f_z.shape[1:3])
+    model.initialize_condition(f_z, factor)
     for stage in model.stages:
         for pair in stage:
             for block in (pair.down, pair.down_right):

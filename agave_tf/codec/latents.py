@@ -90,7 +90,8 @@ class Latents:
         self._levels = self._vae.ladder[::-1]
         self._batch_size, self._block_bits = batch_size, block_bits
         self._num_candidates = 1 << index_bits
-        sizes = [int(np.prod(shape)) for shape in self._vae.latent_shapes]
+        self._shapes = model.latent_shapes
+        sizes = [int(np.prod(shape)) for shape in self._shapes]
         self._orders = [shared_order(i, size) for i, size in enumerate(sizes)]
         self._tables: dict[tuple[int, int], np.ndarray] = {}
 
@@ -125,7 +126,7 @@ class Latents:
           h: features from the level above.
           bottom_up: the level's own, of the images.
         """
-        level, shape = self._levels[number], self._vae.latent_shapes[number]
+        level, shape = self._levels[number], self._shapes[number]
         half = tf.random.stateless_normal([_NUM_PAIRS, *shape], _PAIRS_SEED)
         prior = Normal(*map(_flat, _prior(level, h)))
         mean, deviation, kl = map(
@@ -158,7 +159,7 @@ class Latents:
 
     def _noise_of(self, number: int, count: np.ndarray, index: np.ndarray) -> tf.Tensor:
         """The standard normal noise of z [B,h,w,z_channels] that a code stands for."""
-        order, shape = self._orders[number], self._vae.latent_shapes[number]
+        order, shape = self._orders[number], self._shapes[number]
         # A dimension without a block is a draw from the prior that all images share.
         common = shared_normal(number, _NO_BLOCK, (len(order), 1))[:, 0]
         noise = np.tile(common, (self._batch_size, 1))
@@ -200,7 +201,7 @@ def _flat(x: tf.Tensor) -> np.ndarray:
 # decoder compute the same bits.
 @function_of_weights(jit_compile=True)
 def _top_features(model: LatentVariableModel, batch_size: int) -> tf.Tensor:
-    return model.vae.top_features(batch_size)
+    return model.vae.top_features(batch_size, model.latent_shapes[0][:2])
 
 
 @function_of_weights(jit_compile=True)

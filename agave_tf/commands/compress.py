@@ -29,7 +29,7 @@ from agave_tf.commands.paths import (
 )
 from agave_tf.commands.running import run_command
 from agave_tf.data.exact_pictures import NamedImages, read_exact_pictures
-from agave_tf.data.image_set import Images
+from agave_tf.data.image_set import Images, describe_sizes
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.models.image_model import ImageModel
@@ -126,12 +126,12 @@ def run(values: flags.FlagValues) -> None:
     note = f", bound {bound:.4f}" if bound else ""
     with _Bar("Encoding", images, model.num_dims, note) as bar:
         codec = Codec(model, settings, bar.show)
-        data = codec.encode(images.image, images.label, names)
+        data = codec.encode(images.array, images.label, names)
     if values.verify:
         with _Bar("Verifying", images, model.num_dims) as bar:
             decoded = Codec(model, settings, bar.show).decode(data)
         if not (
-            np.array_equal(decoded.images, images.image)
+            np.array_equal(decoded.images, images.array)
             and np.array_equal(np.asarray(decoded.labels), np.asarray(images.label))
             and decoded.names == names
         ):
@@ -163,8 +163,13 @@ def _images(
         return Images(named.image, None), named.names
     data = with_flags(source.config, "data", values).data
     loaded = load_run_data(source, data, [values.split])
-    images = loaded.parts[values.split]
+    images = loaded.part(values.split)
     source.check_images(images)
+    if images.shape != source.image_shape:
+        raise InputError(
+            f"`dataset` must have images of the run's size {source.image_shape[:2]} to "
+            f"code; got {describe_sizes(images.sizes)}. --image_size crops and resizes."
+        )
     loaded.check_labels(source.num_classes)
     images.check_labels(source.num_classes)
     return images.take(images.choose(values.max_images)), None

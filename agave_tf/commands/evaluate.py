@@ -18,6 +18,8 @@ from agave_tf.commands.flags import (
 )
 from agave_tf.commands.paths import check_optional_file, define_path, define_run_dir
 from agave_tf.commands.running import run_command
+from agave_tf.data.image_set import describe_sizes
+from agave_tf.data.source import ALL, parts_named
 from agave_tf.errors import InputError
 from agave_tf.pictures.bits_map import bits_map_rows
 from agave_tf.pictures.grid import write_png
@@ -87,13 +89,14 @@ def run(values: flags.FlagValues) -> None:
     run_to_score = open_run(values.run_dir)
     other = open_run(values.compare_with) if values.compare_with else None
     config = with_flags(run_to_score.config, "data", values)
-    data = load_run_data(run_to_score, config.data, [settings.split])
-    images = data.parts[settings.split]
-    run_to_score.check_images(images)
+    data = load_run_data(run_to_score, config.data, parts_named(settings.split))
+    images = data.part(settings.split)
+    has_tiles = bool(settings.tile_size)
+    run_to_score.check_images(images, has_tiles)
     data.check_labels(run_to_score.num_classes)
     if other is not None:
         check_comparable(run_to_score, other)
-        other.check_images(images)
+        other.check_images(images, has_tiles)
     evaluated = on_images(run_to_score, config, data.record)
     logging.info("Reading the weights of %s", evaluated.path)
     with strategy.scope() if strategy else contextlib.nullcontext():
@@ -131,9 +134,15 @@ def _print(
     evaluated: RunDirectory, split: str, num_images: int, scores: RunScores
 ) -> None:
     count = len(scores.image_scores.kl)
-    shown = f"{count} {split} images"
+    name = "" if split == ALL else f"{split} "
+    shown = f"{count} {name}images"
     if count < num_images:
-        shown = f"{count} of {num_images} {split} images, a random choice"
+        shown = f"{count} of {num_images} {name}images, a random choice"
+    sizes = scores.image_scores.size
+    if (sizes != evaluated.as_stored.image_shape[:2]).any():
+        shown += f", {describe_sizes(sizes)}"
+    if (sizes != sizes[0]).any():
+        shown += "; means by sub-pixels, so that large images count more"
     print(f"{evaluated.path}, step {evaluated.step}: {shown}")
     for score in scores.summary:
         error = f"+- {score.standard_error:.4f}" if count > 1 else ""

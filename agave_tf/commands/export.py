@@ -11,10 +11,12 @@ from absl import flags, logging
 from agave_tf.commands.flags import flag_group
 from agave_tf.commands.paths import define_path, define_run_dir
 from agave_tf.commands.running import run_command
+from agave_tf.errors import InputError
 from agave_tf.interop.provenance import about_run
 from agave_tf.interop.run_copy import copy_run
 from agave_tf.interop.saved_model import check_output_dir, export_model
 from agave_tf.runs.open_run import open_run
+from agave_tf.settings.image_size import parse_image_size
 from agave_tf.whole_file import check_new_directory
 
 
@@ -38,6 +40,13 @@ def define_flags(values: flags.FlagValues) -> None:
             "learning curve as CSV, and a model card.",
             flag_values=values,
         )
+        flags.DEFINE_string(
+            "image_size",
+            "",
+            "Size of the images that the signatures for sampling draw, such as 32 or "
+            "64x96; the others take images of any size. Empty: that of the run.",
+            flag_values=values,
+        )
         flags.DEFINE_integer(
             "sampling_batch_size",
             16,
@@ -50,7 +59,13 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(values: flags.FlagValues) -> None:
     """Writes --output_dir."""
     is_run = values.format == "run"
+    size = parse_image_size(values.image_size)
     if is_run:
+        if size:
+            raise InputError(
+                "`image_size` must be empty with --format=run, whose run keeps the "
+                f"size that it was trained on; got {values.image_size}."
+            )
         check_new_directory("output_dir", values.output_dir)
     else:
         check_output_dir(values.output_dir)
@@ -62,6 +77,7 @@ def run(values: flags.FlagValues) -> None:
         print(values.output_dir)
         return
     logging.info("Building the signatures, and writing them to %s", values.output_dir)
+    model = model.of_size(size or model.image_shape[:2])
     export_model(model, values.output_dir, about, values.sampling_batch_size)
     print(values.output_dir)
 

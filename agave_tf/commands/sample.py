@@ -25,6 +25,7 @@ from agave_tf.pictures.rows import check_label, draw_rows, write_rows
 from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.settings.image_size import parse_image_size
 from agave_tf.settings.pictures import PictureSettings
 from agave_tf.whole_file import write_npz
 
@@ -75,6 +76,9 @@ def run(values: flags.FlagValues) -> None:
     images = None
     if settings.reads_images(model.num_classes):
         images = _images(source, settings, values)
+    if not settings.shows_images and values["image_size"].present:
+        size = parse_image_size(values.image_size)
+        model = model.of_size(size or model.image_shape[:2])
     logging.info("Compiling the sampler, for which the first images wait")
     rows = draw_rows(model, settings, images).rows
     write_rows(values.output, rows, values.scale, values.captions)
@@ -90,7 +94,7 @@ def _images(
     """Returns the images to start from, or those whose labels are drawn."""
     data = with_flags(source.config, "data", values).data
     loaded = load_run_data(source, data, [settings.split])
-    images = loaded.parts[settings.split]
+    images = loaded.part(settings.split)
     source.check_images(images)
     if settings.labels is None:
         loaded.check_labels(source.num_classes)

@@ -270,7 +270,7 @@ class Data(NamedTuple):
 
 
 def describe_sizes(sizes: np.ndarray) -> str:
-    """Returns "8x12" for images of one size, else "heights 5 to 8, widths 7 to 12".
+    """Returns "8x12" for images of one size, else "heights 5 to 8, width 12".
 
     Args:
       sizes: int [N,2], their heights and widths.
@@ -278,4 +278,8 @@ def describe_sizes(sizes: np.ndarray) -> str:
     (low_height, low_width), (height, width) = sizes.min(axis=0), sizes.max(axis=0)
     if (low_height, low_width) == (height, width):
         return f"{height}x{width}"
-    return f"heights {low_height} to {height}, widths {low_width} to {width}"
+    sides = (("height", low_height, height), ("width", low_width, width))
+    return ", ".join(
+        f"{name} {most}" if least == most else f"{name}s {least} to {most}"
+        for name, least, most in sides
+    )

@@ -4,20 +4,24 @@ Lucas & Verbeek 2018, section 4: 150 samples; Burda et al. 2016.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from agave_tf.data.batches import EvaluationBatch, evaluation_batches
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.image_scores import ImageScores, importance_weighted_bound
+from agave_tf.evaluation.pieces import PieceBatch, Pieces, piece_batches, pieces_of
 from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.image_model import ImageModel
 from agave_tf.randomness import ImageDraws, Stream, fold_in, stream
 from agave_tf.weights.skeletons import function_of_weights
+
+# Images of more sizes than this share graphs that know no size.
+_MOST_GRAPHS = 4
 
 
 class _OneDevice:
@@ -77,10 +81,14 @@ class _Replicas(_OneDevice):
 class Evaluator:
     """Computes the scores of a model; compiles once for all models of an architecture.
 
+    Images may have any sizes, each its own. Those of one size are computed together; if
+    there are many sizes, one compiled function serves all of them.
+
     Args:
       model: the model, or a skeleton within `using_weights`.
-      batch_size: images at a time on each device; memory grows with it, and with
-        nothing else.
+      batch_size: images of the model's own size at a time on each device; as many
+        pixels of larger ones, but at least one image. Memory grows with it, and with
+        the largest image or tile.
       strategy: devices of this process that share the work, under whose scope the model
         was made; None: the present device alone. It does not change the scores.
     """
@@ -94,9 +102,8 @@ class Evaluator:
         self.model, self._replicas = model, _OneDevice()
         if strategy and strategy.num_replicas_in_sync > 1:
             self._replicas = _Replicas(strategy)
-        self._batch_size = batch_size * self._replicas.count
-        self._encode = functools.partial(_encode, model)
-        self._terms_of_sample = functools.partial(terms_of_sample, model)
+        self._batch_size = batch_size
+        self._sized = functools.cache(functools.partial(_Sized, model))
 
     def scores(
         self,
@@ -105,6 +112,7 @@ class Evaluator:
         seed: int = 0,
         max_images: int = 0,
         progress: str = "",
+        tile_size: tuple[int, int] | None = None,
     ) -> ImageScores:
         """Scores of images, each counted once.
 
@@ -117,34 +125,60 @@ class Evaluator:
           seed: seed of the noise.
           max_images: number of images to score, chosen by `Images.choose`; 0: all.
           progress: caption of a progress bar; empty: none.
+          tile_size: (height, width) of tiles that larger images are cut into and scored
+            by, each tile as if it were alone; None: whole images.
 
         Raises:
           InputError: the model needs labels, and the images lack them or have others.
         """
         images.check_labels(self.model.num_classes)
         num_samples = num_importance_samples if self.model.latent_shapes else 1
-        index = images.choose(max_images)
+        places = images.choose(max_images)
+        pieces = pieces_of(images, places, tile_size)
         rows = []
         with tqdm.tqdm(
-            total=len(index), desc=progress, unit="image", disable=not progress or None
+            total=len(pieces.image),
+            desc=progress,
+            unit="image" if len(pieces.image) == len(places) else "tile",
+            disable=not progress or None,
         ) as bar:
-            for batch in evaluation_batches(images, self._batch_size, index):
-                rows.append(self._batch_scores(batch, num_samples, seed))
-                bar.update(batch.num_valid)
-        return ImageScores(*(np.concatenate(values) for values in zip(*rows)))
+            for sized, batch in self._batches(images, pieces):
+                rows.append(self._batch_scores(sized, batch, num_samples, seed))
+                bar.update(len(batch.image))
+        found = ImageScores(*(np.concatenate(values) for values in zip(*rows)))
+        return found.of_images(places, images.sizes[places])
+
+    def _batches(
+        self, images: Images, pieces: Pieces
+    ) -> Iterator[tuple["_Sized", PieceBatch]]:
+        """The batches of all sizes, each with the functions that compute it."""
+        groups, num_devices = pieces.groups(), self._replicas.count
+        own_size = self.model.image_shape[:2]
+        # A model of any size takes them one by one.
+        own_pixels = 0 if None in own_size else math.prod(own_size)
+        num_pixels = self._batch_size * own_pixels
+        is_mixed = len(groups) > _MOST_GRAPHS
+        for group in groups:
+            height, width = map(int, group.size[0])
+            sized = self._sized((None, None) if is_mixed else (height, width))
+            fits = min(self._batch_size, max(1, num_pixels // (height * width)))
+            for batch in piece_batches(
+                images, group, fits * num_devices, num_devices, fills=not is_mixed
+            ):
+                yield sized, batch
 
     def _batch_scores(
-        self, batch: EvaluationBatch, num_samples: int, seed: int
+        self, sized: "_Sized", batch: PieceBatch, num_samples: int, seed: int
     ) -> ImageScores:
         replicas = self._replicas
         image, label, index = (replicas.split(rows) for rows in batch[:3])
-        features = replicas.run(self._encode, image)
+        features = replicas.run(sized.encode, image)
         evaluation_seed = stream(seed, Stream.EVALUATION)
         draws = []
         for sample in range(num_samples):
             sample_seed = fold_in(evaluation_seed, sample)
             terms = replicas.run(
-                self._terms_of_sample, image, features, label, sample_seed, index
+                sized.terms_of_sample, image, features, label, sample_seed, index
             )
             draws.append([replicas.join(term).numpy() for term in terms])
         terms = type(terms)(*(np.stack(values) for values in zip(*draws, strict=True)))
@@ -153,23 +187,40 @@ class Evaluator:
         means = {name: nats.mean(0) for name, nats in terms._asdict().items()}
         none = np.zeros(log_weights.shape[1:], np.float32)
         scores = ImageScores(
-            index=batch.index.numpy(),
+            index=batch.image,
             log_likelihood=log_weights.mean(0),
             bound=importance_weighted_bound(tf.constant(log_weights.T)).numpy(),
             primary_reconstruction=means.get("primary_reconstruction", none),
             auxiliary_reconstruction=means.get("auxiliary_reconstruction", none),
             kl=means.get("kl", none),
             kl_per_level=means.get("kl_per_level", none[:, None][:, :0]),
+            size=np.zeros([len(none), 2], np.int32),
         )
-        return ImageScores(*(score[: batch.num_valid] for score in scores))
+        return ImageScores(*(score[: len(batch.image)] for score in scores))
 
 
-@function_of_weights()
+class _Sized:
+    """The functions of a model for images of one size, or of any size.
+
+    Args:
+      model: of any size.
+      size: as `ImageModel.of_size` takes it.
+    """
+
+    def __init__(self, model: ImageModel, size: tuple[int, int] | tuple[None, None]):
+        model = model.of_size(size)
+        # The same objects at every call, as `_Replicas.run` needs them.
+        self.encode = functools.partial(_encode, model)
+        self.terms_of_sample = functools.partial(terms_of_sample, model)
+
+
+# A model of any size meets shapes that its first graph does not know.
+@function_of_weights(reduce_retracing=True)
 def _encode(model: ImageModel, image: tf.Tensor) -> list[BottomUp]:
     return model.encode(image)
 
 
-@function_of_weights()
+@function_of_weights(reduce_retracing=True)
 def terms_of_sample(
     model: ImageModel,
     image: tf.Tensor,

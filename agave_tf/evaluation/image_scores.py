@@ -28,6 +28,22 @@ class ImageScores(NamedTuple):
     auxiliary_reconstruction: np.ndarray  # [N]
     kl: np.ndarray  # [N]
     kl_per_level: np.ndarray  # [N,L], from the top
+    size: np.ndarray  # int32 [N,2], height and width of the image
+
+    def of_images(self, places: np.ndarray, sizes: np.ndarray) -> "ImageScores":
+        """The sums over the pieces of each image.
+
+        Args:
+          places: int [N], the images' places in the data set, increasing.
+          sizes: int [N,2], their heights and widths.
+        """
+        row = np.searchsorted(places, self.index)
+        if len(row) == len(places):
+            order = np.argsort(row)
+            sums = [nats[order] for nats in self[1:-1]]
+        else:
+            sums = [_sums(nats, row, len(places)) for nats in self[1:-1]]
+        return ImageScores(*[places, *sums, np.asarray(sizes, np.int32)])
 
 
 class Score(NamedTuple):
@@ -41,12 +57,36 @@ class Score(NamedTuple):
 def summarize(
     scores: ImageScores, model: ImageModel, num_importance_samples: int
 ) -> list[Score]:
-    """Averages the scores that `bits_of_images` gives over the images."""
+    """Averages the scores that `bits_of_images` gives over the images.
+
+    Images of different sizes count by their sub-pixels.
+    """
     bits = bits_of_images(scores, model, num_importance_samples)
-    return [
-        Score(name, float(values.mean()), standard_error(values))
-        for name, values in bits.items()
-    ]
+    weight = weights_of_images(scores.size)
+    found = []
+    for name, values in bits.items():
+        mean = float((values * weight).mean())
+        # Of a ratio of two means, both estimated.
+        spread = values if (weight == 1).all() else (values - mean) * weight
+        found.append(Score(name, mean, standard_error(spread)))
+    return found
+
+
+def weights_of_images(size: np.ndarray) -> np.ndarray:
+    """How much images count in a mean, float64 [N]: by sub-pixels, 1 on average.
+
+    Args:
+      size: int [N,2], their heights and widths.
+    """
+    area = size.astype(np.float64).prod(axis=1)
+    return area / area.mean()
+
+
+def _sums(values: np.ndarray, row: np.ndarray, count: int) -> np.ndarray:
+    """Sums values [M,...] to [count,...], value i to row[i]."""
+    sums = np.zeros([count, *values.shape[1:]], np.float64)
+    np.add.at(sums, row, values)
+    return sums.astype(values.dtype)
 
 
 def bits_of_images(
@@ -56,13 +96,14 @@ def bits_of_images(
 
     With several samples of z, bits_per_dim_S_samples is the importance-weighted bound.
     """
-    whole, *parts = model.parts(scores)
+    size = tuple(scores.size.T.astype(np.int64))
+    whole, *parts = model.parts(scores, size)
     # The ELBO as the evaluation averaged it over samples; the sum of the averaged parts
     # is the same but for its last bits.
     shown = [whole._replace(nats=scores.log_likelihood)]
     if model.latent_shapes and num_importance_samples > 1:
         name = f"{WHOLE}_{num_importance_samples}_samples"
-        shown.append(Part(name, scores.bound, model.num_dims))
+        shown.append(Part(name, scores.bound, whole.num_dims))
     return {
         part.name: part._replace(nats=part.nats.astype(np.float64)).bits_per_dim
         for part in [*shown, *parts]

@@ -66,7 +66,7 @@ def export_model(
     module = ExportedModel(model, sampling_batch_size)
     requests = {
         name: smallest_inputs(signature.arguments)
-        for name, signature in module.signatures().items()
+        for name, signature in module.signatures(has_free_size=False).items()
     }
     description = _description(model, about)
     text = json.dumps(description, indent=2)

@@ -10,9 +10,11 @@ import tensorflow as tf
 
 from agave_tf.evaluation.evaluator import terms_of_sample
 from agave_tf.evaluation.image_scores import importance_weighted_bound
+from agave_tf.layers.convolution import sides_of
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.objective import Terms
+from agave_tf.models.padding import cells_of, cut, pad_to
 from agave_tf.models.parts import bits_per_dim
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
@@ -33,8 +35,11 @@ class Signature(NamedTuple):
 class ExportedModel(tf.Module):
     """The functions of a model; the number of images B is free in all of them.
 
+    So are the sizes of the images and latents that they take, from 1x1 up. What the
+    PixelCNN++ draws has one size, because XLA compiles the sampler for it.
+
     Args:
-      model: with the weights to export.
+      model: with the weights to export, of the size of the images to draw.
       sampling_batch_size: images that the PixelCNN++ draws at a time; it affects speed
         and memory only.
     """
@@ -42,12 +47,18 @@ class ExportedModel(tf.Module):
     def __init__(self, model: ImageModel, sampling_batch_size: int):
         super().__init__(name="agave")
         self._model, self._sampling_batch_size = model, sampling_batch_size
+        self._of_any_size = model.of_size((None, None))
         # A tf.Module does not find the variables of a Keras layer by itself.
         self._variables = [weight.value for weight in model.weights]
 
-    def signatures(self) -> dict[str, Signature]:
-        """The functions that the model's parts allow, by name."""
-        model = self._model
+    def signatures(self, has_free_size: bool = True) -> dict[str, Signature]:
+        """The functions that the model's parts allow, by name.
+
+        Args:
+          has_free_size: whether the arguments' sizes are free where they can be; False:
+            they are those of the model's own size.
+        """
+        model = self._of_any_size if has_free_size else self._model
         image = {"images": tf.TensorSpec([None, *model.image_shape], tf.uint8)}
         seed = {"seed": _NUMBER}
         label = {"labels": tf.TensorSpec([None], tf.int32)} if model.num_classes else {}
@@ -62,12 +73,12 @@ class ExportedModel(tf.Module):
             _name_of_z(level): tf.TensorSpec([None, *shape], tf.float32)
             for level, shape in enumerate(model.latent_shapes)
         }
-        latents = _Latents(model)
+        latents = _Latents(self._of_any_size)
         signatures["encode"] = Signature(latents.encode, image)
         signatures["reconstruct"] = Signature(latents.reconstruct, image)
         signatures["decode"] = Signature(latents.decode, zs)
-        if isinstance(model, AGAVE):
-            y = tf.TensorSpec([None, *model.auxiliary_shape], tf.uint8)
+        if isinstance(self._model, AGAVE):
+            y = tf.TensorSpec([None, *self._model.auxiliary_shape], tf.uint8)
             signatures["sample_given_auxiliary"] = Signature(
                 self._sample_given_auxiliary, {"auxiliary_images": y, **label, **seed}
             )
@@ -80,7 +91,7 @@ class ExportedModel(tf.Module):
         seed: tf.Tensor,
         labels: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        model = self._model
+        model = self._of_any_size
         features, index = model.encode(images), tf.range(tf.shape(images)[0])
         evaluation_seed = stream(seed, Stream.EVALUATION)
 
@@ -102,13 +113,18 @@ class ExportedModel(tf.Module):
         log_weights = model.bound(terms)  # [S,B]
         nats = importance_weighted_bound(tf.transpose(log_weights))
         means = tf.nest.map_structure(lambda term: tf.reduce_mean(term, axis=0), terms)
-        parts = {part.name for part in model.parts(means)}
+        parts = {part.name for part in self._model.parts(means)}
         return {
             "nats": nats,
-            "bits_per_dim": bits_per_dim(nats, model.num_dims),
+            "bits_per_dim": bits_per_dim(nats, self._num_dims(images)),
             "elbo": tf.reduce_mean(log_weights, axis=0),
             **{k: value for k, value in means._asdict().items() if k in parts},
         }
+
+    def _num_dims(self, images: tf.Tensor) -> tf.Tensor:
+        """The dimensions of what the likelihood is about, float32."""
+        size = [tf.convert_to_tensor(side) for side in sides_of(images)]
+        return tf.cast(self._of_any_size.dims_of(size), tf.float32)
 
     def _sample(
         self,
@@ -118,7 +134,9 @@ class ExportedModel(tf.Module):
     ) -> dict[str, tf.Tensor]:
         index = tf.range(count if labels is None else tf.shape(labels)[0])
         f_z = self._model.sample_prior(stream(seed, Stream.PRIOR), index).f_z
-        pictures = _pictures_of(f_z) if f_z.shape[-1] else {}
+        pictures = {}
+        if f_z.shape[-1]:
+            pictures = _pictures_of(cut(f_z, self._model.auxiliary_shape[:2]))
         if isinstance(self._model, AutoregressiveModel):
             pictures["images"] = self._finished(self._model, index, seed, f_z, labels)
         return pictures
@@ -130,7 +148,7 @@ class ExportedModel(tf.Module):
         labels: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         index = tf.range(tf.shape(auxiliary_images)[0])
-        f_z = to_unit_range(auxiliary_images)
+        f_z = to_unit_range(pad_to(auxiliary_images, self._model.f_z_shape[:2]))
         assert isinstance(self._model, AutoregressiveModel)
         return {"images": self._finished(self._model, index, seed, f_z, labels)}
 
@@ -172,7 +190,7 @@ class _Latents:
     """The functions that encode images to z, and decode z to f(z).
 
     Args:
-      model: the exported model.
+      model: the exported model, of any size.
     """
 
     def __init__(self, model: LatentVariableModel):
@@ -180,12 +198,16 @@ class _Latents:
 
     def encode(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         zs = self._model.mean_latents(images)
-        flat = [tf.reshape(z, [tf.shape(z)[0], z.shape[1:].num_elements()]) for z in zs]
+        flat = [
+            tf.reshape(z, [tf.shape(z)[0], tf.reduce_prod(tf.shape(z)[1:])]) for z in zs
+        ]
         named = {_name_of_z(level): z for level, z in enumerate(zs)}
         return {**named, "features": tf.concat(flat, axis=1)}
 
     def reconstruct(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return _pictures_of(self._model.vae.decode(self._model.mean_latents(images)))
+        f_z = self._model.vae.decode(self._model.mean_latents(images))
+        factor = self._model.config.auxiliary.auxiliary_downsampling
+        return _pictures_of(cut(f_z, cells_of(sides_of(images), factor)))
 
     def decode(self, **zs: tf.Tensor) -> dict[str, tf.Tensor]:
         levels = [zs[_name_of_z(level)] for level in range(len(zs))]

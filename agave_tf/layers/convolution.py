@@ -72,6 +72,12 @@ def _gradient_by_kernel(
     return tf.reshape(tf.stack(products), [*kernel_size, x.shape[-1], dy.shape[-1]])
 
 
+def sides_of(x: tf.Tensor) -> list[int | tf.Tensor]:
+    """Height and width of [B,H,W,F]: numbers where they are known, else tensors."""
+    static, dynamic = x.shape[1:3], tf.shape(x)
+    return [dynamic[1 + i] if n is None else n for i, n in enumerate(static)]
+
+
 def enlarge(x: tf.Tensor, factor: int) -> tf.Tensor:
     """Repeats every entry of [B,h,w,F] to [B,factor*h,factor*w,F]."""
     return tf.repeat(tf.repeat(x, factor, axis=1), factor, axis=2)

@@ -62,6 +62,11 @@ def _conv(in_channels: int, filters: int, strides: int, name: str) -> WeightNorm
     )
 
 
+def _only(is_real: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
+    """x [B,h,w,c], zero at positions of padding."""
+    return x if is_real is None else tf.where(is_real, x, 0.0)
+
+
 class LadderLayer(RepeatedLayer):
     """One level of latents, between a bottom-up and a top-down stream of features.
 
@@ -123,7 +128,11 @@ class LadderLayer(RepeatedLayer):
 
     @repeated
     def sample_posterior(
-        self, x: tf.Tensor, bottom_up: BottomUp, noise: tf.Tensor
+        self,
+        x: tf.Tensor,
+        bottom_up: BottomUp,
+        noise: tf.Tensor,
+        is_real: tf.Tensor | None = None,
     ) -> PosteriorSample:
         """Draws z ~ q(z|x).
 
@@ -131,16 +140,26 @@ class LadderLayer(RepeatedLayer):
           x: [B,h,w,hidden_channels], from the level above.
           bottom_up: from the method `bottom_up`.
           noise: standard normal, [B,h,w,z_channels].
+          is_real: bool [1,h,w,1]. At other positions, of padding, z is the mean of the
+            prior, its base value that of the posterior, and neither costs anything.
+            None: all are real.
         """
         top_down = self._top_down(x)
+        noise = _only(is_real, noise)
         z, log_q = self._posterior(top_down, bottom_up).draw(noise)
-        kl = log_q - self._prior(top_down).log_prob(z)
+        prior = self._prior(top_down)
+        kl = _only(is_real, log_q - prior.log_prob(z))
+        if is_real is not None:
+            z = tf.where(is_real, z, prior.loc)
         return PosteriorSample(z, self._features(x, z, top_down), kl)
 
     @repeated
-    def sample_prior(self, x: tf.Tensor, noise: tf.Tensor) -> LatentSample:
-        """Draws z ~ p(z), by standard normal `noise` [B,h,w,z_channels]."""
+    def sample_prior(
+        self, x: tf.Tensor, noise: tf.Tensor, is_real: tf.Tensor | None = None
+    ) -> LatentSample:
+        """Draws z ~ p(z); arguments as for `sample_posterior`."""
         top_down = self._top_down(x)
+        noise = _only(is_real, noise)
         z = top_down.prior_mean + tf.exp(top_down.prior_log_scale) * noise
         return LatentSample(z, self._features(x, z, top_down))
 

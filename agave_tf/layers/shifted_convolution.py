@@ -13,7 +13,7 @@ at a time and reads the rows and pixels before it from the memory.
 import tensorflow as tf
 
 from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, with_columns
-from agave_tf.layers.convolution import Padding
+from agave_tf.layers.convolution import Padding, sides_of
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
 from agave_tf.weights.in_use import value_of
 
@@ -21,13 +21,13 @@ from agave_tf.weights.in_use import value_of
 def down_shift(x: tf.Tensor) -> tf.Tensor:
     """Moves [B,H,W,F] down by one row; zeros come in on top."""
     # A slice, because the gradient of x[:, :-1] takes many times as long.
-    kept = tf.slice(x, [0, 0, 0, 0], [-1, x.shape[1] - 1, -1, -1])
+    kept = tf.slice(x, [0, 0, 0, 0], [-1, sides_of(x)[0] - 1, -1, -1])
     return tf.pad(kept, [[0, 0], [1, 0], [0, 0], [0, 0]])
 
 
 def right_shift(x: tf.Tensor) -> tf.Tensor:
     """Moves [B,H,W,F] right by one column; zeros come in on the left."""
-    kept = tf.slice(x, [0, 0, 0, 0], [-1, -1, x.shape[2] - 1, -1])
+    kept = tf.slice(x, [0, 0, 0, 0], [-1, -1, sides_of(x)[1] - 1, -1])
     return tf.pad(kept, [[0, 0], [0, 0], [1, 0], [0, 0]])
 
 

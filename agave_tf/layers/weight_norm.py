@@ -11,7 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.layers.base_layer import BaseLayer
-from agave_tf.layers.convolution import Padding, convolve, normalized_kernel
+from agave_tf.layers.convolution import (
+    Padding,
+    convolve,
+    normalized_kernel,
+    sides_of,
+)
 from agave_tf.layers.initializing_pass import InitializingPass, initializing_pass
 from agave_tf.weights.in_use import kernel_in_use, using_kernels, value_of
 from agave_tf.weights.library_internals import all_layers
@@ -206,7 +211,7 @@ class WeightNormConv2DTranspose(_WeightNormLayer):
 
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         batch = tf.shape(x)[0]
-        height, width = (self.strides * side for side in x.shape[1:3])
+        height, width = (self.strides * side for side in sides_of(x))
         if self.crop_corner is None:
             shape, padding = [batch, height, width, self.filters], "SAME"
         else:
@@ -224,6 +229,8 @@ class WeightNormConv2DTranspose(_WeightNormLayer):
         if self.crop_corner is None:
             return y
         top, left = self.crop_corner
-        height = y.shape[1] - (self.kernel_size[0] - 1)
-        width = y.shape[2] - (self.kernel_size[1] - 1)
+        height, width = (
+            side - (kernel_side - 1)
+            for side, kernel_side in zip(sides_of(y), self.kernel_size, strict=True)
+        )
         return tf.slice(y, [0, top, left, 0], [-1, height, width, -1])

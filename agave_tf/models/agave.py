@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from agave_tf.layers.iaf_ladder_layer import BottomUp
-from agave_tf.models.objective import AGAVETerms, count_dims
+from agave_tf.models.objective import AGAVETerms
+from agave_tf.models.padding import Size
 from agave_tf.models.parts import WHOLE, Part, kl_parts
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
@@ -56,18 +57,16 @@ class AGAVE(AutoregressiveModel, LatentVariableModel):
         """The ELBO of x, Eq. 6: no auxiliary term, KL unweighted."""
         return terms.primary_reconstruction - terms.kl
 
-    def parts(self, terms: Any) -> list[Part]:
+    def parts(self, terms: Any, size: Size | None = None) -> list[Part]:
         """Lists bits_per_dim = primary_reconstruction + kl, per dimension of x.
 
         The auxiliary reconstruction, per dimension of y, is no part of that sum.
         """
-        primary, auxiliary = (
-            terms.primary_reconstruction,
-            terms.auxiliary_reconstruction,
-        )
+        size = size or self.image_shape[:2]
+        dims, dims_of_y = self.dims_of(size), self.auxiliary_dims_of(size)
         return [
-            Part(WHOLE, self.bound(terms), self.num_dims),
-            Part("primary_reconstruction", primary, self.num_dims),
-            Part("auxiliary_reconstruction", auxiliary, count_dims(self.f_z_shape)),
-            *kl_parts(terms.kl, terms.kl_per_level, self.num_dims),
+            Part(WHOLE, self.bound(terms), dims),
+            Part("primary_reconstruction", terms.primary_reconstruction, dims),
+            Part("auxiliary_reconstruction", terms.auxiliary_reconstruction, dims_of_y),
+            *kl_parts(terms.kl, terms.kl_per_level, dims),
         ]

@@ -8,6 +8,7 @@ import math
 
 import tensorflow as tf
 
+from agave_tf.models.padding import cells_of
 from agave_tf.pixel_scale import luma
 from agave_tf.settings.config import AuxiliaryConfig
 
@@ -15,11 +16,10 @@ from agave_tf.settings.config import AuxiliaryConfig
 def auxiliary_shape(
     image_shape: tuple[int, int, int], config: AuxiliaryConfig
 ) -> tuple[int, int, int]:
-    """(h,w,c) of y for x of shape (H,W,C)."""
+    """(h,w,c) of y for x of shape (H,W,C), h and w rounded up."""
     height, width, channels = image_shape
-    factor = config.auxiliary_downsampling
-    gray = config.auxiliary_color == "gray"
-    return height // factor, width // factor, 1 if gray else channels
+    h, w = cells_of((height, width), config.auxiliary_downsampling)
+    return h, w, 1 if config.auxiliary_color == "gray" else channels
 
 
 def auxiliary_image(image: tf.Tensor, config: AuxiliaryConfig) -> tf.Tensor:
@@ -27,7 +27,8 @@ def auxiliary_image(image: tf.Tensor, config: AuxiliaryConfig) -> tf.Tensor:
 
     In this order: gray by BT.601 luma; the average over blocks of pixels, rounded; then
     b levels of width c = 256 / b, level k as the centre of its integers,
-    c * k + (c - 1) / 2.
+    c * k + (c - 1) / 2. The sides of the image are multiples of
+    `auxiliary_downsampling`.
     """
     y = tf.cast(image, tf.float32)
     if config.auxiliary_color == "gray" and y.shape[-1] == 3:

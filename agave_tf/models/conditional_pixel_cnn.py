@@ -32,7 +32,7 @@ Features = TypeVar("Features")
 class ConditionalPixelCNN(BaseLayer):
     """The autoregressive decoder p(x|z), or p(x) without a condition.
 
-    x is [B,H,W,C]; H and W are multiples of 2**(num_pixel_cnn_resolutions - 1).
+    x is [B,H,W,C]; H and W are multiples of `side_multiple`.
 
     Args:
       config: widths, depth, dropout, classes.
@@ -106,17 +106,22 @@ class ConditionalPixelCNN(BaseLayer):
         return sum(len(layers) for layers in self.stages)
 
     @property
+    def side_multiple(self) -> int:
+        """What divides the sides of the images that the network takes."""
+        return 2 ** (self.num_resolutions - 1)
+
+    @property
     def architecture(self) -> tuple[PixelCNNConfig, int, int, str, bool]:
         """Arguments of this class that make a network of the same architecture."""
         channels = (self.image_channels, self.f_z_channels)
         return self.config, *channels, self.features_dtype, self.recompute
 
-    def condition(self, f_z: tf.Tensor, size: tuple[int, int]) -> list[tf.Tensor]:
+    def condition(self, f_z: tf.Tensor, factor: int = 1) -> list[tf.Tensor]:
         """Computes every layer's condition from f(z) [B,h,w,c].
 
         Args:
-          f_z: in [-1,1]; h is H, H/2 or H/4.
-          size: (H,W).
+          f_z: in [-1,1].
+          factor: H / h = W / w.
 
         Returns:
           One [B,h_i,w_i,F] per layer i, to be reused for every pixel drawn; none
@@ -125,7 +130,7 @@ class ConditionalPixelCNN(BaseLayer):
         if self.condition_stream is None:
             return []
         f_z = tf.cast(f_z, self.features_dtype)
-        return self.condition_stream(enlarge(f_z, size[0] // f_z.shape[1]))
+        return self.condition_stream(enlarge(f_z, factor))
 
     def call(
         self,
@@ -260,11 +265,14 @@ class ConditionalPixelCNN(BaseLayer):
         with data_dependent_initialization():
             return self(image, label=label, dropout_seed=dropout_seed)
 
-    def initialize_condition(self, f_z: tf.Tensor, size: tuple[int, int]) -> None:
+    def initialize_condition(self, f_z: tf.Tensor, factor: int = 1) -> None:
         """Initialises the condition stream on f(z) [B,h,w,c]; eagerly.
+
+        Args:
+          f_z, factor: as `condition` takes them.
 
         Raises:
           RuntimeError: called inside a tf.function or `strategy.run`.
         """
         with data_dependent_initialization():
-            self.condition(f_z, size)
+            self.condition(f_z, factor)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from agave_tf.distributions.discretized_logistic import DiscretizedLogistic
 from agave_tf.errors import InputError
 from agave_tf.layers.base_layer import BaseLayer
+from agave_tf.layers.convolution import sides_of
 from agave_tf.layers.iaf_ladder_layer import (
     BottomUp,
     IAFLadderLayer,
@@ -25,9 +26,9 @@ from agave_tf.layers.iaf_ladder_layer import (
 from agave_tf.layers.initializing_pass import data_dependent_initialization
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
 from agave_tf.models.auxiliary_image import loc_of, log_scale_of
+from agave_tf.models.padding import Size, cells_of
 from agave_tf.randomness import normal_for_images
 from agave_tf.settings.config import IAFVAEConfig
-from agave_tf.settings.image_size import check_image_sides
 from agave_tf.weights.in_use import value_of
 
 # openai/iaf works on (u + .5) / 256 - .5 for a level u; that is x times this.
@@ -61,8 +62,9 @@ class IAFVAE(BaseLayer):
 
     Args:
       config: widths and depth.
-      image_shape: (H,W,C) of x; H and W multiples of 2**num_resolutions.
-      auxiliary_shape: (h,w,c) of y and f(z); h is H, H/2 or H/4.
+      image_channels: C of x [B,H,W,C]; H and W are multiples of `side_multiple`.
+      auxiliary_channels: c of y and f(z) [B,h,w,c].
+      auxiliary_downsampling: H / h = W / w: 1, 2 or 4.
       num_color_levels, open_tails: of DiscretizedLogistic, the likelihood of y.
       compute_dtype: dtype of the features; z and f(z) are float32.
       recompute: whether the backward pass recomputes each level's features to save
@@ -70,15 +72,16 @@ class IAFVAE(BaseLayer):
       name: of the layer.
 
     Raises:
-      InputError: H or W is not such a multiple, or neither of hidden_channels and
-        z_channels is a multiple of the other, as the flow's masks need.
+      InputError: neither of hidden_channels and z_channels is a multiple of the other,
+        as the flow's masks need.
     """
 
     def __init__(
         self,
         config: IAFVAEConfig,
-        image_shape: tuple[int, int, int],
-        auxiliary_shape: tuple[int, int, int],
+        image_channels: int,
+        auxiliary_channels: int,
+        auxiliary_downsampling: int = 1,
         num_color_levels: int = 256,
         open_tails: bool = True,
         compute_dtype: str = "float32",
@@ -86,14 +89,14 @@ class IAFVAE(BaseLayer):
         name: str = "vae",
     ):
         super().__init__(name)
-        check_widths(config, image_shape)
-        self.config = config
-        self.image_shape, self.auxiliary_shape = image_shape, auxiliary_shape
+        check_widths(config)
+        self.config, self.auxiliary_channels = config, auxiliary_channels
+        self.auxiliary_downsampling = auxiliary_downsampling
         self.num_color_levels, self.open_tails = num_color_levels, open_tails
         self.features_dtype, self.recompute = compute_dtype, recompute
         hidden = config.hidden_channels
         self.encoder_in = WeightNormConv2D(
-            image_shape[-1], hidden, (5, 5), 2, "same", "exponential", 0.1, name="enc"
+            image_channels, hidden, (5, 5), 2, "same", "exponential", 0.1, name="enc"
         )
         level_class = IAFLadderLayer if config.use_iaf else LadderLayer
         # From the bottom up: the first level of each later resolution halves the size.
@@ -112,7 +115,7 @@ class IAFVAE(BaseLayer):
         self.h_top = self.add_weight(shape=(hidden,), initializer="zeros", name="top")
         self.decoder_out = self._make_decoder_out()
         self.log_scale = self.add_weight(
-            shape=(auxiliary_shape[-1],), initializer="zeros", name="log_scale"
+            shape=(auxiliary_channels,), initializer="zeros", name="log_scale"
         )
         self.built = True
 
@@ -120,28 +123,39 @@ class IAFVAE(BaseLayer):
         """The output head: resizes features of size H/2 to h by x2, x1 or x1/2."""
         arguments: dict[str, Any] = dict(
             in_channels=self.config.hidden_channels,
-            filters=self.auxiliary_shape[-1],
+            filters=self.auxiliary_channels,
             kernel_size=(5, 5),
             gain="exponential",
             init_scale=0.1,
             name="dec",
         )
-        downsampling = self.image_shape[0] // self.auxiliary_shape[0]
-        if downsampling == 1:
+        if self.auxiliary_downsampling == 1:
             return WeightNormConv2DTranspose(**arguments)
-        return WeightNormConv2D(strides=downsampling // 2, **arguments)
+        return WeightNormConv2D(strides=self.auxiliary_downsampling // 2, **arguments)
 
     @property
-    def latent_shapes(self) -> list[tuple[int, int, int]]:
-        """(h_l, w_l, z_channels) of every level, from the top."""
-        height, width, _ = self.image_shape
-        config, shapes = self.config, []
-        for halvings in range(config.num_resolutions, 0, -1):
-            shape = (height >> halvings, width >> halvings, config.z_channels)
-            shapes += [shape] * config.num_layers_per_resolution
-        return shapes
+    def side_multiple(self) -> int:
+        """What divides the sides of the images that the network takes."""
+        return max(2**self.config.num_resolutions, self.auxiliary_downsampling)
 
-    def draw_noise(self, seed: tf.Tensor, index: tf.Tensor) -> list[tf.Tensor]:
+    @property
+    def cells(self) -> list[int]:
+        """Pixels of x along a position of z, of every level, from the top."""
+        config = self.config
+        return [
+            2**halvings
+            for halvings in range(config.num_resolutions, 0, -1)
+            for _ in range(config.num_layers_per_resolution)
+        ]
+
+    def latent_shapes(self, size: Size) -> list[tuple[Any, Any, int]]:
+        """(h_l, w_l, z_channels) of every level, from the top, for x of size (H,W)."""
+        channels = self.config.z_channels
+        return [(*cells_of(size, cell), channels) for cell in self.cells]
+
+    def draw_noise(
+        self, seed: tf.Tensor, index: tf.Tensor, size: Size
+    ) -> list[tf.Tensor]:
         """Draws standard normal noise for every level.
 
         Row i depends on `seed` and index[i] alone.
@@ -149,13 +163,15 @@ class IAFVAE(BaseLayer):
         Args:
           seed: int32 [2].
           index: int32 [B], the images' numbers.
+          size: (H,W) of x.
 
         Returns:
           One [B,h_l,w_l,z_channels] per level, from the top.
         """
-        shapes = self.latent_shapes
-        sizes = [math.prod(shape) for shape in shapes]
-        noise = tf.split(normal_for_images(seed, index, sum(sizes)), sizes, axis=-1)
+        shapes = self.latent_shapes(size)
+        sizes = [height * width * channels for height, width, channels in shapes]
+        drawn = normal_for_images(seed, index, sum(sizes))
+        noise = tf.split(drawn, sizes, axis=-1, num=len(sizes))
         levels = zip(noise, shapes, strict=True)
         return [tf.reshape(level, (-1, *shape)) for level, shape in levels]
 
@@ -174,24 +190,38 @@ class IAFVAE(BaseLayer):
         return features
 
     def sample_posterior(
-        self, features: Sequence[BottomUp], noise: Sequence[tf.Tensor]
+        self,
+        features: Sequence[BottomUp],
+        noise: Sequence[tf.Tensor],
+        is_real: Sequence[tf.Tensor | None] | None = None,
     ) -> PosteriorOutput:
         """Draws z ~ q(z|x) and computes f(z).
 
         Args:
           features: from `encode`.
           noise: as `draw_noise` gives it.
+          is_real: of every level from the top, as the level takes it: positions that
+            are not of padding. None: nothing is padded.
         """
         # From the top level down, each given the features of x at its level.
         f_z, samples = self._top_down(
-            LadderLayer.sample_posterior, features[::-1], noise
+            LadderLayer.sample_posterior,
+            features[::-1],
+            noise,
+            is_real or [None] * len(self.ladder),
         )
         zs, kls = [sample.z for sample in samples], [sample.kl for sample in samples]
         return PosteriorOutput(f_z, zs, kls)
 
-    def sample_prior(self, noise: list[tf.Tensor]) -> VAEOutput:
-        """Draws z ~ p(z) and computes f(z); `noise` as `draw_noise` gives it."""
-        f_z, samples = self._top_down(LadderLayer.sample_prior, noise)
+    def sample_prior(
+        self,
+        noise: Sequence[tf.Tensor],
+        is_real: Sequence[tf.Tensor | None] | None = None,
+    ) -> VAEOutput:
+        """Draws z ~ p(z) and computes f(z); arguments as for `sample_posterior`."""
+        f_z, samples = self._top_down(
+            LadderLayer.sample_prior, noise, is_real or [None] * len(self.ladder)
+        )
         return VAEOutput(f_z, [sample.z for sample in samples])
 
     def decode(self, zs: list[tf.Tensor]) -> tf.Tensor:
@@ -236,11 +266,15 @@ class IAFVAE(BaseLayer):
         self.log_scale.assign(log_scale if as_openai else log_scale_of(residual))
         return VAEOutput(f_z, [sample.z for sample in samples])
 
-    def top_features(self, batch_size: int | tf.Tensor) -> tf.Tensor:
-        """The features that the top level starts from, [B,h,w,hidden_channels]."""
-        size = [batch_size, *self.latent_shapes[0][:2]]
+    def top_features(self, batch_size: int | tf.Tensor, size: Size) -> tf.Tensor:
+        """The features that the top level starts from, [B,h,w,hidden_channels].
+
+        Args:
+          batch_size: B.
+          size: (h,w) of the top level.
+        """
         top = tf.cast(value_of(self.h_top), self.features_dtype)
-        return tf.broadcast_to(top, [*size, top.shape[0]])
+        return tf.broadcast_to(top, [batch_size, *size, top.shape[0]])
 
     def output(self, features: tf.Tensor) -> tf.Tensor:
         """f(z) [B,h,w,c] in [-1,1], from the features below the lowest level."""
@@ -255,13 +289,14 @@ class IAFVAE(BaseLayer):
 
         Args:
           run: (level, features from above, *inputs of the level) -> sample.
-          *inputs: each a list with one input per level, from the top; the last list
-            holds tensors [B,...].
+          *inputs: each a list with one input per level, from the top. One of the lists
+            holds noise or z, [B,h_l,w_l,z_channels].
 
         Returns:
           f(z), and the samples from the top.
         """
-        h = self.top_features(tf.shape(inputs[-1][0])[0])
+        top = next(x[0] for x in inputs if tf.is_tensor(x[0]))
+        h = self.top_features(tf.shape(top)[0], sides_of(top))
         samples: list[Sample] = []
         for level, *own in zip(self.ladder[::-1], *inputs, strict=True):
             samples.append(run(level, h, *own))
@@ -269,15 +304,8 @@ class IAFVAE(BaseLayer):
         return self.output(h), samples
 
 
-def check_widths(config: IAFVAEConfig, image_shape: tuple[int, int, int]) -> None:
-    """Checks that images and widths suit the VAE; raises InputError as its class."""
-    multiple = max(4, 2**config.num_resolutions)
-    check_image_sides(
-        *image_shape[:2],
-        name="image_size",
-        multiple=multiple,
-        reason=f" (--num_resolutions={config.num_resolutions})",
-    )
+def check_widths(config: IAFVAEConfig) -> None:
+    """Checks that widths suit the flow; raises InputError as the class IAFVAE."""
     wide = max(config.hidden_channels, config.z_channels)
     narrow = min(config.hidden_channels, config.z_channels)
     if config.use_iaf and wide % narrow:

@@ -6,14 +6,14 @@ section 3).
 """
 
 from collections.abc import Hashable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import tensorflow as tf
 
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.iaf_vae import PosteriorOutput, VAEOutput
-from agave_tf.models.objective import count_dims
+from agave_tf.models.padding import Size, pad
 from agave_tf.models.parts import Part
 from agave_tf.randomness import ImageDraws
 from agave_tf.settings.config import ModelConfig
@@ -25,9 +25,15 @@ class ImageModel(BaseLayer):
     In the docstrings x is `image` uint8 [B,H,W,C]. f(z) of a model without latent
     variables has no channels, and the model has no level of z.
 
+    H and W are anything from 1 up, and no weight depends on them: `of_size` gives the
+    model of another size. The networks see x padded to multiples (padding.py), and f(z)
+    is of the padded size; no padding is scored or drawn.
+
     Args:
       config: the networks, the auxiliary image and the precision.
-      image_shape: (H,W,C) of x.
+      image_shape: (H,W,C) of x. (None,None,C): of any size, which follows from the
+        images; without images nothing can be drawn.
+      networks: a model whose networks this one shares; None: it makes its own.
     """
 
     # The parts of Config that the model's networks depend on.
@@ -35,7 +41,13 @@ class ImageModel(BaseLayer):
     # The NamedTuple of models/objective.py that `terms` returns.
     terms_class: ClassVar[Any]
 
-    def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
+    def __init__(
+        self,
+        config: ModelConfig,
+        image_shape: tuple[int, int, int],
+        networks: Self | None = None,
+    ):
+        del networks
         super().__init__(name="agave")
         height, width, channels = image_shape
         self.config, self.image_shape = config, (height, width, channels)
@@ -45,6 +57,22 @@ class ImageModel(BaseLayer):
     def architecture(self) -> tuple[Hashable, ...]:
         """Arguments of the class that make a model of the same architecture."""
         return self.config, self.image_shape
+
+    def of_size(self, size: tuple[int, int] | tuple[None, None]) -> Self:
+        """This model for images of another size, with the same weights.
+
+        Args:
+          size: (H,W); (None,None): of any size.
+        """
+        if tuple(size) == self.image_shape[:2]:
+            return self
+        shape: Any = (*size, self.image_shape[-1])
+        return type(self)(self.config, shape, networks=self)
+
+    @property
+    def side_multiple(self) -> int:
+        """The number to whose multiples the sides of images are padded."""
+        return 1
 
     @property
     def num_classes(self) -> int:
@@ -58,18 +86,31 @@ class ImageModel(BaseLayer):
 
     @property
     def f_z_shape(self) -> tuple[int, int, int]:
-        """(h,w,c) of f(z)."""
+        """(h,w,c) of f(z), with the padding."""
         return 1, 1, 0
 
     @property
-    def judged_shape(self) -> tuple[int, int, int]:
-        """Shape of the image that `bound` is about."""
-        return self.image_shape
+    def auxiliary_shape(self) -> tuple[int, int, int]:
+        """(h,w,c) of y, and of f(z) without the padding."""
+        return 1, 1, 0
+
+    def dims_of(self, size: Size) -> Any:
+        """Dimensions (sub-pixels) of the image that `bound` is about.
+
+        Args:
+          size: (H,W) of x; numbers, or arrays for many images.
+        """
+        height, width = size
+        return height * width * self.image_shape[-1]
 
     @property
     def num_dims(self) -> int:
-        """Dimensions (sub-pixels) of the image that `bound` is about."""
-        return count_dims(self.judged_shape)
+        """As `dims_of`, for images of the model's own size."""
+        return self.dims_of(self.image_shape[:2])
+
+    def pad(self, image: tf.Tensor) -> tf.Tensor:
+        """x as the networks see it, with sides that are multiples."""
+        return pad(image, self.side_multiple)
 
     def encode(self, image: tf.Tensor) -> list[BottomUp]:
         """The encoder's features of x at every level, from the bottom."""
@@ -151,10 +192,11 @@ class ImageModel(BaseLayer):
         """
         raise NotImplementedError
 
-    def parts(self, terms: Any) -> list[Part]:
+    def parts(self, terms: Any, size: Size | None = None) -> list[Part]:
         """Lists what `bound` is made of and what is shown beside it.
 
         Args:
           terms: per image, or their means.
+          size: as `dims_of` takes it; None: the model's own.
         """
         raise NotImplementedError

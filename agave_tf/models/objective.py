@@ -5,7 +5,6 @@ L = ln p(x|z) + ln p(y|z) - lambda * KL(q(z|x) || p(z))
 Each model (models/image_model.py) adds up its own: `objective` and `bound`.
 """
 
-import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -60,8 +59,3 @@ def free_bits(kl: tf.Tensor, kl_min: float) -> tf.Tensor:
     if replica is not None and replica.num_replicas_in_sync > 1:
         mean = replica.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
     return tf.reduce_sum(tf.where(mean > kl_min, kl, kl_min), axis=-1)
-
-
-def count_dims(shape: tuple[int, int, int]) -> int:
-    """Sub-pixels of an image (H,W,C), the dimensions of bits/dim."""
-    return math.prod(shape)

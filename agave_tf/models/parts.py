@@ -14,12 +14,12 @@ LEVEL_PREFIX = "kl_level_"
 WHOLE = "bits_per_dim"
 
 
-def bits_per_dim(nats: Any, num_dims: int) -> Any:
+def bits_per_dim(nats: Any, num_dims: Any) -> Any:
     """Converts a log-likelihood to bits per sub-pixel, -nats / (num_dims ln 2).
 
     Args:
       nats: a number, or an array of NumPy or TensorFlow.
-      num_dims: number of sub-pixels, H*W*C.
+      num_dims: number of sub-pixels, H*W*C; of each image, if there are many.
     """
     return -nats / (num_dims * math.log(2))
 
@@ -29,7 +29,7 @@ class Part(NamedTuple):
 
     name: str
     nats: tf.Tensor | np.ndarray  # log-likelihood; minus the KL
-    num_dims: int  # what its bits are divided by
+    num_dims: Any  # what its bits are divided by, a number or one for each image
 
     @property
     def bits_per_dim(self) -> tf.Tensor | np.ndarray:
@@ -38,7 +38,7 @@ class Part(NamedTuple):
 
 
 def kl_parts(
-    kl: tf.Tensor | np.ndarray, kl_per_level: tf.Tensor | np.ndarray, num_dims: int
+    kl: tf.Tensor | np.ndarray, kl_per_level: tf.Tensor | np.ndarray, num_dims: Any
 ) -> list[Part]:
     """Lists the KL and that of every level; kl = kl_level_0 + kl_level_1 + ...
 

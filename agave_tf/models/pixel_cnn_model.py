@@ -4,14 +4,16 @@ Salimans et al. 2017; Lucas & Verbeek 2018, section 3.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import tensorflow as tf
 
+from agave_tf.layers.convolution import sides_of
 from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.objective import PixelCNNTerms
+from agave_tf.models.padding import Size, cut
 from agave_tf.models.parts import WHOLE, Part
 from agave_tf.pixel_scale import to_unit_range
 from agave_tf.randomness import DropoutSeed, ImageDraws
@@ -24,23 +26,39 @@ class AutoregressiveModel(ImageModel):
     Arguments as ImageModel.
     """
 
-    def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
-        super().__init__(config, image_shape)
-        self.pixel_cnn = ConditionalPixelCNN(
-            config.pixel_cnn,
-            self.image_shape[-1],
-            self.f_z_shape[-1],
-            config.compute_dtype,
-            config.recompute,
+    pixel_cnn: ConditionalPixelCNN
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        image_shape: tuple[int, int, int],
+        networks: Self | None = None,
+    ):
+        super().__init__(config, image_shape, networks)
+        self.pixel_cnn = (
+            networks.pixel_cnn
+            if networks
+            else ConditionalPixelCNN(
+                config.pixel_cnn,
+                self.image_shape[-1],
+                self.auxiliary_shape[-1],
+                config.compute_dtype,
+                config.recompute,
+            )
         )
 
     @property
     def num_classes(self) -> int:
         return self.config.pixel_cnn.num_classes
 
+    @property
+    def side_multiple(self) -> int:
+        return max(super().side_multiple, self.pixel_cnn.side_multiple)
+
     def condition(self, f_z: tf.Tensor) -> list[tf.Tensor]:
         """The PixelCNN++'s condition from f(z) [B,h,w,c]; empty without channels."""
-        return self.pixel_cnn.condition(f_z, self.image_shape[:2])
+        factor = self.config.auxiliary.auxiliary_downsampling
+        return self.pixel_cnn.condition(f_z, factor)
 
     def primary_log_prob(
         self,
@@ -53,13 +71,15 @@ class AutoregressiveModel(ImageModel):
 
         Args:
           image: x.
-          f_z: [B,h,w,c], of the shape `f_z_shape`.
+          f_z: [B,h,w,c], of the shape `f_z_shape`, for x padded.
           label: int32 [B], for a class-conditional model.
           dropout_seed: None switches dropout off.
         """
-        x, condition = to_unit_range(image), self.condition(f_z)
-        parameters = self.pixel_cnn(x, condition, label, dropout_seed=dropout_seed)
-        return self.pixel_cnn.likelihood(parameters).log_prob(x)
+        padded, condition = to_unit_range(self.pad(image)), self.condition(f_z)
+        parameters = self.pixel_cnn(padded, condition, label, dropout_seed=dropout_seed)
+        size = sides_of(image)
+        likelihood = self.pixel_cnn.likelihood(cut(parameters, size))
+        return likelihood.log_prob(cut(padded, size))
 
     def primary_reconstruction(
         self,
@@ -101,7 +121,8 @@ class PixelCNNModel(AutoregressiveModel):
         """ln p(x), which is exact."""
         return terms.primary_reconstruction
 
-    def parts(self, terms: Any) -> list[Part]:
+    def parts(self, terms: Any, size: Size | None = None) -> list[Part]:
         """Lists bits_per_dim = primary_reconstruction, per dimension of x."""
-        nats, dims = terms.primary_reconstruction, self.num_dims
+        nats = terms.primary_reconstruction
+        dims = self.dims_of(size or self.image_shape[:2])
         return [Part(WHOLE, nats, dims), Part("primary_reconstruction", nats, dims)]

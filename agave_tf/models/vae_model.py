@@ -4,15 +4,17 @@ Lucas & Verbeek 2018, section 3; Kingma et al. 2016.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import tensorflow as tf
 
+from agave_tf.layers.convolution import sides_of
 from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.auxiliary_image import auxiliary_image, auxiliary_shape
 from agave_tf.models.iaf_vae import IAFVAE, PosteriorOutput, VAEOutput
 from agave_tf.models.image_model import ImageModel
-from agave_tf.models.objective import VAETerms, count_dims, free_bits
+from agave_tf.models.objective import VAETerms, free_bits
+from agave_tf.models.padding import Size, cells_of, cut, padded_size, real_cells
 from agave_tf.models.parts import WHOLE, Part, kl_parts
 from agave_tf.pixel_scale import to_unit_range
 from agave_tf.randomness import ImageDraws
@@ -32,47 +34,78 @@ class LatentVariableModel(ImageModel):
     Arguments as ImageModel.
     """
 
-    def __init__(self, config: ModelConfig, image_shape: tuple[int, int, int]):
-        super().__init__(config, image_shape)
-        self.auxiliary_shape = auxiliary_shape(self.image_shape, config.auxiliary)
-        self.vae = IAFVAE(
-            config.vae,
-            self.image_shape,
-            self.auxiliary_shape,
-            config.auxiliary.num_color_levels,
-            config.auxiliary.open_tails,
-            config.compute_dtype,
-            config.recompute,
+    vae: IAFVAE
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        image_shape: tuple[int, int, int],
+        networks: Self | None = None,
+    ):
+        super().__init__(config, image_shape, networks)
+        self.vae = (
+            networks.vae
+            if networks
+            else IAFVAE(
+                config.vae,
+                self.image_shape[-1],
+                self.auxiliary_shape[-1],
+                config.auxiliary.auxiliary_downsampling,
+                config.auxiliary.num_color_levels,
+                config.auxiliary.open_tails,
+                config.compute_dtype,
+                config.recompute,
+            )
         )
 
     @property
+    def side_multiple(self) -> int:
+        return max(super().side_multiple, self.vae.side_multiple)
+
+    @property
     def latent_shapes(self) -> list[tuple[int, int, int]]:
-        return self.vae.latent_shapes
+        return self.vae.latent_shapes(self._padded(self.image_shape[:2]))
+
+    @property
+    def auxiliary_shape(self) -> tuple[int, int, int]:
+        return auxiliary_shape(self.image_shape, self.config.auxiliary)
 
     @property
     def f_z_shape(self) -> tuple[int, int, int]:
-        return self.auxiliary_shape
+        height, width = self._padded(self.image_shape[:2])
+        padded_shape = (height, width, self.image_shape[-1])
+        return auxiliary_shape(padded_shape, self.config.auxiliary)
 
     def auxiliary_image(self, image: tf.Tensor) -> tf.Tensor:
-        """y [B,h,w,c] on 0..255, from image uint8 [B,H,W,C]."""
-        return auxiliary_image(image, self.config.auxiliary)
+        """y of the padded image, [B,h,w,c] on 0..255, from x."""
+        return auxiliary_image(self.pad(image), self.config.auxiliary)
 
     def encode(self, image: tf.Tensor) -> list[BottomUp]:
-        return self.vae.encode(to_unit_range(image))
+        return self.vae.encode(to_unit_range(self.pad(image)))
+
+    def draw_noise(
+        self, seed: tf.Tensor, index: tf.Tensor, size: Size
+    ) -> list[tf.Tensor]:
+        """As `IAFVAE.draw_noise`, for x of any size (H,W), which is padded."""
+        return self.vae.draw_noise(seed, index, self._padded(size))
 
     def mean_latents(self, image: tf.Tensor) -> list[tf.Tensor]:
         """Computes z of every level with zero noise, from the top.
 
         They are deterministic features of x for other tasks.
         """
-        count = tf.shape(image)[0]
-        noise = [tf.zeros([count, *shape]) for shape in self.latent_shapes]
-        return self.vae.sample_posterior(self.encode(image), noise).zs
+        count, size = tf.shape(image)[0], sides_of(image)
+        shapes = self.vae.latent_shapes(self._padded(size))
+        noise = [tf.zeros([count, *shape]) for shape in shapes]
+        is_real = self._real_cells(size)
+        return self.vae.sample_posterior(self.encode(image), noise, is_real).zs
 
     def sample_prior(
         self, seed: tf.Tensor, index: tf.Tensor, temperature: float = 1.0
     ) -> VAEOutput:
-        return self.vae.sample_prior(self._noise(seed, index, temperature))
+        size = self.image_shape[:2]
+        noise = [temperature * level for level in self.draw_noise(seed, index, size)]
+        return self.vae.sample_prior(noise, self._real_cells(size))
 
     def sample_posterior(
         self,
@@ -81,12 +114,27 @@ class LatentVariableModel(ImageModel):
         index: tf.Tensor,
         temperature: float = 1.0,
     ) -> PosteriorOutput:
-        noise = self._noise(seed, index, temperature)
-        return self.vae.sample_posterior(self.encode(image), noise)
+        size = sides_of(image)
+        noise = [temperature * level for level in self.draw_noise(seed, index, size)]
+        is_real = self._real_cells(size)
+        return self.vae.sample_posterior(self.encode(image), noise, is_real)
+
+    def auxiliary_dims_of(self, size: Size) -> Any:
+        """Sub-pixels of y, for x of size (H,W); numbers or arrays."""
+        height, width = cells_of(size, self.config.auxiliary.auxiliary_downsampling)
+        return height * width * self.auxiliary_shape[-1]
 
     def auxiliary_log_prob(self, image: tf.Tensor, f_z: tf.Tensor) -> tf.Tensor:
-        """ln p(y|z) of every sub-pixel of y, [B,h,w,c] nats."""
-        return self.vae.likelihood(f_z).log_prob(self.auxiliary_image(image))
+        """ln p(y|z) of every sub-pixel of y, [B,h,w,c] nats.
+
+        Args:
+          image: x.
+          f_z: of the padded image.
+        """
+        factor = self.config.auxiliary.auxiliary_downsampling
+        size = cells_of(sides_of(image), factor)
+        y = cut(self.auxiliary_image(image), size)
+        return self.vae.likelihood(cut(f_z, size)).log_prob(y)
 
     def latent_draw(
         self, image: tf.Tensor, features: Sequence[BottomUp], draws: ImageDraws
@@ -99,8 +147,10 @@ class LatentVariableModel(ImageModel):
           draws: the source of the noise.
         """
         # z and f(z).
-        noise = self.vae.draw_noise(draws.noise_seed(), draws.index)
-        drawn = self.vae.sample_posterior(features, noise)
+        size = sides_of(image)
+        noise = self.draw_noise(draws.noise_seed(), draws.index, size)
+        is_real = self._real_cells(size)
+        drawn = self.vae.sample_posterior(features, noise, is_real)
         # How well f(z) reconstructs y.
         log_prob = self.auxiliary_log_prob(image, drawn.f_z)
         # What z costs, in all and at every level.
@@ -116,10 +166,13 @@ class LatentVariableModel(ImageModel):
         )
         return LatentDraw(drawn.f_z, terms)
 
-    def _noise(
-        self, seed: tf.Tensor, index: tf.Tensor, temperature: float
-    ) -> list[tf.Tensor]:
-        return [temperature * level for level in self.vae.draw_noise(seed, index)]
+    def _padded(self, size: Size) -> list[Any]:
+        return padded_size(size, self.side_multiple)
+
+    def _real_cells(self, size: Size) -> list[tf.Tensor | None]:
+        """Which positions of every level are of the image, not of its padding."""
+        multiple = self.side_multiple
+        return [real_cells(size, multiple, cell) for cell in self.vae.cells]
 
 
 class VAEModel(LatentVariableModel):
@@ -128,9 +181,8 @@ class VAEModel(LatentVariableModel):
     settings: ClassVar[tuple[str, ...]] = ("auxiliary", "vae")
     terms_class: ClassVar[Any] = VAETerms
 
-    @property
-    def judged_shape(self) -> tuple[int, int, int]:
-        return self.auxiliary_shape
+    def dims_of(self, size: Size) -> Any:
+        return self.auxiliary_dims_of(size)
 
     def terms_given_features(
         self,
@@ -152,11 +204,11 @@ class VAEModel(LatentVariableModel):
         """The ELBO of y: ln p(y|z) - KL."""
         return terms.auxiliary_reconstruction - terms.kl
 
-    def parts(self, terms: Any) -> list[Part]:
+    def parts(self, terms: Any, size: Size | None = None) -> list[Part]:
         """Lists bits_per_dim = auxiliary_reconstruction + kl, per dimension of y."""
-        auxiliary, dims = terms.auxiliary_reconstruction, self.num_dims
+        dims = self.dims_of(size or self.image_shape[:2])
         return [
             Part(WHOLE, self.bound(terms), dims),
-            Part("auxiliary_reconstruction", auxiliary, count_dims(self.judged_shape)),
+            Part("auxiliary_reconstruction", terms.auxiliary_reconstruction, dims),
             *kl_parts(terms.kl, terms.kl_per_level, dims),
         ]

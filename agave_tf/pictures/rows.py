@@ -67,7 +67,7 @@ def _draw_from_images(
         return sampler.reconstruct(images, samples, label)
     if config.mode == "interpolate":
         return sampler.interpolate(images, config.num_steps, samples, label)
-    size = sampler.model.image_shape[:2]
+    size = images.array.shape[1:3]
     is_given = completion_mask(size, config.mask, config.keep_top)
     from_prior = config.z_from == "prior"
     return sampler.complete(images, is_given, samples, from_prior, label)

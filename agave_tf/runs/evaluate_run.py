@@ -20,9 +20,12 @@ from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.score_files import RunScores, stored_image_scores, write_scores
 from agave_tf.settings.evaluation import EvaluationSettings
+from agave_tf.settings.image_size import parse_image_size
 
 # The beginning of the names of the arrays that tell where the probe is right.
 _PROBE = "probe of "
+# The array that images of several sizes have beside their scores.
+_SUB_PIXELS = "sub_pixels"
 
 
 def evaluate_run(
@@ -49,6 +52,8 @@ def evaluate_run(
       InputError: there is nothing to probe, or labels are missing or out of range.
     """
     images.check_labels(model.num_classes)
+    if settings.probe:
+        images.array  # noqa: B018, it refuses images of several sizes.
     probed = _probe(run, model, images, settings) if settings.probe else []
     image_scores = Evaluator(model, settings.evaluation_batch_size, strategy).scores(
         images,
@@ -56,9 +61,12 @@ def evaluate_run(
         settings.evaluation_seed,
         settings.max_images,
         progress=f"Evaluating {run.stage.name}",
+        tile_size=parse_image_size(settings.tile_size, "tile_size"),
     )
     num_samples = settings.num_importance_samples
     arrays = {"index": image_scores.index}
+    if (image_scores.size != image_scores.size[0]).any():
+        arrays[_SUB_PIXELS] = model.dims_of(tuple(image_scores.size.T))
     arrays |= bits_of_images(image_scores, model, num_samples)
     arrays |= {f"{_PROBE}{score.features}": score.is_right for score in probed}
     summary = summarize(image_scores, model, num_samples)
@@ -153,4 +161,6 @@ def compare_runs(
         for each in (run, other)
     ]
     ours, others = (each.get(name, each[WHOLE]) for each in scores)
-    return estimate((ours - others)[None])
+    # Images count by their sub-pixels, as in the means.
+    dims = scores[0].get(_SUB_PIXELS, np.ones(len(ours)))
+    return estimate(((ours - others) * (dims / dims.mean()))[None])

@@ -24,6 +24,7 @@ from agave_tf.runs.numerics import library_versions, use_tensor_float_32
 from agave_tf.runs.run_record import Change, Source
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config
+from agave_tf.settings.image_size import check_image_sides
 from agave_tf.settings.user_path import expand_path
 from agave_tf.weights.named_weights import (
     assign_weights,
@@ -166,14 +167,25 @@ class RunDirectory:
         has_pixel_cnn = self.stage.has("pixel_cnn")
         return self.config.pixel_cnn.num_classes if has_pixel_cnn else 0
 
-    def check_images(self, images: Images) -> None:
-        """Raises InputError unless the images have the shape that the run's have."""
-        if images.shape != self.image_shape:
+    def check_images(self, images: Images, has_tiles: bool = False) -> None:
+        """Checks that the run's model takes the images, which may have any sizes.
+
+        Args:
+          images: the images.
+          has_tiles: whether they are cut into tiles, and may be larger than an image.
+
+        Raises:
+          InputError: they have other channels than the run's, or are too large.
+        """
+        channels = self.image_shape[-1]
+        if images.shape[-1] != channels:
             raise InputError(
-                f"Images must have shape {self.image_shape}, as in the run "
-                f"{self.path}; got {images.shape}. --image_size and --image_channels "
-                "convert."
+                f"Images must have {channels} channels, as in the run {self.path}; got "
+                f"{images.shape[-1]}. --image_channels={channels} converts."
             )
+        if not has_tiles:
+            height, width = map(int, images.sizes.max(axis=0))
+            check_image_sides(height, width, name="dataset")
 
     def make_model(self) -> ImageModel:
         """The model of this stage, with weights as first drawn.

@@ -104,7 +104,7 @@ def _image_shape(
     try:
         check_image_sides(*sides, name=value.name)
         if stage.has("vae"):
-            check_widths(config.vae, shape)
+            check_widths(config.vae)
     except InputError as error:
         raise InputError(f"{value.file}: {error}") from error
     return shape

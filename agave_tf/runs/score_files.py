@@ -163,6 +163,8 @@ def _own_file(run: RunDirectory, settings: EvaluationSettings) -> str:
     names += [f"{settings.num_importance_samples}_samples"]
     if settings.evaluation_seed:
         names += [f"seed_{settings.evaluation_seed}"]
+    if settings.tile_size:
+        names += [f"tiles_{settings.tile_size}"]
     if settings.probe:
         names += [f"probe_{settings.probe_images}"]
     main = scores_file(run, settings).removesuffix(".json")
@@ -192,7 +194,8 @@ def _covers(new: dict[str, Any], old: dict[str, Any]) -> bool:
         new["probe"] and new["probe_images"] >= old["probe_images"]
     )
     has_samples = new["num_importance_samples"] >= old["num_importance_samples"]
-    is_same_draw = new["evaluation_seed"] == old["evaluation_seed"]
+    names = ("evaluation_seed", "tile_size")
+    is_same_draw = all(new[name] == old[name] for name in names)
     return has_images and has_samples and has_probe and is_same_draw
 
 

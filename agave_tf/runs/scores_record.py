@@ -19,6 +19,8 @@ from agave_tf.plain_file import open_plain
 from agave_tf.settings.evaluation import EvaluationSettings
 
 _MOST_IN_WORD = 100  # characters of a fingerprint, a version or a score's name
+# Settings of an evaluation that files of version 0.2 do not have.
+_LATER = ("tile_size",)
 # The largest file of image scores that is read, of some ten million images.
 _MOST_BYTES = 2**32
 
@@ -127,12 +129,16 @@ def _evaluation(evaluation: JsonValue) -> dict[str, Any]:
     for name, value in evaluation.fields().items():
         if name not in names:
             raise value.wrong(f"be one of {', '.join(names)}")
-    values: dict[str, Any] = {name: evaluation[name].simple() for name in names}
+    given = evaluation.fields()
+    values: dict[str, Any] = {
+        name: evaluation[name].simple()
+        for name in names
+        if name in given or name not in _LATER
+    }
     try:
-        EvaluationSettings(**values)
+        return dataclasses.asdict(EvaluationSettings(**values))
     except InputError as error:
         raise InputError(f"{evaluation.file}: {error}") from error
-    return values
 
 
 def _numbers(numbers: JsonValue) -> dict[str, int | float | None]:

@@ -22,6 +22,7 @@ from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, with_col
 from agave_tf.layers.causal_streams import ResizePair, ResnetPair, SideInputs
 from agave_tf.layers.weight_norm import kernels_computed_once
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
+from agave_tf.models.padding import cut, padded_size
 from agave_tf.sampling.pixel_source import PixelDraws, PixelSource
 from agave_tf.weights.skeletons import function_of_weights
 
@@ -58,26 +59,32 @@ def pixels_in_order(
 
     Args:
       pixel_cnn: the network.
-      size: (H,W).
+      size: (H,W), any. To the right of a row the network sees its last pixel repeated,
+        as `padding.pad` pads x; below the last row nothing depends on padding.
       source: decides each pixel, given its likelihood.
-      condition, label: as `ConditionalPixelCNN` takes them.
+      condition: as `ConditionalPixelCNN` takes it, for the padded image.
+      label: as `ConditionalPixelCNN` takes it.
 
     Returns:
       x, and the state of the source after the last pixel.
     """
     height, width = size
+    _, padded_width = padded_size(size, pixel_cnn.side_multiple)
+    if condition:
+        padded_width = condition[0].shape[2]  # The VAE may need a larger multiple.
     batch, first_state = source.batch_size, source.first_state()
     num_kept = len(first_state)
     condition = [tf.cast(features, tf.float32) for features in condition or ()]
     side = pixel_cnn.side_inputs(condition, label)
-    first_memory = CausalMemory(_first_memory(pixel_cnn, batch, width))
+    first_memory = CausalMemory(_first_memory(pixel_cnn, batch, padded_width))
 
-    # The pixels of an image lie in one long row, in raster order.
+    # The pixels of an image lie in one long row, in raster order, with the padding.
     def draw_row(row: tf.Tensor, pixels: tf.Tensor, *values: tf.Tensor) -> tuple:
         state, values = values[:num_kept], values[num_kept:]
         memory = first_memory.with_values(values)
-        start = row * width
-        row_above = column_of(pixels, tf.maximum(start - width, 0), width)
+        start = row * padded_width
+        above = tf.maximum(start - padded_width, 0)
+        row_above = column_of(pixels, above, padded_width)
         _RowPass(memory, row, side).run(pixel_cnn, row_above)
 
         def draw_pixel(
@@ -88,7 +95,8 @@ def pixels_in_order(
             pixel_left = column_of(pixels, tf.maximum(start + column - 1, 0))
             parameters = _PixelPass(memory, row).run(pixel_cnn, pixel_left)
             likelihood = pixel_cnn.likelihood(parameters[:, 0, 0])
-            pixel, state = source.next_pixel(likelihood, start + column, state)
+            position = row * width + column
+            pixel, state = source.next_pixel(likelihood, position, state)
             pixels = with_columns(pixels, pixel[:, None, None], start + column)
             return column + 1, pixels, *state, *memory.values()
 
@@ -97,17 +105,21 @@ def pixels_in_order(
             draw_pixel,
             [tf.constant(0), pixels, *state, *memory.values()],
         )
+        if padded_width > width:
+            last = column_of(pixels, start + width - 1)
+            padding = tf.repeat(last, padded_width - width, axis=2)
+            pixels = with_columns(pixels, padding, start + width)
         return row + 1, pixels, *values
 
     with kernels_computed_once(pixel_cnn):
-        blank = tf.zeros([batch, 1, height * width, pixel_cnn.image_channels])
+        blank = tf.zeros([batch, 1, height * padded_width, pixel_cnn.image_channels])
         _, pixels, *values = tf.while_loop(
             lambda row, *_: row < height,
             draw_row,
             [tf.constant(0), blank, *first_state, *first_memory.values()],
         )
-    x = tf.reshape(pixels, [batch, height, width, pixel_cnn.image_channels])
-    return x, values[:num_kept]
+    x = tf.reshape(pixels, [batch, height, padded_width, pixel_cnn.image_channels])
+    return cut(x, size), values[:num_kept]
 
 
 def _first_memory(

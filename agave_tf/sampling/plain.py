@@ -9,6 +9,7 @@ import math
 import tensorflow as tf
 
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
+from agave_tf.models.padding import cut, pad_to, padded_size
 from agave_tf.sampling.pixel_source import PixelDraws
 from agave_tf.weights.skeletons import function_of_weights
 
@@ -26,17 +27,21 @@ def sample_plain(
 
     Args:
       pixel_cnn: the network.
-      size: (H,W).
+      size: (H,W), any.
       draws: the noise, and the pixels to keep.
-      condition, label: as `ConditionalPixelCNN` takes them.
+      condition, label: as `pixels_in_order` takes them.
       num_pixels: how many pixels to draw, the rest staying 0; None: all.
     """
     height, width = size
     channels = pixel_cnn.image_channels
+    padded = padded_size(size, pixel_cnn.side_multiple)
+    if condition:
+        padded = condition[0].shape[1:3]  # The VAE may need larger multiples.
 
     def draw_pixel(position: tf.Tensor, flat: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = tf.reshape(flat, [-1, height, width, channels])
-        parameters = pixel_cnn(image, condition, label)
+        parameters = pixel_cnn(pad_to(image, padded), condition, label)
+        parameters = cut(parameters, size)
         parameters = tf.reshape(parameters, [-1, height * width, parameters.shape[-1]])
         pixel = draws.pixel(pixel_cnn.likelihood(parameters[:, position]), position)
         is_here = tf.range(height * width)[:, None] == position

@@ -15,6 +15,7 @@ from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_model import ImageModel
+from agave_tf.models.padding import cut
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
 from agave_tf.pixel_scale import to_levels
@@ -31,6 +32,9 @@ class Sampler:
     Labels are read by a class-conditional PixelCNN++ only: one for all columns, or a
     list that is repeated over them. Where there are images, the default is theirs.
 
+    Images are drawn in the model's size, which `ImageModel.of_size` changes, or in that
+    of the images that are given.
+
     Args:
       model: what it lacks is not drawn: f(z) of a PixelCNN++ alone, finished images of
         a VAE alone.
@@ -38,7 +42,8 @@ class Sampler:
 
     Raises (every method):
       InputError: the model lacks the part that the pictures are about, the images have
-        another shape than the model's, or labels that it needs are missing or unknown.
+        other channels than the model's or several sizes, or labels that it needs are
+        missing or unknown.
     """
 
     def __init__(self, model: ImageModel, settings: SamplingSettings):
@@ -58,7 +63,11 @@ class Sampler:
         _check_at_least("num_images", num_images, 1)
         index = np.arange(num_images, dtype=np.int32)
         labels = self._labels(label, num_images)
-        return self._draw(index, self._prior_f_z, num_samples, labels)
+
+        def f_z(columns: np.ndarray) -> tf.Tensor:
+            return prior_f_z(self.model, columns, self.settings)
+
+        return self._draw(self.model, index, f_z, num_samples, labels)
 
     def condition(
         self, num_images: int, num_samples: int = 10, label: Label | None = None
@@ -78,18 +87,16 @@ class Sampler:
         self, images: Images, num_samples: int = 1, label: Label | None = None
     ) -> Drawn:
         """Draws f(z) of z ~ q(z|x), and images finished from it (Figure 3)."""
-        self._check(images)
-        self._check_latents("reconstruct")
-        index = np.arange(len(images.image), dtype=np.int32)
+        image = images.array
+        model = self._check_latents("reconstruct", self._of_size(image))
+        index = np.arange(len(image), dtype=np.int32)
         labels = self._labels(label, len(index), images)
 
         def f_z(columns: np.ndarray) -> tf.Tensor:
-            return posterior_f_z(
-                self.model, images.image[columns], columns, self.settings
-            )
+            return posterior_f_z(model, image[columns], columns, self.settings)
 
-        start = {"image": images.image}
-        return self._draw(index, f_z, num_samples, labels, start)
+        start = {"image": image}
+        return self._draw(model, index, f_z, num_samples, labels, start)
 
     def interpolate(
         self,
@@ -106,29 +113,31 @@ class Sampler:
         given the label of the nearer image; a list of labels is one for each image.
         Every pair is a group of `num_steps` columns, between whose images is white.
         """
-        self._check(images)
-        model = self._check_latents("interpolate")
+        image = images.array
+        model = self._check_latents("interpolate", self._of_size(image))
         _check_at_least("num_steps", num_steps, 2)
-        if len(images.image) % 2:
+        if len(image) % 2:
             raise InputError(
                 "`num_images` must be even to interpolate between pairs of images; "
-                f"got {len(images.image)}."
+                f"got {len(image)}."
             )
-        num_pairs = len(images.image) // 2
+        num_pairs = len(image) // 2
         index = np.repeat(np.arange(num_pairs, dtype=np.int32), num_steps)
-        labels = self._labels(label, len(images.image), images)
+        labels = self._labels(label, len(image), images)
         labels = labels_along(labels, num_steps)
 
         def f_z(columns: np.ndarray) -> tf.Tensor:
-            return f_z_between(model, images.image, num_steps, columns, self.settings)
+            return f_z_between(model, image, num_steps, columns, self.settings)
 
-        ends = np.full((len(index), *self.model.image_shape), 255, np.uint8)
+        ends = np.full((len(index), *model.image_shape), 255, np.uint8)
         ends[::num_steps], ends[num_steps - 1 :: num_steps] = (
-            images.image[::2],
-            images.image[1::2],
+            image[::2],
+            image[1::2],
         )
         start = {"image": ends}
-        return self._draw(index, f_z, num_samples, labels, start, num_groups=num_pairs)
+        return self._draw(
+            model, index, f_z, num_samples, labels, start, num_groups=num_pairs
+        )
 
     def complete(
         self,
@@ -151,30 +160,27 @@ class Sampler:
           from_prior: whether to draw z from p(z).
           label: the classes to draw.
         """
-        self._check(images)
-        if not isinstance(self.model, AutoregressiveModel):
+        image = images.array
+        model = self._of_size(image)
+        if not isinstance(model, AutoregressiveModel):
             raise InputError(
                 "`mode` complete must have a run with a PixelCNN++; got one without."
             )
-        kept = keep(images.image, is_given, self.settings.batch_size)
-        index = np.arange(len(images.image), dtype=np.int32)
+        kept = keep(image, is_given, self.settings.batch_size)
+        index = np.arange(len(image), dtype=np.int32)
         labels = self._labels(label, len(index), images)
 
         def f_z(columns: np.ndarray) -> tf.Tensor:
             if from_prior:
-                return self._prior_f_z(columns)
-            return posterior_f_z(
-                self.model, kept.images[columns], columns, self.settings
-            )
+                return prior_f_z(model, columns, self.settings)
+            return posterior_f_z(model, kept.images[columns], columns, self.settings)
 
-        start = {"image": images.image, "given": kept.images}
-        return self._draw(index, f_z, num_samples, labels, start, kept)
-
-    def _prior_f_z(self, columns: np.ndarray) -> tf.Tensor:
-        return prior_f_z(self.model, columns, self.settings)
+        start = {"image": image, "given": kept.images}
+        return self._draw(model, index, f_z, num_samples, labels, start, kept)
 
     def _draw(
         self,
+        model: ImageModel,
         index: np.ndarray,
         f_z: Callable[[np.ndarray], tf.Tensor],
         num_samples: int,
@@ -188,6 +194,7 @@ class Sampler:
         Of other columns than the batch's only finished pictures are in memory.
 
         Args:
+          model: of the images' size.
           index: int32 [B]; the noise of the pixels of column i follows from index[i].
           f_z: gives f(z) [b,h,w,c] of columns, from their numbers int [b].
           num_samples: finished images in each column.
@@ -195,10 +202,10 @@ class Sampler:
           start, num_groups: as in Drawn.
           kept: the pixels to keep.
         """
-        count, model, settings = len(index), self.model, self.settings
+        count, settings = len(index), self.settings
         finishes = isinstance(model, AutoregressiveModel) and settings.finish
         drawn = Drawn(
-            np.empty((count, *model.f_z_shape), np.uint8),
+            np.empty((count, *model.auxiliary_shape), np.uint8),
             np.empty((num_samples * finishes, count, *model.image_shape), np.uint8),
             start or {},
             num_groups,
@@ -210,7 +217,8 @@ class Sampler:
         ) as bar:
             for columns, num_valid, place in padded_batches(count, settings.batch_size):
                 f_z_here = f_z(columns)
-                drawn.f_z[place] = to_levels(f_z_here).numpy()[:num_valid]
+                shown = cut(to_levels(f_z_here), model.auxiliary_shape[:2])
+                drawn.f_z[place] = shown.numpy()[:num_valid]
                 for number, row in enumerate(drawn.images):
                     assert isinstance(model, AutoregressiveModel)
                     images = draw_images(
@@ -228,24 +236,25 @@ class Sampler:
                     bar.update(num_valid)
         return drawn
 
-    def _check_latents(self, mode: str) -> LatentVariableModel:
+    def _check_latents(self, mode: str, model: ImageModel) -> LatentVariableModel:
         """The model, which must have latent variables for this mode."""
-        if not isinstance(self.model, LatentVariableModel):
+        if not isinstance(model, LatentVariableModel):
             raise InputError(
                 "`mode` must be prior or complete for a run without latent variables; "
                 f"got {mode}."
             )
-        return self.model
+        return model
 
-    def _check(self, images: Images) -> None:
-        """Checks that there are images, of the model's shape."""
-        shape = tuple(images.image.shape[1:])
-        if shape != self.model.image_shape:
+    def _of_size(self, image: np.ndarray) -> ImageModel:
+        """The model of the size of images, which must have its channels."""
+        count, height, width, channels = image.shape
+        if channels != self.model.image_shape[-1]:
             raise InputError(
-                f"Images must have the model's shape {self.model.image_shape}; got "
-                f"{shape}."
+                f"Images must have the model's {self.model.image_shape[-1]} channels; "
+                f"got {channels}. `image_channels` converts."
             )
-        _check_at_least("num_images", len(images.image), 1)
+        _check_at_least("num_images", count, 1)
+        return self.model.of_size((height, width))
 
     def _labels(
         self, label: Label | None, count: int, images: Images | None = None

@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from agave_tf.errors import InputError
+from agave_tf.settings.image_size import parse_image_size
 from agave_tf.settings.setting import SEED, Settings, at_least, one_of, setting
 
 
@@ -15,8 +16,9 @@ class EvaluationSettings(Settings):
 
     split: str = setting(
         "test",
-        "Images to evaluate on. test: held-out images; train: training images.",
-        one_of("test", "train"),
+        "Images to evaluate on. test: held-out images; train: training images; all: "
+        "both, for a data set that the run was not trained on.",
+        one_of("test", "train", "all"),
         main=True,
     )
     num_importance_samples: int = setting(
@@ -39,6 +41,11 @@ class EvaluationSettings(Settings):
         at_least(1),
         main=True,
     )
+    tile_size: str = setting(
+        "",
+        "Score larger images in tiles of this size, such as 64 or 64x96, each as if it "
+        "were alone: memory of a tile, and some more bits. Empty: whole images.",
+    )
     evaluation_seed: int = setting(0, "Seed of the samples of z.", SEED)
     probe: bool = setting(
         False,
@@ -51,7 +58,8 @@ class EvaluationSettings(Settings):
     )
 
     def check_together(self) -> None:
-        """Raises InputError if the probe would be scored on its training images."""
+        """Raises InputError for no size, or a probe scored on its training images."""
+        parse_image_size(self.tile_size, "tile_size")
         if self.probe and self.split != "test":
             raise InputError(
                 "`probe` must go with --split=test, because it is trained on training "

@@ -7,8 +7,12 @@ from agave_tf.errors import InputError, cut, quoted
 MOST_PIXELS = 2048
 
 
-def parse_image_size(text: str) -> tuple[int, int] | None:
+def parse_image_size(text: str, name: str = "image_size") -> tuple[int, int] | None:
     """Returns (height, width): "32" is (32, 32), "24x32" is (24, 32), "" is None.
+
+    Args:
+      text: the value of a setting.
+      name: of the setting, for the error.
 
     Raises:
       InputError: the text has another form, or a side is not from 1 to 2048.
@@ -18,36 +22,28 @@ def parse_image_size(text: str) -> tuple[int, int] | None:
     sides = text.lower().split("x")
     if len(sides) > 2 or not all(side.isdecimal() for side in sides):
         raise InputError(
-            f"`image_size` must be SIDE or HEIGHTxWIDTH, such as 32 or 24x32; "
+            f"`{name}` must be SIDE or HEIGHTxWIDTH, such as 32 or 24x32; "
             f"got {quoted(text)}."
         )
     height, width = int(sides[0]), int(sides[-1])
-    check_image_sides(height, width, name="image_size")
+    check_image_sides(height, width, name)
     return height, width
 
 
-def check_image_sides(
-    height: int, width: int, name: str, multiple: int = 1, reason: str = ""
-) -> None:
+def check_image_sides(height: int, width: int, name: str) -> None:
     """Checks that the networks take images of these sides: from 1 to 2048.
 
     Args:
       height: in pixels.
       width: in pixels.
       name: the setting that gives the size, for the error.
-      multiple: the number that must divide both sides.
-      reason: words that follow the number in the error.
 
     Raises:
-      InputError: a side is too short or too long, or no multiple.
+      InputError: a side is too short or too long.
     """
+    hint = " `--image_size` crops and resizes." if name == "dataset" else ""
     if max(height, width) > MOST_PIXELS or min(height, width) < 1:
         raise InputError(
             f"`{name}` must have a height and width from 1 to {MOST_PIXELS}; got "
-            f"{cut(f'{height}x{width}')}. `--image_size` crops and resizes."
-        )
-    if height % multiple or width % multiple:
-        raise InputError(
-            f"`{name}` must have a height and width that are multiples of {multiple}"
-            f"{reason}; got {height}x{width}. `--image_size` crops and resizes."
+            f"{cut(f'{height}x{width}')}.{hint}"
         )

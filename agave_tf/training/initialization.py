@@ -72,7 +72,8 @@ def initialize(
         drawn = model.sample_posterior(
             tf.constant(batch.image), draws.noise_seed(), draws.index
         )
-        model.pixel_cnn.initialize_condition(drawn.f_z, model.image_shape[:2])
+        factor = config.auxiliary.auxiliary_downsampling
+        model.pixel_cnn.initialize_condition(drawn.f_z, factor)
 
 
 def _take_only_part(
@@ -112,9 +113,9 @@ def _initialize_vae(
         return
     image = tf.constant(batch.image)
     model.vae.initialize(
-        to_unit_range(image),
+        to_unit_range(model.pad(image)),
         model.auxiliary_image(image),
-        model.vae.draw_noise(draws.noise_seed(), draws.index),
+        model.draw_noise(draws.noise_seed(), draws.index, image.shape[1:3]),
         as_openai=config.vae.vae_initialization == "openai",
     )
 
@@ -133,7 +134,7 @@ def _initialize_pixel_cnn(
         assign_weights(model.pixel_cnn, weights, source.path, may_miss="condition")
         return
     label = None if batch.label is None else tf.constant(batch.label)
-    x = to_unit_range(tf.constant(batch.image))
+    x = to_unit_range(model.pad(tf.constant(batch.image)))
     model.pixel_cnn.initialize(x, label, draws.dropout_seed())
 
 
@@ -158,8 +159,15 @@ def _check_source(
                     f"`{field.name}` must be {their_value!r}, as in the run of "
                     f"`{flag}`, {run.path}; got {our_value!r}."
                 )
-    if run.image_shape != model.image_shape:
+    if run.image_shape[-1] != model.image_shape[-1]:
         raise InputError(
-            f"`{flag}` must name a run on images of shape {model.image_shape}; "
-            f"{run.path} has {run.image_shape}."
+            f"`{flag}` must name a run on images of {model.image_shape[-1]} channels; "
+            f"{run.path} has {run.image_shape[-1]}."
+        )
+    if run.image_shape != model.image_shape:
+        logging.info(
+            "%s was trained on images of %dx%d; these are %dx%d.",
+            run.path,
+            *run.image_shape[:2],
+            *model.image_shape[:2],
         )

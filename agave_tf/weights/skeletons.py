@@ -26,6 +26,10 @@ from agave_tf.weights.library_internals import without_tracing_warning
 
 R = TypeVar("R")
 
+# Architectures whose graphs and skeletons are kept, the last that were used. A model of
+# every size of its images is one of its own.
+_MOST_ARCHITECTURES = 64
+
 
 class HasArchitecture(Protocol):
     """A Keras layer that tells how to make another one of the same architecture."""
@@ -69,8 +73,8 @@ def function_of_weights(
     """
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
-        # Lives as long as the module: it holds graphs, and no weights.
-        @functools.cache
+        # It holds graphs, and no weights.
+        @functools.lru_cache(maxsize=_MOST_ARCHITECTURES)
         def compiled(kind: type, architecture: tuple[Hashable, ...]) -> Callable:
             skeleton = _skeleton(kind, architecture)
 
@@ -103,7 +107,7 @@ def function_of_weights(
     return decorate
 
 
-@functools.cache
+@functools.lru_cache(maxsize=_MOST_ARCHITECTURES)
 def _skeleton(kind: type[N], architecture: tuple[Hashable, ...]) -> N:
     return without_weights(lambda: kind(*architecture))
 

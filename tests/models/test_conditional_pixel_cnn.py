@@ -113,7 +113,7 @@ def test_causality_holds_with_dropout_classes_and_condition():
         8,
         8,
         3,
-        condition=model.condition(f_z, (8, 8)),
+        condition=model.condition(f_z),
         label=tf.constant([2]),
         dropout_seed=DropoutSeed(seed_tensor(0), tf.range(1), 1),
     )
@@ -124,15 +124,15 @@ def test_causality_holds_with_dropout_classes_and_condition():
 def test_a_condition_that_is_newly_attached_changes_nothing():
     model = small_pixel_cnn(3, f_z_channels=3)
     image, f_z = image_of(8, 8, 3, batch=2), image_of(8, 8, 3, batch=2, seed=1)
-    model.initialize_condition(f_z, (8, 8))
-    with_condition = model(image, model.condition(f_z, (8, 8)))
+    model.initialize_condition(f_z)
+    with_condition = model(image, model.condition(f_z))
     np.testing.assert_array_equal(with_condition, model(image))
 
 
 def test_a_new_condition_learns_from_its_first_step():
     model = small_pixel_cnn(3, f_z_channels=3)
     image, f_z = image_of(8, 8, 3), image_of(8, 8, 3, seed=1)
-    model.initialize_condition(f_z, (8, 8))
+    model.initialize_condition(f_z)
     gains = [
         block.condition_projection.g
         for stage in model.stages
@@ -140,7 +140,7 @@ def test_a_new_condition_learns_from_its_first_step():
         for block in (pair.down, pair.down_right)
     ]
     with tf.GradientTape() as tape:
-        output = model(image, model.condition(f_z, (8, 8)))
+        output = model(image, model.condition(f_z))
         loss = tf.reduce_sum(model.likelihood(output).log_prob(image))
     for gradient in tape.gradient(loss, gains):
         assert np.abs(gradient.numpy()).max() > 0
@@ -153,7 +153,7 @@ def test_f_z_reaches_every_pixel(size):
     attach(model, image_of(8, 8, 1))
     image = image_of(8, 8, 3)
     jacobian = jacobian_rows(
-        lambda f_z: model(image, model.condition(f_z, (8, 8))), f_z
+        lambda f_z: model(image, model.condition(f_z, 8 // size[0])), f_z
     )
     assert (np.abs(jacobian).max(axis=1) > 0).all()
     assert (np.abs(jacobian).max(axis=0) > 0).all()

@@ -33,8 +33,7 @@ def make(z_channels, hidden_channels, layers):
         num_resolutions=2,
         num_layers_per_resolution=layers,
     )
-    shape = (32, 32, 3)
-    return IAFVAE(config, shape, shape, open_tails=False)
+    return IAFVAE(config, 3, 3, open_tails=False)
 
 
 def image_of(golden):
@@ -250,4 +249,4 @@ def test_every_variable_has_one_name_of_the_original():
 def test_a_network_without_a_flow_has_no_names_in_the_original():
     config = IAFVAEConfig(8, 4, 1, 1, use_iaf=False)
     with pytest.raises(InputError, match="`use_iaf` must be true"):
-        iaf_vae_variables(IAFVAE(config, (8, 8, 3), (8, 8, 3)))
+        iaf_vae_variables(IAFVAE(config, 3, 3))

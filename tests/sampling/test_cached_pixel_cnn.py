@@ -77,7 +77,7 @@ def test_cached_and_plain_sampling_draw_the_same_pixels(size, channels, settings
     if model.condition_stream is not None:
         f_z = image_of(*size, channels, batch=batch, seed=5)
         attach(model, f_z)
-        condition = model.condition(f_z, size)
+        condition = model.condition(f_z)
     if model.config.num_classes:
         label = tf.constant([0, 2, 1])
     draws = draws_of(batch, size[0] * size[1], channels)
@@ -103,7 +103,7 @@ def test_cached_and_plain_sampling_draw_the_same_values_before_rounding():
     size, model = (8, 12), small_pixel_cnn(3, f_z_channels=3)
     f_z = image_of(*size, 3, batch=2, seed=5)
     attach(model, f_z)
-    condition = model.condition(f_z, size)
+    condition = model.condition(f_z)
     draws = draws_of(2, 96, 3)._replace(snap_to_levels=False)
     plain = sample_plain(model, size, draws, condition)
     cached = sample_cached(model, size, draws, condition)

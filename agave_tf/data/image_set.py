@@ -49,12 +49,16 @@ class Images(NamedTuple):
         Raises:
           InputError: they are of several sizes.
         """
+        self.check_one_size()
+        return np.asarray(self.image)
+
+    def check_one_size(self) -> None:
+        """Raises InputError if the images are of several sizes."""
         if self.shape[0] is None:
             raise InputError(
                 f"Images must be of one size here; got {describe_sizes(self.sizes)}. "
                 "--image_size crops and resizes."
             )
-        return np.asarray(self.image)
 
     def first(self, count: int, multiple_of: int = 1) -> "Images":
         """The first `count` images, or as many as there are; as `some`."""

@@ -1,7 +1,7 @@
 """Images of several parts as one set, which stay where they are until they are read."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -42,6 +42,12 @@ class JoinedImages:
     def nbytes(self) -> int:
         """The bytes of all images."""
         return sum(part.nbytes for part in self._parts)
+
+    @overload
+    def __getitem__(self, index: int | np.integer) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, index: Any) -> ImageArray: ...
 
     def __getitem__(self, index: Any) -> ImageArray:
         """One image, or those that a slice, places or a mask select."""

@@ -26,8 +26,8 @@ def the_same_weights_every_time():
 def joint():
     """AGAVE with three resolutions of z, so that it pads to multiples of 8.
 
-    It was initialised at 16x16: at 8x8 the top level has one position, whose kernels see
-    no neighbour, and elsewhere they make numbers that overflow.
+    It was initialised at 16x16: at 8x8 the top level has one position, whose kernels
+    see no neighbour, and elsewhere they make numbers that overflow.
     """
     keras.utils.set_random_seed(0)
     model = tiny_model(

@@ -91,9 +91,23 @@ class Latents:
         self._batch_size, self._block_bits = batch_size, block_bits
         self._num_candidates = 1 << index_bits
         self._shapes = model.latent_shapes
-        sizes = [int(np.prod(shape)) for shape in self._shapes]
-        self._orders = [shared_order(i, size) for i, size in enumerate(sizes)]
+        self._real = model.real_cells(model.image_shape[:2])
+        self._orders = [
+            self._order(number, shape, real)
+            for number, (shape, real) in enumerate(zip(self._shapes, self._real))
+        ]
         self._tables: dict[tuple[int, int], np.ndarray] = {}
+
+    @staticmethod
+    def _order(
+        number: int, shape: tuple[int, int, int], real: tf.Tensor | None
+    ) -> np.ndarray:
+        """A random order of the dimensions of a level, without those of padding."""
+        order = shared_order(number, int(np.prod(shape)))
+        if real is None:
+            return order
+        is_real = np.broadcast_to(real.numpy()[0], shape).reshape(-1)
+        return order[is_real[order]]
 
     def choose(self, image: np.ndarray) -> LatentCode:
         """Chooses candidates for images uint8 [B,H,W,C]."""
@@ -130,7 +144,10 @@ class Latents:
         half = tf.random.stateless_normal([_NUM_PAIRS, *shape], _PAIRS_SEED)
         prior = Normal(*map(_flat, _prior(level, h)))
         mean, deviation, kl = map(
-            _flat, _summary(level, h, bottom_up, tf.concat([half, -half], 0))
+            _flat,
+            _summary(
+                level, h, bottom_up, tf.concat([half, -half], 0), self._real[number]
+            ),
         )
         variance = np.square(deviation)
         count = np.round(kl[:, 0] / np.log(2) / self._block_bits)
@@ -160,9 +177,11 @@ class Latents:
     def _noise_of(self, number: int, count: np.ndarray, index: np.ndarray) -> tf.Tensor:
         """The standard normal noise of z [B,h,w,z_channels] that a code stands for."""
         order, shape = self._orders[number], self._shapes[number]
-        # A dimension without a block is a draw from the prior that all images share.
-        common = shared_normal(number, _NO_BLOCK, (len(order), 1))[:, 0]
-        noise = np.tile(common, (self._batch_size, 1))
+        # A dimension without a block is a draw from the prior that all images share;
+        # one of padding is the mean of the prior.
+        common = shared_normal(number, _NO_BLOCK, (int(np.prod(shape)), 1))[:, 0]
+        noise = np.zeros([self._batch_size, len(common)], common.dtype)
+        noise[:, order] = common[order]
         for image, blocks in enumerate(count):
             for block in range(blocks):
                 dims = order[block::blocks]
@@ -223,9 +242,13 @@ def _prior(level: LadderLayer, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 @function_of_weights()
 def _summary(
-    level: LadderLayer, h: tf.Tensor, bottom_up: BottomUp, noise: tf.Tensor
+    level: LadderLayer,
+    h: tf.Tensor,
+    bottom_up: BottomUp,
+    noise: tf.Tensor,
+    is_real: tf.Tensor | None,
 ) -> PosteriorSummary:
-    return level.posterior(h, bottom_up).summary(level.prior(h), noise)
+    return level.posterior(h, bottom_up).summary(level.prior(h), noise, is_real)
 
 
 @function_of_weights()

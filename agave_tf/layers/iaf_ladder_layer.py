@@ -13,6 +13,7 @@ from agave_tf.layers.level_posterior import (
     BRANCH_SCALE,
     GaussianPosterior,
     IAFPosterior,
+    real_only,
 )
 from agave_tf.layers.masked_convolution import AutoregressiveNetwork
 from agave_tf.layers.repeated import RepeatedLayer, repeated
@@ -60,11 +61,6 @@ def _conv(in_channels: int, filters: int, strides: int, name: str) -> WeightNorm
     return WeightNormConv2D(
         in_channels, filters, (3, 3), strides, "same", "exponential", 0.1, name=name
     )
-
-
-def _only(is_real: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
-    """x [B,h,w,c], zero at positions of padding."""
-    return x if is_real is None else tf.where(is_real, x, 0.0)
 
 
 class LadderLayer(RepeatedLayer):
@@ -145,10 +141,10 @@ class LadderLayer(RepeatedLayer):
             None: all are real.
         """
         top_down = self._top_down(x)
-        noise = _only(is_real, noise)
+        noise = real_only(is_real, noise)
         z, log_q = self._posterior(top_down, bottom_up).draw(noise)
         prior = self._prior(top_down)
-        kl = _only(is_real, log_q - prior.log_prob(z))
+        kl = real_only(is_real, log_q - prior.log_prob(z))
         if is_real is not None:
             z = tf.where(is_real, z, prior.loc)
         return PosteriorSample(z, self._features(x, z, top_down), kl)
@@ -159,7 +155,7 @@ class LadderLayer(RepeatedLayer):
     ) -> LatentSample:
         """Draws z ~ p(z); arguments as for `sample_posterior`."""
         top_down = self._top_down(x)
-        noise = _only(is_real, noise)
+        noise = real_only(is_real, noise)
         z = top_down.prior_mean + tf.exp(top_down.prior_log_scale) * noise
         return LatentSample(z, self._features(x, z, top_down))
 

@@ -21,6 +21,16 @@ BRANCH_SCALE = 0.1
 _INVERSE_PASSES = 4
 
 
+def real_only(is_real: tf.Tensor | None, x: tf.Tensor) -> tf.Tensor:
+    """x [B,h,w,c], zero at positions of padding.
+
+    Args:
+      is_real: bool [1,h,w,1], positions of the image; None: all of them.
+      x: [B,h,w,c].
+    """
+    return x if is_real is None else tf.where(is_real, x, 0.0)
+
+
 class PosteriorSummary(NamedTuple):
     """Moments of q(z|x), and its KL from the prior."""
 
@@ -65,7 +75,10 @@ class GaussianPosterior:
         return tape.gradient(log_q, z)
 
     def summary(
-        self, prior: tfp.distributions.Normal, noise: tf.Tensor
+        self,
+        prior: tfp.distributions.Normal,
+        noise: tf.Tensor,
+        is_real: tf.Tensor | None = None,
     ) -> PosteriorSummary:
         """Computes the mean, the deviations and the KL of q(z|x).
 
@@ -73,9 +86,12 @@ class GaussianPosterior:
           prior: p(z), [B,h,w,z_channels].
           noise: standard normal [S,h,w,z_channels], S draws that all images share; not
             needed without a flow.
+          is_real: bool [1,h,w,1], positions that are not of padding, which cost
+            nothing; None: all of them.
         """
         del noise
-        kl = tf.reduce_sum(tfd.kl_divergence(self.base, prior), axis=[1, 2, 3])
+        kl = real_only(is_real, tfd.kl_divergence(self.base, prior))
+        kl = tf.reduce_sum(kl, axis=[1, 2, 3])
         return PosteriorSummary(self.base.loc, self.base.scale, kl)
 
 
@@ -120,7 +136,10 @@ class IAFPosterior(GaussianPosterior):
         return self.base.log_prob(base) + self._shift_and_log_scale(base)[1]
 
     def summary(
-        self, prior: tfp.distributions.Normal, noise: tf.Tensor
+        self,
+        prior: tfp.distributions.Normal,
+        noise: tf.Tensor,
+        is_real: tf.Tensor | None = None,
     ) -> PosteriorSummary:
         """Estimates the mean, the deviations and the KL of q(z|x) from draws.
 
@@ -138,7 +157,8 @@ class IAFPosterior(GaussianPosterior):
             mean = (self.base.loc - shift) * shrink
             z = (base - shift) * shrink
             log_q = self.base.log_prob(base) + log_scale
-            kl = tf.reduce_sum(log_q - prior.log_prob(z), axis=[1, 2, 3])
+            kl = real_only(is_real, log_q - prior.log_prob(z))
+            kl = tf.reduce_sum(kl, axis=[1, 2, 3])
             return mean, tf.square(self.base.scale * shrink), kl
 
         zeros = tf.zeros_like(self.base.loc)
@@ -146,7 +166,7 @@ class IAFPosterior(GaussianPosterior):
             lambda total, draw: tuple(
                 a + b for a, b in zip(total, summary_of_draw(draw))
             ),
-            noise,
+            real_only(is_real, noise),
             (zeros, zeros, zeros[:, 0, 0, 0]),
         )
         count = tf.cast(tf.shape(noise)[0], tf.float32)

@@ -97,7 +97,7 @@ class LatentVariableModel(ImageModel):
         count, size = tf.shape(image)[0], sides_of(image)
         shapes = self.vae.latent_shapes(self._padded(size))
         noise = [tf.zeros([count, *shape]) for shape in shapes]
-        is_real = self._real_cells(size)
+        is_real = self.real_cells(size)
         return self.vae.sample_posterior(self.encode(image), noise, is_real).zs
 
     def sample_prior(
@@ -105,7 +105,7 @@ class LatentVariableModel(ImageModel):
     ) -> VAEOutput:
         size = self.image_shape[:2]
         noise = [temperature * level for level in self.draw_noise(seed, index, size)]
-        return self.vae.sample_prior(noise, self._real_cells(size))
+        return self.vae.sample_prior(noise, self.real_cells(size))
 
     def sample_posterior(
         self,
@@ -116,7 +116,7 @@ class LatentVariableModel(ImageModel):
     ) -> PosteriorOutput:
         size = sides_of(image)
         noise = [temperature * level for level in self.draw_noise(seed, index, size)]
-        is_real = self._real_cells(size)
+        is_real = self.real_cells(size)
         return self.vae.sample_posterior(self.encode(image), noise, is_real)
 
     def auxiliary_dims_of(self, size: Size) -> Any:
@@ -149,7 +149,7 @@ class LatentVariableModel(ImageModel):
         # z and f(z).
         size = sides_of(image)
         noise = self.draw_noise(draws.noise_seed(), draws.index, size)
-        is_real = self._real_cells(size)
+        is_real = self.real_cells(size)
         drawn = self.vae.sample_posterior(features, noise, is_real)
         # How well f(z) reconstructs y.
         log_prob = self.auxiliary_log_prob(image, drawn.f_z)
@@ -169,8 +169,15 @@ class LatentVariableModel(ImageModel):
     def _padded(self, size: Size) -> list[Any]:
         return padded_size(size, self.side_multiple)
 
-    def _real_cells(self, size: Size) -> list[tf.Tensor | None]:
-        """Which positions of every level are of the image, not of its padding."""
+    def real_cells(self, size: Size) -> list[tf.Tensor | None]:
+        """Which positions of every level are of the image, not of its padding.
+
+        Args:
+          size: (H,W) of x.
+
+        Returns:
+          bool [1,h_l,w_l,1] from the top; None for levels without padding.
+        """
         multiple = self.side_multiple
         return [real_cells(size, multiple, cell) for cell in self.vae.cells]
 

@@ -1,0 +1,158 @@
+"""Numbers, names and labels as the bytes of a file, and back.
+
+A varint is a whole number in 7 bits a byte, the lowest first.
+"""
+
+import binascii
+import zlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from agave_tf.codec.latent_code import MAX_BLOCKS
+from agave_tf.errors import InputError
+
+MAGIC = b"AG"
+# Two numbers share a byte: one below 32, and one below 8.
+LOW_BITS = 5
+DAMAGED = "The file of coded images is damaged or incomplete"
+_HAS_NAMES, _HAS_LABELS, _IS_COMPRESSED = 1, 2, 4
+# Names and labels of a file take no more, of some hundred thousand images.
+_MOST_NAME_BYTES = 2**26
+# A number in a file can be no larger.
+_MOST = 1 << 48
+
+
+def pack_names_and_labels(
+    names: Sequence[str] | None, labels: np.ndarray | None
+) -> tuple[int, bytes]:
+    """The flags of names and labels, and their bytes; without either 0 and none."""
+    flags, parts = 0, []
+    if names is not None:
+        flags |= _HAS_NAMES
+        parts.append("\0".join(names).encode("utf-8", "surrogateescape"))
+    if labels is not None:
+        flags |= _HAS_LABELS
+        # Labels are -1 or more.
+        parts.append(b"".join(varint(int(label) + 1) for label in labels))
+    if not flags:
+        return 0, b""
+    content = b"".join(varint(len(part)) + part for part in parts)
+    compressed = zlib.compress(content, 9)
+    if len(compressed) < len(content):
+        flags, content = flags | _IS_COMPRESSED, compressed
+    return flags, varint(len(content)) + content
+
+
+def read_names_and_labels(
+    flags: int, content: bytes, num_images: int
+) -> tuple[list[str] | None, np.ndarray | None]:
+    """Reads names and labels int32 [N], of which a file has one for each image.
+
+    Raises:
+      InputError: they are damaged, or of another number.
+    """
+    try:
+        if flags & _IS_COMPRESSED:
+            unpacker = zlib.decompressobj()
+            content = unpacker.decompress(content, _MOST_NAME_BYTES)
+            if not unpacker.eof:
+                raise InputError(f"{DAMAGED}: its names or labels are cut or too long.")
+        reader, names, labels = Reader(content, 0), None, None
+        if flags & _HAS_NAMES:
+            text = reader.bytes(reader.varint()).decode("utf-8", "surrogateescape")
+            names = text.split("\0")
+        if flags & _HAS_LABELS:
+            label_reader = Reader(reader.bytes(reader.varint()), 0)
+            labels = np.array(
+                [label_reader.varint() - 1 for _ in range(num_images)], np.int32
+            )
+    except (zlib.error, OverflowError) as error:
+        raise InputError(f"{DAMAGED}: its names or labels ({error}).") from error
+    if names is not None and len(names) != num_images:
+        raise InputError(f"{DAMAGED}: {len(names)} names of {num_images} images.")
+    return names, labels
+
+
+class Reader:
+    """Reads parts of the bytes of a file, one after the other."""
+
+    def __init__(self, data: bytes, place: int):
+        self._data, self.place = data, place
+
+    @property
+    def left(self) -> int:
+        """The number of bytes that have not been read."""
+        return len(self._data) - self.place
+
+    def bytes(self, count: int) -> bytes:
+        """The next `count` bytes.
+
+        Raises:
+          InputError: there are fewer.
+        """
+        part = self._data[self.place : self.place + count]
+        if len(part) < count:
+            raise InputError(f"{DAMAGED}: it ends in its header.")
+        self.place += count
+        return part
+
+    def byte(self) -> int:
+        """The next byte."""
+        return self.bytes(1)[0]
+
+    def half_bytes(self, count: int) -> list[int]:
+        """The numbers that `in_half_bytes` wrote."""
+        digits, values = self._digits(), []
+        for _ in range(count):
+            value = shift = 0
+            while (digit := next(digits)) & 8:
+                value |= (digit & 7) << shift
+                shift += 3
+            value |= digit << shift
+            if value > MAX_BLOCKS:
+                raise InputError(f"{DAMAGED}: a count of its header is too large.")
+            values.append(value)
+        return values
+
+    def _digits(self) -> Iterator[int]:
+        while True:
+            yield from divmod(self.byte(), 16)
+
+    def varint(self) -> int:
+        """The number that `varint` wrote, below 2**48."""
+        value, shift = 0, 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 127) << shift
+            shift += 7
+            if value >= _MOST:
+                raise InputError(f"{DAMAGED}: a number of its header is too large.")
+            if byte < 128:
+                return value
+
+
+def varint(value: int) -> bytes:
+    """A whole number in 7 bits a byte, the lowest first."""
+    parts = []
+    while value > 127:
+        parts.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*parts, value])
+
+
+def in_half_bytes(values: Sequence[int]) -> bytes:
+    """Numbers in 3 bits a half byte, the lowest first; a 0 fills the last byte."""
+    digits = []
+    for value in values:
+        while value > 7:
+            digits.append(value & 7 | 8)
+            value >>= 3
+        digits.append(value)
+    digits += [0] * (len(digits) % 2)
+    return bytes(16 * a + b for a, b in zip(digits[::2], digits[1::2]))
+
+
+def checksum(data: bytes) -> bytes:
+    """The CRC-16 of a header, 2 bytes."""
+    return binascii.crc_hqx(data, 0xFFFF).to_bytes(2, "big")

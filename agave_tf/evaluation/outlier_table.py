@@ -6,7 +6,6 @@ import io
 import numpy as np
 
 from agave_tf.evaluation.outliers import OutlierScores, percentile_of
-from agave_tf.settings.scoring import RANKED
 from agave_tf.whole_file import writing
 
 
@@ -30,7 +29,7 @@ def write_table(path: str, scores: OutlierScores) -> None:
 def medians(scores: OutlierScores) -> list[str]:
     """Lines with the median of each score, and of its percentiles if they are known."""
     lines = []
-    for name in ("coder_bits_per_dim", *RANKED):
+    for name in ("bits_per_dim", "coder_bits_per_dim", "ratio", "kl"):
         if name in scores.values:
             line = f"{name:<20}{np.median(scores.values[name]):9.4f}"
             if percentile_of(name) in scores.values:

@@ -48,9 +48,10 @@ class OutlierScores(NamedTuple):
           reference: the scores of the others, by the same model.
         """
         found = {
-            percentile_of(name): 100 * share_below(self.values[name], others)
-            for name, others in reference.values.items()
-            if name in RANKED
+            percentile_of(name): 100
+            * share_below(self.values[name], reference.values[name])
+            for name in RANKED
+            if name in self.values
         }
         return self._replace(values=self.values | found)
 

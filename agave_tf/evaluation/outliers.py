@@ -3,8 +3,8 @@
 Nalisnick et al. 2019, "Do Deep Generative Models Know What They Don't Know?": simple
 images of another kind get a higher likelihood than those a model was trained on.
 
-Serra et al. 2020, "Input Complexity and Out-of-distribution Detection with
-Likelihood-based Generative Models", relate the likelihood to the size of the file that
+Serra et al. 2020, "Input complexity and out-of-distribution detection with
+likelihood-based generative models", relate the likelihood to the size of the file that
 a general coder makes of the image. They take the difference; here it is the ratio.
 """
 

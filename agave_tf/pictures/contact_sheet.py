@@ -1,6 +1,5 @@
 """A sheet of the strangest images: each in a row, beside its f(z) and maps of bits."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +12,7 @@ from agave_tf.data.mixed_images import MixedImages
 from agave_tf.evaluation.outlier_table import described, shown_name
 from agave_tf.evaluation.outliers import OutlierScores
 from agave_tf.models.image_model import ImageModel
-from agave_tf.pictures.bits_map import bits_maps
+from agave_tf.pictures.bits_map import SizedPictures, bits_maps
 from agave_tf.pictures.grid import Grid, write_strips
 from agave_tf.settings.image_size import parse_image_size
 from agave_tf.settings.scoring import ScoringSettings
@@ -21,6 +20,7 @@ from agave_tf.settings.scoring import ScoringSettings
 # Pixels along a side of a cell: an image of 32x32 is enlarged four times.
 _CELL = 128
 _GAP = 4
+_LINE = 14  # pixels of a line of words
 # Characters of a name that a caption shows, from its end: directories come first.
 _MOST_SHOWN = 32
 
@@ -47,21 +47,19 @@ def write_contact_sheet(
     """
     rows, name = scores.strangest(settings.rank_by, count), settings.rank_by
     captions = [
-        f"{rank}  {shown_name(scores.name[row], _MOST_SHOWN)}\n"
+        f"{rank}. {shown_name(scores.name[row], _MOST_SHOWN)}\n"
         f"{name} {described(scores, name, row)}"
         for rank, row in enumerate(rows, start=1)
     ]
     tile = parse_image_size(settings.tile_size, "tile_size")
     shown = _centres(images.take(scores.index[rows]), tile)
-    # One at a time: they may be large.
-    kinds = bits_maps(model, shown, settings.evaluation_seed, batch_size=1)
-    columns = [[_in_cell(picture) for picture in kind.pictures] for kind in kinds]
-    lines = [np.stack(cells) for cells in zip(*columns, strict=True)]
+    # One at a time: each has colours of its own, and may be large.
+    lines = [
+        _line(bits_maps(model, shown.take(np.array([place])), settings.evaluation_seed))
+        for place in range(len(rows))
+    ]
     grid = Grid(lines, gap=_GAP, captions=captions)
-    heads = _heads([kind.caption for kind in kinds], grid.shape[1])
-    height, width, channels = grid.shape
-    shape = (height + len(heads), width, channels)
-    write_strips(path, shape, [heads, *grid.strips()])
+    write_strips(path, grid.shape, grid.strips())
 
 
 def _centres(images: Images, size: tuple[int, int] | None) -> Images:
@@ -76,8 +74,18 @@ def _centres(images: Images, size: tuple[int, int] | None) -> Images:
     return Images(MixedImages.of(centres).simplest(), images.label)
 
 
+def _line(kinds: Sequence[SizedPictures]) -> np.ndarray:
+    """An image, its f(z) and its maps below their captions, uint8 [kinds,H,S,3]."""
+    cells = [(_words(kind.caption), _in_cell(kind.pictures[0])) for kind in kinds]
+    return np.stack([np.concatenate(cell) for cell in cells])
+
+
 def _in_cell(picture: np.ndarray) -> np.ndarray:
-    """A picture uint8 [h,w,c] in the middle of a white cell [S,S,3]."""
+    """A picture uint8 [h,w,c] in the middle of a white cell [S,S,3].
+
+    A small one is enlarged by a whole factor, and one larger than the cell made
+    smaller.
+    """
     if picture.shape[-1] == 1:
         picture = picture.repeat(3, axis=-1)
     longest = max(picture.shape[:2])
@@ -95,33 +103,20 @@ def _in_cell(picture: np.ndarray) -> np.ndarray:
     return cell
 
 
-def _heads(captions: Sequence[str], width: int) -> np.ndarray:
-    """Draws words above columns on white, uint8 [h,width,3].
-
-    Args:
-      captions: one for each column, which is broken into lines of a cell's width.
-      width: of the sheet; the columns end at its right edge.
-    """
+def _words(caption: str) -> np.ndarray:
+    """Two lines of words on white, as wide as a cell, uint8 [h,S,3]."""
     font = ImageFont.load_default()
-    texts = [_broken(caption, font) for caption in captions]
-    num_lines = max(text.count("\n") + 1 for text in texts)
-    line = math.ceil(1.4 * font.getbbox("Ag")[3])
-    picture = PIL.Image.new("RGB", (width, num_lines * line + _GAP), "white")
-    draw = ImageDraw.Draw(picture)
-    step = _CELL + _GAP
-    left = width - len(captions) * step
-    for place, text in enumerate(texts):
-        draw.text((left + place * step, _GAP), text, fill="black", font=font)
-    return np.asarray(picture)
-
-
-def _broken(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """A text with line breaks between words, so that lines are no wider than a cell."""
     lines = [""]
-    for word in text.split():
+    for word in caption.split():
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and font.getlength(longer) > _CELL:
             lines.append(word)
         else:
             lines[-1] = longer
-    return "\n".join(lines)
+    picture = PIL.Image.new("RGB", (_CELL, 2 * _LINE), "white")
+    draw = ImageDraw.Draw(picture)
+    # The last line stands just above the cell.
+    for place, line in enumerate(reversed(lines[:2])):
+        height = (2 - place) * _LINE - 2
+        draw.text((0, height), line, fill="black", font=font, anchor="ls")
+    return np.asarray(picture)

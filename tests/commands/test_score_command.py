@@ -171,9 +171,11 @@ def test_the_sheet_has_the_strangest_first_beside_f_z_and_maps(home, scored, tmp
         f"--contact_sheet={sheet}",
     )
     picture = np.asarray(Image.open(sheet))
-    # Image, f(z), p(x|z), and KL: cells of 128 pixels with gaps of 4, from the right.
-    left, top = picture.shape[1] - 4 * 132, picture.shape[0] - 5 * 132
-    assert 10 < top < 60 and left > 50
+    # Image, f(z), p(x|z), and KL: cells of 128 pixels with gaps of 4, from the right,
+    # each below two lines of 14 pixels.
+    assert picture.shape[0] == 4 + 5 * (28 + 132)
+    left, top = picture.shape[1] - 4 * 132, 4 + 28
+    assert left > 50
     strangest = found["name"][np.argmax(found["bits_per_dim"])]
     image = pixels(home, strangest)
     factor = 128 // max(image.shape[:2])

@@ -190,7 +190,13 @@ def _held_out_images(
         # The flags are about the images to score; but for where all of them are kept.
         where = {name: getattr(config, name) for name in _WHERE}
         config = dataclasses.replace(source.config.data, **where)
-    loaded = load_run_data(source, config, ["test"])
+    try:
+        loaded = load_run_data(source, config, ["test"])
+    except InputError as error:
+        raise InputError(
+            f"{error} The percentiles are relative to these images of the run; "
+            "--reference_images=0 does without."
+        ) from error
     if source.data is not None and not is_same(source.data, loaded.record):
         logging.warning(
             "The percentiles are relative to other images than those of the run, %s.",

@@ -256,6 +256,37 @@ def test_the_images_of_a_run_that_has_moved_are_found_beside_files(
     assert "relative to other images than those of the run" in caplog.text
 
 
+def test_a_vae_alone_says_that_its_bits_are_of_another_image(home, tmp_path, caplog):
+    settings = {"dataset": f"npz:{home}/leaves.npz", "image_size": ""}
+    settings["auxiliary_downsampling"] = 2
+    train(tmp_path / "run", 1, stage="pretrain_vae", **settings)
+    values = flags.FlagValues()
+    score.define_flags(values)
+    files = (f"--files={home}/pictures/below", f"--output={tmp_path}/x.csv")
+    sheet = f"--contact_sheet={tmp_path}/x.png"
+    values(["x", f"--run_dir={tmp_path}/run", *files, sheet, "--rank_by=kl"])
+    score.run(values)
+    assert "its bits_per_dim are of the auxiliary image" in caplog.text
+    found = table(tmp_path / "x.csv")
+    bits = found["bits_per_dim"] / found["coder_bits_per_dim"]
+    np.testing.assert_array_equal(found["ratio"], bits)
+    # Image, f(z), p(y|z) and KL.
+    assert np.asarray(Image.open(tmp_path / "x.png")).shape[0] == 4 + 28 + 132
+
+
+def test_a_run_whose_images_are_gone_is_told_how_to_do_without(home, tmp_path):
+    train(tmp_path / "run", 1, image_size="", dataset=f"npz:{home}/leaves.npz")
+    config = tmp_path / "run" / "config.json"
+    config.write_text(config.read_text().replace(f"{home}/leaves", f"{home}/gone"))
+    values = flags.FlagValues()
+    score.define_flags(values)
+    files = (f"--files={home}/pictures", f"--output={tmp_path}/x.csv")
+    values(["x", f"--run_dir={tmp_path}/run", *files])
+    message = r"gone\.npz.* --reference_images=0 does without\."
+    with pytest.raises(InputError, match=message):
+        score.run(values)
+
+
 def test_what_cannot_be_is_refused_before_the_work(home, scored, tmp_path):
     files = f"--files={home}/pictures"
     for message, *arguments in (

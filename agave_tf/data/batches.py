@@ -65,6 +65,7 @@ def training_batches(
     rows_of_replicas = np.split(np.arange(batch_size, dtype=np.int32), num_replicas)
     rows_here = rows_of_replicas[first_here : first_here + num_here]
     labels = images.labels_or(-1)
+    change = _Change(seed, batch_size, crop, flip)
     permutation = functools.lru_cache(maxsize=2)(
         lambda epoch: epoch_generator(seed, epoch).permutation(len(images.image))
     )
@@ -75,22 +76,12 @@ def training_batches(
         epochs, places = np.divmod(image_numbers, len(images.image))
         return np.array([permutation(e)[p] for e, p in zip(epochs, places)])
 
-    def image_of(step: int, rows: np.ndarray, index: np.ndarray) -> np.ndarray:
-        if crop:
-            uniform = crop_generator(seed, step).random([batch_size, 2])[rows]
-            image = images.random_crops(index, crop, uniform)
-        else:
-            image = images.take(index).array
-        if flip:
-            is_mirrored = flip_generator(seed, step).random(batch_size)[rows] < 0.5
-            image[is_mirrored] = image[is_mirrored, :, ::-1]
-        return image
-
     def generate() -> Iterator[ImageBatch]:
         for step in range(first_step, first_step + num_steps):
             for rows in rows_here:
                 index = chosen(step, rows)
-                yield ImageBatch(image_of(step, rows, index), labels[index], rows)
+                image = change.taken(images, index, step, rows)
+                yield ImageBatch(image, labels[index], rows)
 
     shape = [batch_size // num_replicas]
     size = crop or images.shape[:2]
@@ -103,6 +94,37 @@ def training_batches(
         ),
     )
     return dataset.prefetch(4 * num_here).with_options(without_autotuning())
+
+
+class _Change(NamedTuple):
+    """What becomes of training images; drawn at once for all rows of a global batch."""
+
+    seed: int
+    batch_size: int
+    crop: tuple[int, int] | None
+    flip: bool
+
+    def taken(
+        self, images: Images, index: np.ndarray, step: int, rows: np.ndarray
+    ) -> np.ndarray:
+        """The images at the places `index`, cut and mirrored, uint8 [b,h,w,C].
+
+        Args:
+          images: the training images.
+          index: int [b], the places of the images.
+          step: of training.
+          rows: int [b], the images' rows in the global batch.
+        """
+        if self.crop:
+            uniform = crop_generator(self.seed, step).random([self.batch_size, 2])
+            image = images.random_crops(index, self.crop, uniform[rows])
+        else:
+            image = images.take(index).array
+        if self.flip:
+            draws = flip_generator(self.seed, step).random(self.batch_size)
+            is_mirrored = draws[rows] < 0.5
+            image[is_mirrored] = image[is_mirrored, :, ::-1]
+        return image
 
 
 class PaddedBatch(NamedTuple):

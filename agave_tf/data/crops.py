@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from agave_tf.data.mixed_images import ImageArray, sizes_of
+from agave_tf.data.mixed_images import LikeImages, LikeMixedImages, sizes_of
 
 
 class CentreCrops:
@@ -20,7 +20,7 @@ class CentreCrops:
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, whole: ImageArray, size: tuple[int, int]):
+    def __init__(self, whole: np.ndarray | LikeMixedImages, size: tuple[int, int]):
         self.whole, self.size = whole, size
 
     def __len__(self) -> int:
@@ -30,6 +30,11 @@ class CentreCrops:
     def shape(self) -> tuple[int, int, int, int]:
         """(N,h,w,C)."""
         return len(self), *self.size, self.whole.shape[3]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """The height and width of each crop, int32 [N,2]."""
+        return np.broadcast_to(np.array(self.size, np.int32), (len(self), 2))
 
     @property
     def nbytes(self) -> int:
@@ -49,13 +54,8 @@ class CentreCrops:
         return self[:] if dtype is None else self[:].astype(dtype)
 
 
-def whole_images(image: ImageArray | CentreCrops) -> ImageArray:
-    """Returns the images that crops are cut from; others as they are."""
-    return image.whole if isinstance(image, CentreCrops) else image
-
-
 def windows(
-    image: ImageArray, index: np.ndarray, corners: np.ndarray, size: tuple[int, int]
+    image: LikeImages, index: np.ndarray, corners: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
     """Cuts a window out of each of n images, uint8 [n,h,w,C].
 

@@ -6,25 +6,29 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 
-from agave_tf.data.crops import CentreCrops, random_corners, whole_images, windows
+from agave_tf.data.crops import CentreCrops, random_corners, windows
+from agave_tf.data.joined_images import JoinedImages
 from agave_tf.data.labels import joined_labels, label_rows
-from agave_tf.data.mixed_images import ImageArray, MixedImages, join_images, sizes_of
+from agave_tf.data.mixed_images import ImageArray, MixedImages, sizes_of
 from agave_tf.data.source import ALL, parts_named
 from agave_tf.errors import InputError
 from agave_tf.randomness import choice_generator
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.image_size import check_image_sides
 
+# Larger sets are not copied in memory.
+_MOST_COPIED = 2**30
+
 
 class Images(NamedTuple):
     """N images with their labels.
 
     `image` may be mapped from a file of the cache: an index reads what it takes. It is
-    an array if all images have one size, or else `MixedImages`; `CentreCrops` of
-    either are like an array.
+    an array if all images have one size, and else `MixedImages`. `CentreCrops` are like
+    an array, and the `JoinedImages` of large parts like either.
     """
 
-    image: ImageArray | CentreCrops  # uint8 [N,H,W,C]
+    image: ImageArray | CentreCrops | JoinedImages  # uint8 [N,H,W,C]
     label: np.ndarray | None  # int32 [N], None where the data set has none
 
     @property
@@ -36,9 +40,6 @@ class Images(NamedTuple):
     @property
     def sizes(self) -> np.ndarray:
         """The height and width of each image, int32 [N,2]."""
-        if isinstance(self.image, CentreCrops):
-            size = np.array(self.image.size, np.int32)
-            return np.broadcast_to(size, (len(self.image), 2))
         return sizes_of(self.image)
 
     @property
@@ -48,12 +49,16 @@ class Images(NamedTuple):
         Raises:
           InputError: they are of several sizes.
         """
-        if isinstance(self.image, MixedImages):
+        self.check_one_size()
+        return np.asarray(self.image)
+
+    def check_one_size(self) -> None:
+        """Raises InputError if the images are of several sizes."""
+        if self.shape[0] is None:
             raise InputError(
                 f"Images must be of one size here; got {describe_sizes(self.sizes)}. "
                 "--image_size crops and resizes."
             )
-        return np.asarray(self.image)
 
     def first(self, count: int, multiple_of: int = 1) -> "Images":
         """The first `count` images, or as many as there are; as `some`."""
@@ -120,9 +125,8 @@ class Images(NamedTuple):
           size: (h,w) of the windows.
           uniform: draws [n,2] from [0,1), float64.
         """
-        whole = whole_images(self.image)
-        corners = random_corners(sizes_of(whole)[index], size, uniform)
-        return windows(whole, index, corners, size)
+        corners = random_corners(self.sizes[index], size, uniform)
+        return windows(self.image, index, corners, size)
 
     def labels_or(self, label: int) -> np.ndarray:
         """The labels, int32 [N]; those of images without labels are `label`."""
@@ -236,16 +240,16 @@ class Data(NamedTuple):
         """Images as they are scored and shown: of those cut at random, the centres.
 
         Args:
-          name: "train", "test", or "all": the training images, then the held-out ones,
-            in memory. The parts must have been asked for.
+          name: "train", "test", or "all": the training images, then the held-out ones.
+            The parts must have been asked for.
         """
-        size = self.config.random_crop
         if name != ALL:
-            return self.parts[name].centre_crops(size)
-        parts = [self.parts[part] for part in parts_named(ALL)]
-        image = join_images([whole_images(part.image) for part in parts])
+            return self.parts[name].centre_crops(self.config.random_crop)
+        parts = [self.part(part) for part in parts_named(ALL)]
+        joined = JoinedImages([part.image for part in parts])
+        is_small = joined.nbytes <= _MOST_COPIED
         label = joined_labels([part.label for part in parts])
-        return Images(image, label).centre_crops(size)
+        return Images(joined[:] if is_small else joined, label)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -1,7 +1,7 @@
 """Images of any sizes, one after another in one flat array of pixels."""
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 
@@ -26,7 +26,8 @@ class MixedImages:
 
     def __init__(self, pixels: np.ndarray, sizes: np.ndarray, channels: int):
         check_sizes(pixels, sizes, channels)
-        self.pixels, self.sizes, self.channels = pixels, sizes, channels
+        self.pixels, self.channels = pixels, channels
+        self.sizes: np.ndarray = sizes
         # In 64 bits: 32 end at 2 GiB.
         self._ends = _areas(sizes).cumsum() * channels
 
@@ -130,9 +131,33 @@ def join_images(parts: Sequence[ImageArray]) -> ImageArray:
     return joined.simplest()
 
 
-def sizes_of(image: ImageArray) -> np.ndarray:
+class LikeImages(Protocol):
+    """N images, of which a number gives one as an array [H,W,C]."""
+
+    @property
+    def shape(self) -> Any:
+        """(N,H,W,C), where H and W are None if the images have several sizes."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+class LikeMixedImages(LikeImages, Protocol):
+    """N images that know their sizes."""
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """The height and width of each image, int32 [N,2]."""
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all pixels."""
+
+
+def sizes_of(image: np.ndarray | LikeMixedImages) -> np.ndarray:
     """The height and width of each image, int32 [N,2]."""
-    if isinstance(image, MixedImages):
+    if not isinstance(image, np.ndarray):
         return image.sizes
     size = np.array(image.shape[1:3], np.int32)
     return np.broadcast_to(size, (len(image), 2))

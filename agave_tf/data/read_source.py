@@ -42,25 +42,17 @@ def read_source(
       InputError: there are images that cannot be used.
     """
     path = cache_path(source, config)
-    cached = open_cache(path)
-    images: dict[str, Images] | None = None
+    cached, in_memory = open_cache(path), None
     if cached is None:
         begun = _begin(source, IMAGE_PARTS if config.cache_dir else parts)
-        if not config.cache_dir:
-            images = _in_memory(begun)
-        if images is None:
-            # The rest of the data set belongs into the cache too.
-            missing = [name for name in IMAGE_PARTS if name not in begun]
-            begun |= _begin(source, missing)
-            _check(source.name, {name: part.channels for name, part in begun.items()})
-            say_older_cache(source, config)
-            cached = _fill_cache(source, path, begun)
-    if cached is not None:
-        images, notes = cached.parts, cached.about["notes"]
-        where = f"mapped from {path}"
-    else:
+        in_memory = None if config.cache_dir else _in_memory(begun)
+        if in_memory is None:
+            cached = _fill_cache(source, config, path, begun)
+    if cached is None:
         notes, where = source.notes.sentences(), "in memory"
-    assert images is not None
+    else:
+        notes, where = cached.about["notes"], f"mapped from {path}"
+    images = cached.parts if cached else in_memory or {}
     _check(source.name, {name: part.shape[2] for name, part in images.items()})
     # A cache of images from Python may have them in another order than this pass.
     older = cached.about["version_0_2"] if cached else source.fingerprints()[1]
@@ -141,7 +133,14 @@ def _in_memory(begun: dict[str, _Begun]) -> dict[str, Images] | None:
     return images
 
 
-def _fill_cache(source: ImageSource, path: str, parts: dict[str, _Begun]) -> Cached:
+def _fill_cache(
+    source: ImageSource, config: DataConfig, path: str, begun: dict[str, _Begun]
+) -> Cached:
+    """Writes all parts to the cache, also those that have not begun."""
+    missing = [name for name in IMAGE_PARTS if name not in begun]
+    parts = begun | _begin(source, missing)
+    _check(source.name, {name: part.channels for name, part in parts.items()})
+    say_older_cache(source, config)
     num_bytes = sum(part.num_bytes for part in parts.values())
     logging.info(
         "%s: decoding %d images, %.2f GB, into %s",
@@ -190,21 +189,24 @@ def _say(
     source: ImageSource, images: dict[str, Images], record: DataRecord, notes: list[str]
 ) -> None:
     """Logs what was loaded, in one line, and what was left out or converted."""
-    sizes = np.concatenate([part.sizes for part in images.values()])
-    channels = next(iter(images.values())).shape[2]
-    size = describe_sizes(sizes)
-    of_one_size = f"{size}x{channels}"
-    of_many = f"{size}, {channels} channel{'s' if channels > 1 else ''}"
     logging.info(
         "Images of %s: %d to train on, %d held out (%s); %s, %s; %s",
         source.name,
         record.num_train,
         record.num_test,
         record.held_out,
-        of_many if " " in size else of_one_size,
+        _describe_shape(images),
         _describe_labels(source, images),
         "; ".join(notes),
     )
+
+
+def _describe_shape(images: dict[str, Images]) -> str:
+    sizes = np.concatenate([part.sizes for part in images.values()])
+    channels = next(iter(images.values())).shape[2]
+    if (sizes == sizes[0]).all():
+        return f"{describe_sizes(sizes)}x{channels}"
+    return f"{describe_sizes(sizes)}, {channels} channel{'s' if channels > 1 else ''}"
 
 
 def _describe_labels(source: ImageSource, images: dict[str, Images]) -> str:

@@ -14,6 +14,7 @@ import tqdm
 
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.image_scores import ImageScores, importance_weighted_bound
+from agave_tf.evaluation.memory import check_memory
 from agave_tf.evaluation.pieces import PieceBatch, Pieces, piece_batches, pieces_of
 from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.models.image_model import ImageModel
@@ -129,12 +130,15 @@ class Evaluator:
             by, each tile as if it were alone; None: whole images.
 
         Raises:
-          InputError: the model needs labels, and the images lack them or have others.
+          InputError: the model needs labels, and the images lack them or have others;
+            or an image is too large for the memory, and `tile_size` is None.
         """
         images.check_labels(self.model.num_classes)
         num_samples = num_importance_samples if self.model.latent_shapes else 1
         places = images.choose(max_images)
         pieces = pieces_of(images, places, tile_size)
+        height, width = pieces.size[pieces.size.prod(axis=1).argmax()]
+        check_memory(self.model, (int(height), int(width)))
         rows = []
         with tqdm.tqdm(
             total=len(pieces.image),

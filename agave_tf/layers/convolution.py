@@ -30,7 +30,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, padding: Padding) -> tf.Tensor:
         def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return (
                 _gradient_by_input(dy, kernel, padding),
-                _gradient_by_kernel(dy, x, tuple(kernel.shape[:2]), whole_padding),
+                _gradient_by_kernel(dy, x, tuple(kernel.shape), whole_padding),
             )
 
         return tf.nn.conv2d(x, kernel, 1, whole_padding), gradient
@@ -53,23 +53,23 @@ def _gradient_by_input(dy: tf.Tensor, kernel: tf.Tensor, padding: Padding) -> tf
 
 
 def _gradient_by_kernel(
-    dy: tf.Tensor, x: tf.Tensor, kernel_size: tuple[int, int], padding: tuple
+    dy: tf.Tensor, x: tf.Tensor, kernel_shape: tuple[int, ...], padding: tuple
 ) -> tf.Tensor:
-    height, width = dy.shape[1:3]
+    kernel_height, kernel_width, _, filters = kernel_shape
     # Constants are made once for all positions: a graph of fewer nodes starts sooner.
-    size = tf.constant([-1, height, width, x.shape[-1]])
+    size = tf.convert_to_tensor([-1, *sides_of(dy), x.shape[-1]])
     rows = tf.constant([-1, x.shape[-1]])
     padded = x if max(map(max, padding)) == 0 else tf.pad(x, padding)
-    columns = tf.reshape(dy, [-1, dy.shape[-1]])
+    columns = tf.reshape(dy, [-1, filters])
     products = []
-    for row in range(kernel_size[0]):
-        for column in range(kernel_size[1]):
+    for row in range(kernel_height):
+        for column in range(kernel_width):
             seen = padded
-            if padded.shape[1:3] != dy.shape[1:3]:
+            if None in dy.shape[1:3] or padded.shape[1:3] != dy.shape[1:3]:
                 seen = tf.slice(padded, [0, row, column, 0], size)
             product = tf.matmul(tf.reshape(seen, rows), columns, transpose_a=True)
             products.append(product)
-    return tf.reshape(tf.stack(products), [*kernel_size, x.shape[-1], dy.shape[-1]])
+    return tf.reshape(tf.stack(products), kernel_shape)
 
 
 def sides_of(x: tf.Tensor) -> list[int | tf.Tensor]:

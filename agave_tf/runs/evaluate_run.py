@@ -53,7 +53,7 @@ def evaluate_run(
     """
     images.check_labels(model.num_classes)
     if settings.probe:
-        images.array  # noqa: B018, it refuses images of several sizes.
+        images.check_one_size()
     probed = _probe(run, model, images, settings) if settings.probe else []
     image_scores = Evaluator(model, settings.evaluation_batch_size, strategy).scores(
         images,

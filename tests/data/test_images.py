@@ -114,9 +114,12 @@ def test_dead_leaves_are_repeatable_and_splits_differ():
     assert len(np.unique(stacked, axis=0)) == 2500
 
 
-def test_gray_dead_leaves_of_any_sides():
-    images = load("dead_leaves", "test", image_size="8x12", image_channels=1)
-    assert images.image.shape == (500, 8, 12, 1)
+@pytest.mark.parametrize("height,width", [(8, 12), (1, 1), (7, 5)])
+def test_gray_dead_leaves_of_any_sides(height, width):
+    size = f"{height}x{width}"
+    images = load("dead_leaves", "test", image_size=size, image_channels=1)
+    assert images.image.shape == (500, height, width, 1)
+    assert len(np.unique(images.image)) > 100
 
 
 def test_cifar10_is_complete_and_in_order(cifar_dir):
@@ -254,6 +257,8 @@ def test_images_that_no_network_takes_are_refused_where_training_begins(tmp_path
     data = load_data(DataConfig(dataset=f"npz:{tmp_path}/data.npz"))
     with pytest.raises(InputError, match="width from 1 to 2048; got 2049x5"):
         assert data.image_shape
+    config = DataConfig(f"npz:{tmp_path}/data.npz", image_size="8x4", crop="random")
+    assert load_data(config).image_shape == (8, 4, 1)
 
 
 def test_gray_becomes_rgb_when_asked(tmp_path):

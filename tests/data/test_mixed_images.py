@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from agave_tf.data import image_set
 from agave_tf.data.image_set import Data, DataRecord, Images, describe_sizes
+from agave_tf.data.joined_images import JoinedImages
 from agave_tf.data.mixed_images import (
     ImageBuffer,
     MixedImages,
@@ -181,7 +183,12 @@ def test_sizes_in_words():
 
 @pytest.mark.parametrize("kind", PARTS)
 @pytest.mark.parametrize("labels", [True, False])
-def test_all_images_are_the_training_images_and_then_the_held_out_ones(kind, labels):
+@pytest.mark.parametrize("is_copied", [True, False])
+def test_all_images_are_the_training_images_and_then_the_held_out_ones(
+    kind, labels, is_copied, monkeypatch
+):
+    if not is_copied:  # As of parts that are mapped from a cache.
+        monkeypatch.setattr(image_set, "_MOST_COPIED", 0)
     train, test = PARTS[kind]
     label = np.arange(len(train) + len(test), dtype=np.int32)
     parts = {
@@ -190,9 +197,25 @@ def test_all_images_are_the_training_images_and_then_the_held_out_ones(kind, lab
     }
     record = DataRecord("0123", len(train), len(test), "")
     data = Data(DataConfig(), parts, record)
-    assert_same(data.part("all").image, [*train, *test])
-    if labels:
-        np.testing.assert_array_equal(data.part("all").label, label)
+    images, expected = data.part("all"), [*train, *test]
+    assert_same(images.image, expected)
+    is_mixed = kind != "of one size"
+    assert isinstance(images.image, JoinedImages) != is_copied
+    assert (images.shape[0] is None) == is_mixed and len(images.image) == len(expected)
+    assert images.sizes.tolist() == [list(image.shape[:2]) for image in expected]
+    for index in ([4, 0, -1], slice(1, 4), slice(0, 0), label % 2 == 0):
+        rows = label[index]
+        assert_same(images.image[index], [expected[row] for row in rows])
+        taken = images.take(index)
+        assert isinstance(taken.image, np.ndarray | MixedImages)
+        if labels:
+            np.testing.assert_array_equal(taken.label, rows)
+    with pytest.raises(IndexError):
+        images.image[len(expected)]
+    if not is_mixed:
+        np.testing.assert_array_equal(images.array, np.stack(expected))
     else:
-        assert data.part("all").label is None
+        with pytest.raises(InputError, match="one size here"):
+            assert images.array is None
+    assert (images.label is None) == (not labels)
     assert data.part("train") is data.train and data.part("test") is data.test

@@ -24,9 +24,14 @@ def the_same_weights_every_time():
 
 @pytest.fixture(scope="module")
 def joint():
-    """AGAVE with three resolutions of z, so that it pads to multiples of 8."""
+    """AGAVE with three resolutions of z, so that it pads to multiples of 8.
+
+    It was initialised at 16x16: at 8x8 the top level has one position, whose kernels
+    see no neighbour, and elsewhere they make numbers that overflow.
+    """
     keras.utils.set_random_seed(0)
     model = tiny_model(
+        images=tiny_images(size=16),
         num_resolutions=3,
         num_layers_per_resolution=1,
         auxiliary_downsampling=2,
@@ -82,17 +87,18 @@ def test_no_pixel_depends_on_itself_or_on_a_later_one(joint, size):
     count, multiple = size[0] * size[1], model.side_multiple
 
     @tf.function
-    def rows(image):
+    def row(place):
         with tf.GradientTape() as tape:
             tape.watch(image)
             padded = pad(image, multiple) / 127.5 - 1
             parameters = model.pixel_cnn(padded, model.condition(f_z))
-            seen = tf.reshape(
-                tf.reduce_sum(tf.sin(parameters[:, : size[0], : size[1]]), -1), [-1]
-            )
-        return tape.jacobian(seen, image, experimental_use_pfor=False)
+            seen = tf.reduce_sum(tf.sin(parameters[:, : size[0], : size[1]]), -1)
+            value = tf.reshape(seen, [-1])[place]
+        return tf.reshape(tape.gradient(value, image), [count, 3])
 
-    depends = np.abs(rows(image).numpy()).reshape(count, count, 3).max(-1) > 0
+    rows = np.stack([row(tf.constant(place)) for place in range(count)])
+    assert np.isfinite(rows).all()
+    depends = (rows != 0).any(axis=-1)
     np.testing.assert_array_equal(depends & ~np.tri(count, k=-1, dtype=bool), False)
     # Each sees the one before it in its row, and the one above.
     column = np.arange(count) % size[1]
@@ -150,7 +156,7 @@ def test_latents_of_padding_cost_nothing_and_follow_from_the_others(joint, size)
 
 
 def test_another_size_is_the_model_made_at_that_size(joint):
-    size = (16, 8)
+    size = (24, 16)
     made = type(joint)(joint.config, (*size, 3))
     image, label = picture(size), None
     with using_weights(made, weights_of(joint)):
@@ -163,7 +169,7 @@ def test_another_size_is_the_model_made_at_that_size(joint):
         of_size.primary_reconstruction(image, found.f_z, label), nats
     )
     assert of_size.weights[0] is joint.weights[0]
-    assert joint.of_size((8, 8)) is joint
+    assert joint.of_size((16, 16)) is joint
 
 
 @pytest.mark.parametrize("stage", ["joint", "pretrain_vae", "pretrain_pixel_cnn"])

@@ -148,6 +148,7 @@ def test_a_score_file_names_all_that_it_depends_on(scored):
         "num_importance_samples": 2,
         "max_images": 6,
         "evaluation_batch_size": 50,
+        "tile_size": "",
         "evaluation_seed": 0,
         "probe": False,
         "probe_images": 10_000,

@@ -105,7 +105,7 @@ def test_a_whole_number_is_a_number():
 @pytest.mark.parametrize(
     "setting,value,message",
     [
-        ("split", "val", "be test or train; got 'val'"),
+        ("split", "val", "be test, train or all; got 'val'"),
         ("num_importance_samples", 0, "at least 1; got 0"),
         ("max_images", -1, "at least 0; got -1"),
         ("evaluation_batch_size", 0, "at least 1; got 0"),

@@ -49,6 +49,7 @@ LONGEST = (
     "test_codec",
     "test_provenance",
     "test_compress_command",
+    "test_score_command",
     "test_learning_rate",
     "test_recovery",
     "test_processes",

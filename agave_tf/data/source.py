@@ -182,7 +182,7 @@ class Origin(NamedTuple):
 
 
 DATASET = Origin("dataset", "--")
-# Files that bin/compress.py codes as they are.
+# The --files of bin/compress.py and bin/score.py.
 FILES = Origin("files", has_settings=False)
 # Images of a Python program, whose settings are arguments.
 PROGRAM = Origin("train")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -25,14 +26,33 @@ _COLORS = np.array(
 )
 
 
+class SizedPictures(NamedTuple):
+    """B pictures of one kind, each of its own size."""
+
+    caption: str
+    pictures: Sequence[np.ndarray]  # each uint8 [h,w,c]
+
+
 def bits_map_rows(
     model: ImageModel, images: Images, seed: int, batch_size: int = 16
 ) -> list[PictureRow]:
-    """Rows of images, f(z), bits of p(x|z) per pixel, and of the KL per position of z.
+    """The pictures of `bits_maps` as rows; smaller ones than the largest are on white.
+
+    Arguments and errors are as there.
+    """
+    return [
+        PictureRow(caption, _on_white(pictures))
+        for caption, pictures in bits_maps(model, images, seed, batch_size)
+    ]
+
+
+def bits_maps(
+    model: ImageModel, images: Images, seed: int, batch_size: int = 16
+) -> list[SizedPictures]:
+    """Images, f(z), bits of p(x|z) per pixel, and of the KL per position of z.
 
     Each map goes from 0 (black) to its largest value (light), named in its caption.
-    The KL is summed over channels and over levels of one resolution. Images of other
-    sizes than the largest stand on white.
+    The KL is summed over channels and over levels of one resolution.
 
     Args:
       model: rows of parts that it lacks are left out.
@@ -53,16 +73,15 @@ def bits_map_rows(
         _maps_of(model, images, seed, rows)
         for rows in np.split(np.arange(count, dtype=np.int32), range(step, count, step))
     ]
-    # One image has a size of its own, others stand on white.
     maps = {
         name: [image for batch in batches for image in batch[name]]
         for name in batches[0]
     }
     pictures = [images.image[place] for place in range(count)]
-    rows = [PictureRow("image", _on_white(pictures))]
+    kinds = [SizedPictures("image", pictures)]
     if _F_Z in maps:
-        rows.append(PictureRow(_F_Z, _on_white(maps.pop(_F_Z))))
-    return rows + [_heat_map(name, nats) for name, nats in maps.items()]
+        kinds.append(SizedPictures(_F_Z, maps.pop(_F_Z)))
+    return kinds + [_heat_map(name, nats) for name, nats in maps.items()]
 
 
 def _maps_of(
@@ -100,8 +119,8 @@ def _maps_of(
     return maps
 
 
-def _heat_map(name: str, nats: Sequence[np.ndarray]) -> PictureRow:
-    """Colours B maps of nats [h,w] as pictures uint8 [B,h,w,3]."""
+def _heat_map(name: str, nats: Sequence[np.ndarray]) -> SizedPictures:
+    """Colours B maps of nats [h,w] as pictures uint8 [h,w,3]."""
     largest = max(0, max(map(np.max, nats))) / math.log(2)
     stops = np.arange(len(_COLORS))
     pictures = []
@@ -117,7 +136,7 @@ def _heat_map(name: str, nats: Sequence[np.ndarray]) -> PictureRow:
         sizes = {image.shape for image in nats}
         one = f"{nats[0].shape[0]}x{nats[0].shape[1]}"
         name = f"KL, {one}" if len(sizes) == 1 else f"KL, {cell}x{cell} pixels each"
-    return PictureRow(f"{name}, 0 to {largest:.1f} bits/{unit}", _on_white(pictures))
+    return SizedPictures(f"{name}, 0 to {largest:.1f} bits/{unit}", pictures)
 
 
 def _on_white(pictures: Sequence[np.ndarray]) -> np.ndarray:

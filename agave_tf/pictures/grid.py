@@ -36,7 +36,8 @@ class Grid:
       gap: pixels between images, before scaling.
       scale: factor by which everything is enlarged.
       columns: images in a line.
-      captions: words to the left of every row; empty: no captions.
+      captions: words to the left of every row, in one line or several; empty: no
+        captions.
     """
 
     def __init__(
@@ -113,11 +114,13 @@ def _margin(captions: list[tuple[int, str]], height: int) -> np.ndarray:
       height: the picture's.
     """
     font = ImageFont.load_default()
-    width = max(math.ceil(font.getlength(word)) for _, word in captions) + 8
+    lines = [line for _, word in captions for line in word.splitlines()]
+    width = max(math.ceil(font.getlength(line)) for line in lines) + 8
     picture = PIL.Image.new("L", (width, height), "white")
     draw = ImageDraw.Draw(picture)
     for middle, word in captions:
-        draw.text((width - 4, middle), word, fill="black", font=font, anchor="rm")
+        place = (width - 4, middle)
+        draw.text(place, word, fill="black", font=font, anchor="rm", align="right")
     return np.asarray(picture)
 
 

@@ -293,6 +293,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_written_weights(tmp_path):
         ("train", "--stage: <pretrain_vae|pretrain_pixel_cnn|joint|ablation|all>"),
         ("evaluate", "--num_importance_samples"),
         ("sample", "--mode: <prior|reconstruct|interpolate|condition|complete>"),
+        ("score", "--rank_by: <bits_per_dim|ratio|kl>"),
         ("export", "--output_dir"),
         ("import_openai", "--kind: <pixel_cnn|iaf_vae>"),
         ("reproduce", "--artifact"),

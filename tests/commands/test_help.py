@@ -15,6 +15,7 @@ from agave_tf.commands import (
     import_openai,
     reproduce,
     sample,
+    score,
     train,
 )
 from agave_tf.commands.arguments import check_arguments, required_flag_error
@@ -26,12 +27,16 @@ from agave_tf.settings.config import PARTS, config_from_settings
 from agave_tf.settings.evaluation import EvaluationSettings
 from agave_tf.settings.flag_files import expand_flag_files
 from agave_tf.settings.pictures import PictureSettings
+from agave_tf.settings.scoring import ScoringSettings
 
 COMMANDS = [
-    *(train, evaluate, sample, compress, decompress),
+    *(train, evaluate, sample, score, compress, decompress),
     *(export, import_openai, reproduce, benchmark),
 ]
-SETTINGS = [*PARTS.values(), EvaluationSettings, PictureSettings, CodecSettings]
+SETTINGS = [
+    *PARTS.values(),
+    *(EvaluationSettings, PictureSettings, ScoringSettings, CodecSettings),
+]
 
 
 def values_of(command) -> flags.FlagValues:

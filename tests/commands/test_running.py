@@ -17,13 +17,14 @@ from agave_tf.commands import (
     import_openai,
     reproduce,
     sample,
+    score,
     train,
 )
 from agave_tf.commands.running import Failure, failure_of
 from agave_tf.commands.streams import shown_on
 
 COMMANDS = [
-    *(train, evaluate, sample, compress, decompress),
+    *(train, evaluate, sample, score, compress, decompress),
     *(export, import_openai, reproduce, benchmark),
 ]
 

@@ -24,7 +24,7 @@ from agave_tf.training.train_stage import train_stage
 PATH_FLAGS = [
     *("run_dir", "init_vae_from", "init_pixel_cnn_from", "init_from", "checkpoint"),
     *("data_dir", "cache_dir", "output_dir", "output", "per_image", "bits_map"),
-    *("save_npz", "compare_with", "input"),
+    *("save_npz", "compare_with", "input", "contact_sheet"),
 ]
 
 

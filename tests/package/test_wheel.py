@@ -17,7 +17,7 @@ from command_process import ROOT
 pytestmark = pytest.mark.xdist_group("wheel")
 
 COMMANDS = [
-    *("train", "evaluate", "sample", "compress", "decompress"),
+    *("train", "evaluate", "sample", "score", "compress", "decompress"),
     *("export", "import-openai", "reproduce", "benchmark"),
 ]
 # Taken for patterns, for ends of words, and for letters of more than one byte.

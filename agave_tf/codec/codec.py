@@ -1,55 +1,45 @@
-"""Images to bytes and back, bit for bit, with a model as the code."""
+"""Pictures to bytes and back, bit for bit, with a model as the code."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from agave_tf.codec.archive import Archive, archive_of
-from agave_tf.codec.entropy_coder import PRECISION, Interval, OpenStacks, Stacks
-from agave_tf.codec.environment import this_environment
-from agave_tf.codec.latent_code import (
-    LatentCode,
-    lane_batches,
-    lane_checksums,
-    pop_code,
-    ranges_of,
-    symbols_of,
+from agave_tf.codec.container import (
+    Container,
+    Group,
+    Kind,
+    container_of,
+    is_container,
 )
-from agave_tf.codec.latents import Latents, NoLatents
-from agave_tf.codec.pixels import Pixels
+from agave_tf.codec.one_size import (
+    Decoded,
+    Encoded,
+    Kept,
+    Progress,
+    SizedCodec,
+    no_progress,
+)
 from agave_tf.data.image_set import Images
 from agave_tf.data.labels import class_numbers
+from agave_tf.data.mixed_images import MixedImages
 from agave_tf.errors import InputError
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
-from agave_tf.pixel_scale import to_levels
 from agave_tf.settings.coding import CodecSettings
+from agave_tf.settings.image_size import check_image_sides
 from agave_tf.weights.named_weights import fingerprint, named_weights
 
-
-class Decoded(NamedTuple):
-    """The images of a file."""
-
-    images: np.ndarray  # uint8 [N,H,W,C]
-    labels: np.ndarray | None  # int32 [N]
-    names: Sequence[str] | None
-
-
-class Progress(NamedTuple):
-    """The progress of an encoder or a decoder since the last call."""
-
-    num_images: int
-    bits: float  # that their pixels take; a decoder gives 0
-
-
-def no_progress(_: Progress) -> None:
-    """Shows nothing."""
+# Pictures of any sizes: an array [N,H,W,C], or arrays [H,W,C].
+Pictures = np.ndarray | MixedImages | Sequence[np.ndarray]
 
 
 class Codec:
-    """Codes images with a model that has a PixelCNN++, alone or with a VAE.
+    """Codes pictures with a model that has a PixelCNN++, alone or with a VAE.
+
+    Pictures may have any sizes, each its own, and be gray or RGB, whatever the model's
+    images are. Those of one size are coded together. One that the model would make
+    larger than its pixels is stored as it is.
 
     Files decode with the same weights, in the same version of agave_tf and TensorFlow,
     on a CPU with the same instructions, with as many threads: what differs is named.
@@ -84,164 +74,214 @@ class Codec:
         self._weights = bytes.fromhex(
             fingerprint({n: w.numpy() for n, w in named_weights(model).items()})
         )
-        self._latents: dict[tuple[int, int], Latents | NoLatents] = {}
+        # The coder of the last size: that of another one is compiled anew.
+        self._last: SizedCodec | None = None
 
     def encode(
         self,
-        images: np.ndarray,
+        images: Pictures,
         labels: np.ndarray | None = None,
         names: Sequence[str] | None = None,
     ) -> bytes:
-        """Codes images as the bytes of a file, from which `decode` gives them back.
+        """Codes pictures as the bytes of a file, from which `decode` gives them back.
 
         Args:
-          images: uint8 [N,H,W,C], of the model's shape; N is at least 1.
+          images: uint8 [N,H,W,C], or N arrays [H,W,C]; C is 1 or 3, N at least 1.
           labels: [N] whole numbers from -1, which stands for no label, below 2**31;
             kept; a class-conditional model codes with them.
-          names: a name of each image, kept in the file.
+          names: a name of each picture, kept in the file.
 
         Raises:
-          InputError: images of another type or shape; labels or names of another
+          InputError: pictures of another type or shape; labels or names of another
             number, labels that are no such numbers, or that the model must have and
             that are missing.
         """
-        labels = self._checked_labels(images, labels, names)
-        num_images = len(images)
-        num_lanes = min(self.settings.lanes, num_images)
-        pixels = Pixels(self.model, num_lanes)
-        batches, codes = lane_batches(num_images, num_lanes), []
-        latents = self._latents_of(num_lanes, self.settings.index_bits)
-        for rows, is_on in batches:
-            codes.append(latents.choose(images[rows]).filling_up(is_on))
-        stacks = Stacks(lane_checksums(images, codes, num_lanes))
-        # A stream is a stack: the last batch is pushed first.
-        for number, (rows, is_on) in reversed([*enumerate(batches)]):
-            f_z = latents.f_z(codes[number])
-            label = self._label(labels, rows)
-            start, size = pixels.intervals(images[rows], f_z, label)
-            for symbol in reversed(range(pixels.num_symbols)):
-                stacks.push(Interval(start[:, symbol], size[:, symbol]), is_on)
-            bits = PRECISION - np.log2(size[is_on])
-            self._progress(Progress(int(is_on.sum()), float(bits.sum())))
-        ranges = ranges_of(codes)
-        index_bits = self.settings.index_bits if ranges else 0
-        for code, (_, is_on) in zip(codes[::-1], batches[::-1]):
-            for symbol, has in reversed([*symbols_of(code, ranges, index_bits)]):
-                stacks.push(symbol, is_on & has)
-        return Archive(
-            self._weights,
-            this_environment(),
-            num_images,
-            index_bits,
-            ranges,
-            names,
-            labels,
-            stacks.streams(),
-        ).to_bytes()
+        kinds = self._kinds(images)
+        kept = self._checked(len(images), labels, names)
+        if (
+            isinstance(images, np.ndarray)
+            and images.shape[1:] == self.model.image_shape
+        ):
+            # A file of one archive, if all of them are better coded.
+            coded = self._coded(Kind(self.model.image_shape[:2]), images, kept)
+            if not _is_larger(coded, images).any():
+                return coded.content
+        groups: list[Group] = []
+        for kind in sorted(set(kinds)):
+            places = np.array([i for i, own in enumerate(kinds) if own == kind])
+            pictures = np.stack([images[place] for place in places])
+            groups += self._groups(kind, places, pictures, kept.labels)
+        return Container(len(images), groups, kept.names, kept.labels).to_bytes()
 
     def decode(self, data: bytes) -> Decoded:
-        """Decodes the images of a file, bit for bit.
+        """Decodes the pictures of a file, bit for bit.
 
         Raises:
           InputError: the file is damaged, of another format, or was made with another
             model or in another environment; the message names both sides.
         """
-        archive = self._open(data)
-        num_images, num_lanes = archive.num_images, len(archive.streams)
-        pixels = Pixels(self.model, num_lanes)
-        stacks = OpenStacks(archive.streams, pixels.room)
-        images = np.zeros([num_images, *self.model.image_shape], np.uint8)
-        codes = self._pop_codes(stacks, archive)
-        latents = self._latents_of(num_lanes, archive.index_bits)
-        for number, (rows, is_on) in enumerate(lane_batches(num_images, num_lanes)):
-            f_z = latents.f_z(codes[number])
-            label = self._label(archive.labels, rows)
-            decoded = pixels.pop(stacks, f_z, label, is_on)
-            images[rows[is_on]] = decoded[is_on]
-            self._progress(Progress(int(is_on.sum()), 0.0))
-        if not (
-            stacks.is_at_end().all()
-            and (stacks.checksums == lane_checksums(images, codes, num_lanes)).all()
-        ):
-            raise InputError(
-                "The file of coded images is damaged, or its machine computes other "
-                "last bits than this one: the checksum of its images is another."
-            )
-        return Decoded(images, archive.labels, archive.names)
+        return self._read(
+            data, lambda codec, content, label: codec.decode(content, label)
+        )
 
     def preview(self, data: bytes) -> Decoded:
-        """Decodes f(z) of every image, uint8 [N,h,w,c], from the first part of streams.
+        """Decodes f(z) of every picture, uint8 [h,w,c], from the first part of streams.
+
+        Pictures that are stored come as they are.
 
         Raises:
           InputError: as `decode`; or the model has no VAE.
         """
         if not isinstance(self.model, LatentVariableModel):
             raise InputError("`preview` must have a model with a VAE; got none.")
-        archive = self._open(data)
-        codes = self._pop_codes(OpenStacks(archive.streams, room=1), archive)
-        latents = self._latents_of(len(archive.streams), archive.index_bits)
-        previews = [to_levels(latents.f_z(code)) for code in codes]
-        images = np.concatenate(previews)[: archive.num_images]
-        return Decoded(images, archive.labels, archive.names)
+        return self._read(data, lambda codec, content, _: codec.preview(content), True)
 
-    def _open(self, data: bytes) -> Archive:
-        archive = archive_of(data, len(self.model.latent_shapes))
-        ours = self._weights[: len(archive.weights)]
-        if archive.weights != ours:
-            raise InputError(
-                "The file must be decoded with the model it was made with, of weights "
-                f"{archive.weights.hex()}...; got a model of weights {ours.hex()}...."
-            )
-        if bool(archive.index_bits) != bool(self.model.latent_shapes):
-            raise InputError("The file of coded images is damaged: it has no latents.")
-        if found := this_environment().differences(archive.environment):
-            raise InputError(
-                f"The file must be decoded where it was made: {'; '.join(found)}."
-            )
-        return archive
-
-    def _pop_codes(self, stacks: OpenStacks, archive: Archive) -> list[LatentCode]:
-        """Pops the codes of all batches."""
-        return [
-            pop_code(stacks, archive.ranges, archive.index_bits, is_on)
-            for _, is_on in lane_batches(archive.num_images, len(archive.streams))
-        ]
-
-    def _latents_of(self, num_lanes: int, index_bits: int) -> Latents | NoLatents:
-        """The coder of the latents of batches with one image in each lane."""
-        if not isinstance(self.model, LatentVariableModel):
-            return NoLatents(num_lanes)
-        key = num_lanes, index_bits
-        if key not in self._latents:
-            self._latents[key] = Latents(
-                self.model, num_lanes, self.settings.block_bits, index_bits
-            )
-        return self._latents[key]
-
-    def _label(self, labels: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-        return labels[rows] if labels is not None and self.model.num_classes else None
-
-    def _checked_labels(
+    def _read(
         self,
-        images: np.ndarray,
+        data: bytes,
+        read: Callable[[SizedCodec, bytes, np.ndarray | None], Decoded],
+        is_preview: bool = False,
+    ) -> Decoded:
+        """Reads the archive of every group, and puts the pictures in their places."""
+        if not is_container(data):
+            return read(self._sized(self.model.image_shape[:2]), data, None)
+        channels = self.model.image_shape[-1]
+        container = container_of(data, channels)
+        images: list[np.ndarray] = [np.zeros(0, np.uint8)] * container.num_images
+        for group in container.groups:
+            kind = group.kind
+            if kind.is_stored:
+                pictures = group.pixels(channels)
+            else:
+                label = self._label_of(kind, group.places, container.labels)
+                decoded = read(self._sized(kind.size), group.content, label).images
+                count = len(group.places) * (3 if kind.is_planes else 1)
+                if len(decoded) != count:
+                    raise InputError(
+                        f"The file of coded images is damaged: {len(decoded)} pictures "
+                        f"of {count}."
+                    )
+                assert isinstance(decoded, np.ndarray)
+                pictures = kind._replace(size=decoded.shape[1:3]).from_model(decoded)
+            for place, picture in zip(group.places, pictures, strict=True):
+                images[place] = picture
+        alike = len({image.shape for image in images}) == 1
+        found = np.stack(images) if alike else images
+        return Decoded(found, container.labels, container.names)
+
+    def _groups(
+        self,
+        kind: Kind,
+        places: np.ndarray,
+        pictures: np.ndarray,
+        labels: np.ndarray | None,
+    ) -> Iterator[Group]:
+        """Codes the pictures of a kind, and stores those that become no smaller."""
+        is_stored = np.zeros(len(places), bool)
+        content = b""
+        while not is_stored.all():
+            label = self._label_of(kind, places[~is_stored], labels)
+            coded = self._coded(kind, pictures[~is_stored], Kept(), label)
+            larger = _is_larger(coded, pictures[~is_stored])
+            if not larger.any():
+                content = coded.content
+                break
+            is_stored[np.flatnonzero(~is_stored)[larger]] = True
+        # A few pictures may not pay for the header of an archive.
+        if len(content) > pictures[~is_stored].size:
+            is_stored[:] = True
+        if not is_stored.all():
+            yield Group(kind, places[~is_stored], content)
+        if is_stored.any():
+            yield Group(
+                kind._replace(is_stored=True),
+                places[is_stored],
+                pictures[is_stored].tobytes(),
+            )
+
+    def _coded(
+        self,
+        kind: Kind,
+        pictures: np.ndarray,
+        kept: Kept,
+        label: np.ndarray | None = None,
+    ) -> Encoded:
+        if label is None and self.model.num_classes:
+            label = kept.labels
+        images = kind.to_model(pictures)
+        encoded = self._sized(kind.size).encode(images, label, kept)
+        if kind.is_planes:
+            bits = encoded.bits.reshape(-1, 3).sum(axis=1)
+            return encoded._replace(bits=bits)
+        return encoded
+
+    def _label_of(
+        self, kind: Kind, places: np.ndarray, labels: np.ndarray | None
+    ) -> np.ndarray | None:
+        """The labels of the images that a group's pictures become."""
+        if labels is None or not self.model.num_classes:
+            return None
+        return np.repeat(labels[places], 3 if kind.is_planes else 1)
+
+    def _sized(self, size: tuple[int, int]) -> SizedCodec:
+        model = self.model.of_size(size)
+        if self._last is None or self._last.model.image_shape != model.image_shape:
+            self._last = SizedCodec(model, self.settings, self._weights, self._progress)
+        return self._last
+
+    def _kinds(self, images: Pictures) -> list[Kind]:
+        """The kind of every picture; raises InputError for what is none."""
+        channels = self.model.image_shape[-1]
+        if isinstance(images, np.ndarray) and images.ndim != 4 or not len(images):
+            raise InputError(
+                "`images` must be uint8 [N,H,W,C], or arrays [H,W,C], N at least 1; "
+                f"got {_described(images)}."
+            )
+        kinds = []
+        for image in (images[place] for place in range(len(images))):
+            if (
+                image.dtype != np.uint8
+                or image.ndim != 3
+                or image.shape[2] not in (1, 3)
+            ):
+                raise InputError(
+                    "`images` must be uint8 [H,W,C], C 1 or 3; got "
+                    f"{image.dtype} {list(image.shape)}."
+                )
+            height, width, own = image.shape
+            check_image_sides(height, width, "images")
+            kinds.append(
+                Kind((height, width), False, channels > own == 1, channels < own)
+            )
+        return kinds
+
+    def _checked(
+        self,
+        count: int,
         labels: np.ndarray | None,
         names: Sequence[str] | None,
-    ) -> np.ndarray | None:
-        shape = self.model.image_shape
-        if images.dtype != np.uint8 or images.shape[1:] != shape or not len(images):
-            raise InputError(
-                f"`images` must be uint8 {['N', *shape]}, of the model's size and "
-                f"channels, N at least 1; got {images.dtype} {list(images.shape)}."
-            )
+    ) -> Kept:
         for name, values in (("labels", labels), ("names", names)):
-            if values is not None and len(values) != len(images):
+            if values is not None and len(values) != count:
                 raise InputError(
-                    f"`{name}` must be one for each of {len(images)} images; got "
+                    f"`{name}` must be one for each of {count} images; got "
                     f"{len(values)}."
                 )
         if names is not None and any("\0" in name for name in names):
             raise InputError("`names` must not have the character 0.")
         if labels is not None:
             labels = class_numbers(np.asarray(labels), "`labels` must be", "got", -1)
-        Images(images, labels).check_labels(self.model.num_classes)
-        return labels
+        none = np.zeros([count, 1, 1, 1], np.uint8)
+        Images(none, labels).check_labels(self.model.num_classes)
+        return Kept(names, labels)
+
+
+def _is_larger(coded: Encoded, pictures: np.ndarray) -> np.ndarray:
+    """Which pictures take more bits coded than stored, bool [N]."""
+    return coded.bits > 8 * pictures[0].size
+
+
+def _described(images: Pictures) -> str:
+    if isinstance(images, np.ndarray):
+        return f"{images.dtype} {list(images.shape)}"
+    return f"{len(images)} pictures"

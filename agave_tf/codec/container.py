@@ -20,12 +20,14 @@ images is coded as the RGB picture that shows it; an RGB picture of a model of g
 as its three planes.
 """
 
+import contextlib
 import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from agave_tf.codec import archive
 from agave_tf.codec.packing import (
     DAMAGED,
     LOW_BITS,
@@ -124,8 +126,10 @@ class Container(NamedTuple):
 def is_container(data: bytes) -> bool:
     """Returns whether a file is of this format."""
     start = len(MAGIC)
-    return data[:start] == MAGIC and data[start : start + 1] != b"" and (
-        data[start] % (1 << LOW_BITS) == FORMAT
+    return (
+        data[:start] == MAGIC
+        and data[start : start + 1] != b""
+        and (data[start] % (1 << LOW_BITS) == FORMAT)
     )
 
 
@@ -161,6 +165,31 @@ def container_of(data: bytes, channels: int) -> Container:
         raise InputError(f"{DAMAGED}: a picture is in two groups.")
     names, labels = read_names_and_labels(flags, names_and_labels, num_images)
     return Container(num_images, groups, names, labels)
+
+
+def num_stored(data: bytes, channels: int) -> int:
+    """The number of pictures that a file stores as they are.
+
+    Args:
+      data: the file, of this format or another.
+      channels: of the model's images.
+    """
+    if not is_container(data):
+        return 0
+    groups = container_of(data, channels).groups
+    return sum(len(group.places) for group in groups if group.kind.is_stored)
+
+
+def num_threads_of(data: bytes) -> int:
+    """The threads with which a file must be decoded, as `archive.num_threads_of`."""
+    if not is_container(data):
+        return archive.num_threads_of(data)
+    for channels in (3, 1):  # The model is not known yet.
+        with contextlib.suppress(InputError):
+            for group in container_of(data, channels).groups:
+                if not group.kind.is_stored:
+                    return archive.num_threads_of(group.content)
+    return 1
 
 
 class _Head(NamedTuple):

@@ -7,12 +7,17 @@ on a machine of the same kind. It is for measuring and research, not for archive
 """
 
 import dataclasses
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import tqdm
 from absl import flags, logging
 
-from agave_tf.codec.codec import Codec, Progress
+from agave_tf.codec.codec import Codec, Pictures
+from agave_tf.codec.container import num_stored
+from agave_tf.codec.one_size import Progress
 from agave_tf.commands.devices import use_threads
 from agave_tf.commands.flags import (
     define_settings_of,
@@ -28,12 +33,12 @@ from agave_tf.commands.paths import (
     define_run_dir,
 )
 from agave_tf.commands.running import run_command
-from agave_tf.data.exact_pictures import NamedImages, read_exact_pictures
-from agave_tf.data.image_set import Images, describe_sizes
+from agave_tf.data.exact_pictures import read_exact_pictures
+from agave_tf.data.image_set import Images
+from agave_tf.data.mixed_images import MixedImages
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.models.image_model import ImageModel
-from agave_tf.models.parts import bits_per_dim
 from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory
@@ -85,8 +90,8 @@ def _define_image_flags(values: flags.FlagValues) -> None:
     with flag_group("Images to code", values, main=True):
         define_paths(
             "files",
-            "Picture files, and folders of them, separated by commas; they must have "
-            "the model's size. Empty: the images of the run's data set.",
+            "Picture files, and folders of them, separated by commas, of any sizes, "
+            "gray or RGB. Empty: the images of the run's data set.",
             values,
         )
         flags.DEFINE_enum(
@@ -121,24 +126,26 @@ def run(values: flags.FlagValues) -> None:
             "`files` must not be given for a class-conditional model, which codes with "
             "labels, because picture files have none; --dataset has images with labels."
         )
-    images, names = _images(source, values)
-    bound = _bound(model, images, settings) if values.bound else None
+    pictures = _pictures(source, values)
+    num_dims = sum(image.size for image in pictures.each())
+    bound = _bound(model, pictures, settings) / num_dims if values.bound else None
     note = f", bound {bound:.4f}" if bound else ""
-    with _Bar("Encoding", images, model.num_dims, note) as bar:
+    with _Bar("Encoding", len(pictures.images), num_dims, note) as bar:
         codec = Codec(model, settings, bar.show)
-        data = codec.encode(images.array, images.label, names)
+        data = codec.encode(pictures.images, pictures.labels, pictures.names)
     if values.verify:
-        with _Bar("Verifying", images, model.num_dims) as bar:
+        with _Bar("Verifying", len(pictures.images), num_dims) as bar:
             decoded = Codec(model, settings, bar.show).decode(data)
         if not (
-            np.array_equal(decoded.images, images.array)
-            and np.array_equal(np.asarray(decoded.labels), np.asarray(images.label))
-            and decoded.names == names
+            len(decoded.images) == len(pictures.images)
+            and all(map(np.array_equal, decoded.images, pictures.each()))
+            and np.array_equal(np.asarray(decoded.labels), np.asarray(pictures.labels))
+            and decoded.names == pictures.names
         ):
             raise AssertionError("The file decodes to something else; none is written.")
     with writing(values.output) as file:
         file.write(data)
-    _print(values.output, data, images, model.num_dims, bound)
+    _print(values.output, data, pictures, num_dims, bound, source.image_shape[-1])
 
 
 def _check_image_flags(values: flags.FlagValues) -> None:
@@ -152,45 +159,62 @@ def _check_image_flags(values: flags.FlagValues) -> None:
         )
 
 
-def _images(
-    source: RunDirectory, values: flags.FlagValues
-) -> tuple[Images, list[str] | None]:
-    """Returns the images to code, and the names of those that come from files."""
+class _Pictures(NamedTuple):
+    """What is to be coded."""
+
+    images: Pictures
+    labels: np.ndarray | None = None
+    names: list[str] | None = None
+
+    def each(self) -> Iterator[np.ndarray]:
+        """The pictures, uint8 [H,W,C]."""
+        return (self.images[place] for place in range(len(self.images)))
+
+
+def _pictures(source: RunDirectory, values: flags.FlagValues) -> _Pictures:
     if values.files:
-        named: NamedImages = read_exact_pictures(values.files, source.image_shape)
+        named = read_exact_pictures(values.files)
         for sentence in named.notes:
             logging.warning("%s", sentence)
-        return Images(named.image, None), named.names
+        return _Pictures(named.images, None, named.names)
     data = with_flags(source.config, "data", values).data
     loaded = load_run_data(source, data, [values.split])
     images = loaded.part(values.split)
-    source.check_images(images)
-    if images.shape != source.image_shape:
-        raise InputError(
-            f"`dataset` must have images of the run's size {source.image_shape[:2]} to "
-            f"code; got {describe_sizes(images.sizes)}. --image_size crops and resizes."
-        )
     loaded.check_labels(source.num_classes)
     images.check_labels(source.num_classes)
-    return images.take(images.choose(values.max_images)), None
+    images = images.take(images.choose(values.max_images))
+    one_size = images.shape[0] is not None
+    each = [images.image[place] for place in range(len(images.image))]
+    return _Pictures(images.array if one_size else each, images.label)
 
 
-def _bound(model: ImageModel, images: Images, settings: CodecSettings) -> float:
-    """Returns the mean bits/dim of the ELBO, with one draw of z."""
-    batch_size = min(settings.lanes, len(images.image))
+def _bound(model: ImageModel, pictures: _Pictures, settings: CodecSettings) -> float:
+    """Returns the bits of all pictures by the ELBO, with one draw of z.
+
+    Gray pictures count as the RGB pictures that show them, and RGB ones of a model of
+    gray images as their planes.
+    """
+    channels, own, labels = model.image_shape[-1], [], []
+    for place, image in enumerate(pictures.each()):
+        if channels > image.shape[-1]:
+            image = np.repeat(image, channels, axis=-1)
+        planes = np.split(image, image.shape[-1] // channels, axis=-1)
+        own += planes
+        labels += [place] * len(planes)
+    label = None if pictures.labels is None else np.asarray(pictures.labels)[labels]
+    images = Images(MixedImages.of(own).simplest(), label)
+    batch_size = min(settings.lanes, len(own))
     scores = Evaluator(model, batch_size).scores(images, 1, progress="Bound")
-    return float(np.mean(bits_per_dim(scores.log_likelihood, model.num_dims)))
+    return -float(scores.log_likelihood.astype(np.float64).sum()) / math.log(2)
 
 
 class _Bar:
     """A progress bar with the bits/dim so far, and a note after them."""
 
-    def __init__(self, caption: str, images: Images, num_dims: int, note: str = ""):
-        self._num_dims, self._note = num_dims, note
+    def __init__(self, caption: str, count: int, num_dims: int, note: str = ""):
+        self._num_dims, self._note = num_dims / count, note
         self._num_images, self._bits = 0, 0.0
-        self._bar = tqdm.tqdm(
-            total=len(images.image), desc=caption, unit="image", disable=None
-        )
+        self._bar = tqdm.tqdm(total=count, desc=caption, unit="image", disable=None)
 
     def __enter__(self) -> "_Bar":
         return self
@@ -209,15 +233,22 @@ class _Bar:
 
 
 def _print(
-    path: str, data: bytes, images: Images, num_dims: int, bound: float | None
+    path: str,
+    data: bytes,
+    pictures: _Pictures,
+    num_dims: int,
+    bound: float | None,
+    channels: int,
 ) -> None:
-    count = len(images.image)
-    bits = 8 * len(data) / count
+    count = len(pictures.images)
+    bits = 8 * len(data)
     print(f"{path}: {count} images, {len(data)} bytes")
-    print(f"  file   {bits / num_dims:.4f} bits/dim, {bits:.1f} bits an image")
+    print(f"  file   {bits / num_dims:.4f} bits/dim, {bits / count:.1f} bits an image")
     if bound is not None:
         over = 100 * (bits / num_dims / bound - 1)
         print(f"  bound  {bound:.4f} bits/dim (ELBO); the file is {over:.2f} % larger")
+    if stored := num_stored(data, channels):
+        print(f"  {stored} of them are stored as they are: the model makes them larger")
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ import numpy as np
 import tqdm
 from absl import flags, logging
 
-from agave_tf.codec.archive import num_threads_of
 from agave_tf.codec.codec import Codec
+from agave_tf.codec.container import num_threads_of
 from agave_tf.commands.devices import use_threads
 from agave_tf.commands.flags import flag_group
 from agave_tf.commands.paths import check_optional_file, define_path, define_run_dir
@@ -45,7 +45,7 @@ def define_flags(values: flags.FlagValues) -> None:
             "save_npz",
             "",
             "File ending in .npz to write the images to, with labels and names if the "
-            "file has them; empty: none.",
+            "file has them; images of several sizes get an array each. Empty: none.",
             values,
         )
         flags.DEFINE_boolean(
@@ -89,7 +89,7 @@ def run(values: flags.FlagValues) -> None:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 write_png(path, image)
     if values.save_npz:
-        arrays = {"images": decoded.images}
+        arrays = _arrays(decoded.images)
         if decoded.labels is not None:
             arrays["labels"] = decoded.labels
         if decoded.names is not None:
@@ -97,6 +97,14 @@ def run(values: flags.FlagValues) -> None:
         write_npz(values.save_npz, arrays)
     kind = "previews, f(z)" if values.preview else "images"
     print(f"{values.output_dir or values.save_npz}: {len(decoded.images)} {kind}")
+
+
+def _arrays(images: np.ndarray | list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the images by name: all of them, or each, if they differ in size."""
+    if isinstance(images, np.ndarray):
+        return {"images": images}
+    digits = len(str(len(images) - 1))
+    return {f"image_{i:0{digits}d}": image for i, image in enumerate(images)}
 
 
 def _file_names(names: Sequence[str] | None, count: int) -> list[str]:

@@ -1,20 +1,22 @@
-"""Picture files given by name: of one shape, as they are, or of any size.
+"""Picture files given by name: of any sizes, none of which is resized.
 
-No picture is resized. Those of any size get the number of channels that a model takes.
+They are read as they are, or with the number of channels that a model takes.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from agave_tf.data.folder_tree import list_pictures
 from agave_tf.data.mixed_images import ImageArray, ImageBuffer
+from agave_tf.data.picture_decoding import Largest
 from agave_tf.data.picture_file import read_pictures
 from agave_tf.data.source import FILES, Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
+from agave_tf.settings.image_size import MOST_PIXELS
 
 
 class NamedImages(NamedTuple):
@@ -25,32 +27,28 @@ class NamedImages(NamedTuple):
     notes: list[str]  # what was converted or left out on the way
 
 
-def read_exact_pictures(
-    paths: Sequence[str], shape: tuple[int, int, int]
-) -> NamedImages:
+class NamedPictures(NamedTuple):
+    """N pictures of files, as they are."""
+
+    images: list[np.ndarray]  # uint8 [H,W,C], each of its own size and channels
+    names: list[str]  # as in NamedImages
+    notes: list[str]
+
+
+def read_exact_pictures(paths: Sequence[str]) -> NamedPictures:
     """Reads picture files, and those in directories, in the order of their names.
 
     Args:
       paths: of files and directories.
-      shape: (H,W,C) that every picture must have.
 
     Raises:
-      InputError: there is no such file, none at all, or one is unreadable or of another
-        shape.
+      InputError: there is no such file, none at all, or one is unreadable or has a side
+        of more than MOST_PIXELS.
     """
     notes, config = Notes(), DataConfig(dataset="folder:.")
     files = _files(paths, config, notes)
-    images = np.zeros([len(files), *shape], np.uint8)
-    pictures = read_pictures(files, config, notes, FILES, shape[:2])
-    for number, (path, picture) in enumerate(zip(files, pictures, strict=True)):
-        assert picture is not None  # `config` leaves nothing out.
-        if picture.shape != shape:
-            raise InputError(
-                f"`files` must have pictures of shape {list(shape)}, as the model; "
-                f"{path} is {list(picture.shape)}."
-            )
-        images[number] = picture
-    return NamedImages(images, _names(files), notes.sentences())
+    images = list(_pictures(files, config, notes, MOST_PIXELS))
+    return NamedPictures(images, _names(files), notes.sentences())
 
 
 def read_pictures_of_any_size(
@@ -70,17 +68,23 @@ def read_pictures_of_any_size(
     notes = Notes()
     config = DataConfig(dataset="folder:.", image_channels=channels)
     files, buffer = _files(paths, config, notes), ImageBuffer(0)
-    pictures = read_pictures(files, config, notes, FILES)
-    for path, picture in zip(files, pictures, strict=True):
-        assert picture is not None  # `config` leaves nothing out.
-        height, width, _ = picture.shape
-        if max(height, width) > longest_side:
-            raise InputError(
-                f"`files` must have pictures with sides of at most {longest_side} "
-                f"pixels; {path} is {height}x{width}.{advice}"
-            )
+    for picture in _pictures(files, config, notes, longest_side, advice):
         buffer.add(picture[None])
     return NamedImages(buffer.images(), _names(files), notes.sentences())
+
+
+def _pictures(
+    files: Sequence[str],
+    config: DataConfig,
+    notes: Notes,
+    longest_side: int,
+    advice: str = "",
+) -> Iterator[np.ndarray]:
+    """Yields the pictures uint8 [H,W,C]; those that are too large are not decoded."""
+    largest = Largest(longest_side, advice)
+    for picture in read_pictures(files, config, notes, FILES, largest):
+        assert picture is not None  # `config` leaves nothing out.
+        yield picture
 
 
 def _files(paths: Sequence[str], config: DataConfig, notes: Notes) -> list[str]:

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -114,26 +115,32 @@ def decoded(
     return turned(image, orientation)
 
 
+class Largest(NamedTuple):
+    """How large a picture may be."""
+
+    side: int  # the longest height or width
+    advice: str = ""  # what the error about a larger one ends with
+
+
 def check_size(
-    picture: Image.Image, size: tuple[int, int], path: str, origin: Origin
+    picture: Image.Image, largest: Largest, path: str, origin: Origin
 ) -> None:
-    """Refuses a picture of another size before it is decoded.
+    """Refuses a picture that is too large before it is decoded.
 
     Args:
-      picture: opened. It may be on its side, because a file may say that after its
-        pixels.
-      size: (height, width) that it must have.
+      picture: opened.
+      largest: how large it may be.
       path: of its file, for errors.
       origin: of the picture, for errors.
 
     Raises:
-      InputError: it has another size.
+      InputError: it is larger.
     """
     width, height = picture.size
-    if size not in ((height, width), (width, height)):
+    if max(height, width) > largest.side:
         raise InputError(
-            f"`{origin.name}` must have pictures of {size[0]}x{size[1]} pixels, as the "
-            f"model; {path} is {height}x{width}."
+            f"`{origin.name}` must have pictures with sides of at most {largest.side} "
+            f"pixels; {path} is {height}x{width}.{largest.advice}"
         )
 
 

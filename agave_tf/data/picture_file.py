@@ -13,7 +13,7 @@ import numpy as np
 from absl import logging
 from PIL import Image, UnidentifiedImageError
 
-from agave_tf.data.picture_decoding import check_size, decoded, room_for
+from agave_tf.data.picture_decoding import Largest, check_size, decoded, room_for
 from agave_tf.data.prepare import prepare
 from agave_tf.data.source import DATASET, Notes, Origin
 from agave_tf.errors import InputError, first_line
@@ -29,7 +29,7 @@ def read_pictures(
     config: DataConfig,
     notes: Notes,
     origin: Origin = DATASET,
-    size: tuple[int, int] | None = None,
+    largest: Largest | None = None,
 ) -> Generator[np.ndarray | None, None, None]:
     """Reads files on all CPU cores, and yields them in their order.
 
@@ -38,7 +38,7 @@ def read_pictures(
       config: as for `read_picture`.
       notes: as for `read_picture`.
       origin: as for `read_picture`.
-      size: as for `read_picture`.
+      largest: as for `read_picture`.
 
     Raises:
       InputError: as `read_picture`, when it is the turn of that file.
@@ -49,7 +49,9 @@ def read_pictures(
     pending: deque[Future] = deque()
     try:
         for path in paths:
-            pending.append(pool.submit(read_picture, path, config, notes, origin, size))
+            pending.append(
+                pool.submit(read_picture, path, config, notes, origin, largest)
+            )
             if len(pending) > _LOOK_AHEAD * num_threads:
                 yield pending.popleft().result()
         while pending:
@@ -63,7 +65,7 @@ def read_picture(
     config: DataConfig,
     notes: Notes,
     origin: Origin = DATASET,
-    size: tuple[int, int] | None = None,
+    largest: Largest | None = None,
 ) -> np.ndarray | None:
     """Returns the picture as uint8 [h,w,c], as `config` wants it; c is 1 or 3.
 
@@ -76,7 +78,7 @@ def read_picture(
       config: the settings of `prepare`, and `corrupt_images`.
       notes: what is converted or left out is counted there.
       origin: of the file, for errors.
-      size: (height, width) without which it is not decoded; None: any.
+      largest: beyond which it is not decoded; None: any size.
 
     Returns:
       The image; None if it is unreadable and `corrupt_images` is skip.
@@ -89,8 +91,8 @@ def read_picture(
         leaving_out(path, config, notes, origin),
         Image.open(path, formats=_FORMATS) as picture,
     ):
-        if size is not None:
-            check_size(picture, size, path, origin)
+        if largest is not None:
+            check_size(picture, largest, path, origin)
         with room_for(picture):
             open_file = functools.partial(_opened, path)
             image = decoded(picture, path, config, notes, origin, open_file)

@@ -42,6 +42,6 @@ def check_memory(model: ImageModel, size: tuple[int, int]) -> None:
     present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > present:
         raise InputError(
-            f"`tile_size` must be set for images of {height}x{width}, which take some "
-            f"{needed / 1e9:.0f} GB as a whole; this machine has {present / 1e9:.0f} GB."
+            f"`tile_size` must be set for images of {height}x{width}, which as a whole "
+            f"take some {needed / 1e9:.0f} GB; this machine has {present / 1e9:.0f} GB."
         )

@@ -55,10 +55,11 @@ def _gradient_by_input(dy: tf.Tensor, kernel: tf.Tensor, padding: Padding) -> tf
 def _gradient_by_kernel(
     dy: tf.Tensor, x: tf.Tensor, kernel_shape: tuple[int, ...], padding: tuple
 ) -> tf.Tensor:
-    kernel_height, kernel_width, _, filters = kernel_shape
+    # A gradient in a SavedModel knows the kernel's channels alone.
+    kernel_height, kernel_width, channels, filters = kernel_shape
     # Constants are made once for all positions: a graph of fewer nodes starts sooner.
-    size = tf.convert_to_tensor([-1, *sides_of(dy), x.shape[-1]])
-    rows = tf.constant([-1, x.shape[-1]])
+    size = tf.convert_to_tensor([-1, *sides_of(dy), channels])
+    rows = tf.constant([-1, channels])
     padded = x if max(map(max, padding)) == 0 else tf.pad(x, padding)
     columns = tf.reshape(dy, [-1, filters])
     products = []

@@ -295,8 +295,8 @@ class IAFVAE(BaseLayer):
         Returns:
           f(z), and the samples from the top.
         """
-        top = next(x[0] for x in inputs if tf.is_tensor(x[0]))
-        h = self.top_features(tf.shape(top)[0], sides_of(top))
+        top = next(x[0] for x in inputs if hasattr(x[0], "shape"))
+        h = self.top_features(tf.shape(top)[0], sides_of(tf.convert_to_tensor(top)))
         samples: list[Sample] = []
         for level, *own in zip(self.ladder[::-1], *inputs, strict=True):
             samples.append(run(level, h, *own))

@@ -5,9 +5,10 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from broad_pixels import model_with_broad_pixels
 from tiny import tiny_images, tiny_model
 
-from agave_tf.codec import codec as codec_module
+from agave_tf.codec import one_size
 from agave_tf.codec.archive import Archive, archive_of, num_threads_of
 from agave_tf.codec.codec import Codec
 from agave_tf.codec.environment import this_environment, unpacked
@@ -24,24 +25,6 @@ LANES = 4
 SETTINGS = CodecSettings(lanes=LANES, index_bits=6, block_bits=6)
 # The beginning of this version, as it stands in a message's pattern.
 HERE = r"\.".join(tf.__version__.split(".")[:2])
-NETWORK = {"num_pixel_cnn_resolutions": 1, "num_layers_per_resolution": 1}
-
-
-def model_with_broad_pixels(stage="joint", images=None, **settings):
-    """A model whose levels are all likelier than 1e-4, and whose z costs some bits."""
-    model = tiny_model(stage, images, **{**NETWORK, **settings})
-    weights = named_weights(model)
-    mixtures, channels = 2, model.image_shape[-1]
-    head = weights["pixel_cnn/head/b"].numpy()
-    of_channels = head[mixtures:].reshape(channels, -1, mixtures)
-    of_channels[:, 1] -= 1  # Log-scales, which are about 0 after initialisation.
-    weights["pixel_cnn/head/b"].assign(head)
-    weights["pixel_cnn/head/g"].assign(weights["pixel_cnn/head/g"] * 0.05)
-    if model.latent_shapes:
-        up = weights["vae/level_0_0/up_in/b"].numpy()
-        up[:2] += 1.5  # The means of q(z|x).
-        weights["vae/level_0_0/up_in/b"].assign(up)
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +98,7 @@ def test_images_that_are_not_square_come_back(stage, size):
     np.testing.assert_array_equal(decoded.images, images.image)
 
 
-def test_images_of_another_size_are_refused():
+def test_images_of_another_type_are_refused():
     image = np.zeros([4, 8, 16, 3], np.uint8)
     model = model_with_broad_pixels("pretrain_pixel_cnn", tiny_images(4))
     with pytest.raises(InputError, match=r"must be uint8 \['N', 8, 8, 3\].*\[4, 8, 16"):
@@ -253,7 +236,7 @@ def test_another_model_is_named(codec, images):
 def test_another_environment_names_both_sides(codec, images, monkeypatch, change, said):
     there = this_environment()._replace(**change)
     assert unpacked(there.packed()) == there
-    monkeypatch.setattr(codec_module, "this_environment", lambda: there)
+    monkeypatch.setattr(one_size, "this_environment", lambda: there)
     data = codec.encode(images[:2])
     monkeypatch.undo()
     with pytest.raises(InputError, match=f"decoded where it was made: .*{said}"):

@@ -1,6 +1,7 @@
 """A SavedModel gives the numbers of the model it was made from."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 from tiny import KL_ROUNDING_NATS, tiny_images, tiny_model
 
+from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.interop.saved_model import DESCRIPTION_FILE, export_model
@@ -194,9 +196,37 @@ def test_a_vae_alone_exports_what_it_can(tmp_path):
     bound = Evaluator(model, 3).scores(images, 2, 1).bound
     np.testing.assert_allclose(nats, bound, rtol=1e-5)
     with pytest.raises(tf.errors.InvalidArgumentError, match="check_images"):
-        signatures["encode"](images=tf.zeros([2, 4, 8, 3], tf.uint8))
+        signatures["encode"](images=tf.zeros([2, 8, 8, 1], tf.uint8))
     with pytest.raises(tf.errors.InvalidArgumentError, match="to be a uint8 tensor"):
         signatures["encode"](images=tf.zeros([2, 8, 8, 3]))
+
+
+def test_images_may_have_any_size_and_those_drawn_have_the_one_asked_for(tmp_path):
+    model = tiny_model()
+    export_model(model.of_size((6, 9)), str(tmp_path / "exported"), {}, 2)
+    signatures = tf.saved_model.load(str(tmp_path / "exported")).signatures
+    seed = tf.constant(1)
+    for size in [(5, 7), (1, 1), (8, 8)]:
+        image = np.random.default_rng(0).integers(0, 256, (3, *size, 3), np.uint8)
+        found = signatures["log_likelihood"](
+            images=tf.constant(image), num_samples=tf.constant(2), seed=seed
+        )
+        scores = Evaluator(model, 3).scores(Images(image, None), 2, 1)
+        np.testing.assert_allclose(found["nats"], scores.bound, rtol=1e-4, atol=1e-3)
+        bits = -scores.bound / (math.prod(size) * 3 * math.log(2))
+        np.testing.assert_allclose(found["bits_per_dim"], bits, rtol=1e-4, atol=1e-4)
+        zs = model.of_size(size).mean_latents(tf.constant(image))
+        encoded = signatures["encode"](images=tf.constant(image))
+        np.testing.assert_allclose(encoded["z_00"], zs[0], rtol=1e-4, atol=1e-5)
+        assert encoded["features"].shape[1] == sum(z[0].numpy().size for z in zs)
+        f_z = signatures["reconstruct"](images=tf.constant(image))["f_z_images"]
+        assert f_z.shape == image.shape
+    drawn = signatures["sample"](count=tf.constant(3), seed=seed)
+    expected = Sampler(model.of_size((6, 9)), SamplingSettings(seed=1)).prior(3)
+    assert drawn["images"].shape == (3, 6, 9, 3)
+    assert drawn["f_z"].shape == (3, 6, 9, 3)
+    differs = drawn["images"].numpy() != expected.images[0]
+    assert differs.mean() < 0.05
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_half_written(tmp_path, monkeypatch):
@@ -212,7 +242,9 @@ def test_nothing_is_overwritten_and_nothing_is_left_half_written(tmp_path, monke
         os.makedirs(os.path.join(directory, "variables"))
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(ExportedModel, "signatures", lambda self: {})
+    monkeypatch.setattr(
+        ExportedModel, "signatures", lambda self, has_free_size=True: {}
+    )
     monkeypatch.setattr(tf.saved_model, "save", fail)
     path.rmdir()
     with pytest.raises(OSError, match="No space"):

@@ -55,7 +55,8 @@ def test_sizes_and_colours_come_back_in_their_order(agave):
     labels, names = [3, -1, 0, 2, 1], ["a", "b,\n", "c", "d", "e"]
     data = Codec(agave, SETTINGS).encode(pictures, labels, names)
     assert is_container(data)
-    assert num_stored(data, 3) == 1  # 1x1
+    # 1x1, and the gray one, of which this model says the same three times.
+    assert num_stored(data, 3) == 2
     decoded = Codec(agave, SETTINGS).decode(data)
     assert_same(decoded.images, pictures)
     assert (decoded.labels.tolist(), decoded.names) == (labels, names)
@@ -90,6 +91,14 @@ def test_rgb_pictures_of_a_model_of_gray_ones_are_coded_by_their_planes():
     kinds = [group.kind for group in container_of(data, 1).groups]
     assert Kind((8, 8), is_planes=True) in kinds
     assert_same(Codec(model, SETTINGS).decode(data).images, pictures)
+
+
+def test_gray_pictures_of_a_model_of_rgb_images_are_gray_again():
+    kind, pictures = Kind((2, 3), is_gray=True), noise((2, 3), 1)[None]
+    images = kind.to_model(pictures)
+    assert images.shape == (1, 2, 3, 3)
+    assert (images == pictures).all()
+    np.testing.assert_array_equal(kind.from_model(images), pictures)
 
 
 def test_what_is_no_picture_is_refused(agave):

@@ -55,7 +55,7 @@ def define_flags(values: flags.FlagValues) -> None:
                 f"Ways of computing, for train and evaluate: {_words(COMPUTES)}.",
             ),
             ("samples", ["2", "16"], "Importance samples of z, for evaluate."),
-            ("sizes", ["32"], "Sides of the square images; multiples of 4."),
+            ("sizes", ["32"], "Sides of the square images."),
             (
                 "batches",
                 ["1", "16", "64"],
@@ -69,7 +69,7 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(values: flags.FlagValues) -> None:
     """Prints the table of --what."""
     repeats = values.repeats
-    sizes = _numbers("sizes", values, multiple=4)
+    sizes = _numbers("sizes", values)
     batches = _numbers("batches", values)
     samples = _numbers("samples", values)
     models = _choices("models", MODELS, values)

@@ -76,7 +76,10 @@ def likelihood_lines(model: ImageModel, description: dict[str, Any]) -> list[str
     subject = " of the auxiliary image y" if isinstance(model, VAEModel) else ""
     lines = []
     for found in evaluations:
-        split = {"test": "held-out", "train": "training"}[found["evaluation"]["split"]]
+        kinds = {"test": "held-out ", "train": "training ", "all": ""}
+        split = kinds[found["evaluation"]["split"]]
+        tile_size = found["evaluation"].get("tile_size")
+        tiles = f", in tiles of {_word(tile_size)}" if tile_size else ""
         count = _count(found["num_images"])
         total = _count(found["num_images_in_split"])
         which = f"all {total}" if count == total else f"{count} of {total}"
@@ -87,8 +90,8 @@ def likelihood_lines(model: ImageModel, description: dict[str, Any]) -> list[str
             if key.startswith("bits_per_dim") and isinstance(value, int | float)
         ]
         lines.append(
-            f"{' or '.join(values)} bits/dim{subject}, on {which} {split} images "
-            f"of {name}."
+            f"{' or '.join(values)} bits/dim{subject}, on {which} {split}images of "
+            f"{name}{tiles}."
         )
     return lines
 

@@ -30,7 +30,7 @@ from agave_tf.whole_file import (
 )
 
 # Files of scores on the run's own data set.
-_OWN_SCORES = re.compile(r"evaluation_(test|train)(?!_on_).*\.json")
+_OWN_SCORES = re.compile(r"evaluation_(test|train|all)(?!_on_).*\.json")
 
 
 def copy_run(run: RunDirectory, model: ImageModel, output_dir: str) -> None:

@@ -76,7 +76,7 @@ def _cost(
     image = images.array
     size, count = image.shape[1], len(image)
     # Not a Codec, which stores images that a model does not know.
-    codec = SizedCodec(model, CodecSettings(lanes=count), weights=bytes(8))
+    codec = SizedCodec(model, CodecSettings(lanes=count), [], weights=bytes(8))
     start = time.perf_counter()
     data = codec.encode(image).content
     first_seconds = time.perf_counter() - start

@@ -4,10 +4,11 @@
     format; flags                      5 and 3 bits: has names, labels, is compressed
     fingerprint of the weights         3 bytes
     environment                        7 bytes (codec/environment.py)
-    bits of an index; flag             5 bits, 0 without z; 3 bits: is one image
-    number of lanes, of images         a varint each, if there are several images
+    bits of an index; flag             5 bits, 0 without z; 3 bits: is one image, which
+                                       has one count of blocks in every level
+    number of lanes, of images         a varint each, if it is not one such image
     least count of blocks, by level    with z, in half bytes, as varints of 3 bits
-    most - least, by level             the same, if there are several images
+    most - least, by level             the same, if it is not one such image
     names, labels                      length as a varint, then bytes; if there are any
     length of every stream             a varint each, but for the last one
     checksum of all this               2 bytes (CRC-16)
@@ -56,7 +57,8 @@ class Archive(NamedTuple):
     def to_bytes(self) -> bytes:
         """The bytes of the file."""
         flags, names_and_labels = pack_names_and_labels(self.names, self.labels)
-        is_one = self.num_images == 1
+        has_ranges = any(most > least for least, most in self.ranges)
+        is_one = self.num_images == 1 and not has_ranges
         head = [
             MAGIC + bytes([_FORMAT | flags << LOW_BITS]),
             self.weights[:_FINGERPRINT_BYTES],

@@ -226,7 +226,13 @@ class Codec:
     def _sized(self, size: tuple[int, int]) -> SizedCodec:
         model = self.model.of_size(size)
         if self._last is None or self._last.model.image_shape != model.image_shape:
-            self._last = SizedCodec(model, self.settings, self._weights, self._progress)
+            self._last = SizedCodec(
+                model,
+                self.settings,
+                self.model.latent_shapes,
+                self._weights,
+                self._progress,
+            )
         return self._last
 
     def _kinds(self, images: Pictures) -> list[Kind]:

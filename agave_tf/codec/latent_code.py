@@ -9,7 +9,7 @@ coded in lanes, one image of each lane at a time.
 import functools
 import statistics
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,21 +28,29 @@ _TABLE_BITS = 16  # of `normal_table`, which has a value for each number of 16 b
 
 
 class LatentCode(NamedTuple):
-    """The latents of B images, as indices of candidates; by level, from the top."""
+    """The latents of B images, as indices of candidates; by level, from the top.
 
-    counts: list[np.ndarray]  # int64 [B], blocks of each image
-    indices: list[np.ndarray]  # int64 [max count,B]; an image has those below its count
+    A level has R regions, each of which has blocks of its own (latents.py).
+    """
+
+    counts: list[np.ndarray]  # int64 [B,R], blocks of each region
+    # int64 [max count,B,R]; a region has those below its count
+    indices: list[np.ndarray]
 
     def filling_up(self, is_on: np.ndarray) -> "LatentCode":
         """Gives lanes that are off the counts of the first: they widen no range."""
+        is_on = is_on[:, None]
         counts = [np.where(is_on, count, count[0]) for count in self.counts]
         return self._replace(counts=counts)
 
     def image_bytes(self, lane: int) -> bytes:
         """The counts and indices of one image."""
         return b"".join(
-            np.append(index[: count[lane], lane], count[lane]).astype("<u2").tobytes()
+            np.append(index[:num_blocks, lane, region], num_blocks)
+            .astype("<u2")
+            .tobytes()
             for count, index in zip(*self, strict=True)
+            for region, num_blocks in enumerate(count[lane])
         )
 
 
@@ -54,7 +62,7 @@ class CountRange(NamedTuple):
 
 
 def ranges_of(codes: list[LatentCode]) -> list[CountRange]:
-    """The range of the counts of every level, over all images."""
+    """The range of the counts of every level, over all images and regions."""
     by_level = zip(*(code.counts for code in codes), strict=True)
     return [
         CountRange(int(np.min(counts)), int(np.max(counts)))
@@ -69,28 +77,45 @@ def symbols_of(
 
     With each come the lanes that have it, bool [B], or True for all.
     """
-    for count, indices, (least, most) in zip(*code, ranges, strict=True):
-        if most > least:
-            yield equal_interval(count - least, most - least + 1), True
-        for block, index in enumerate(indices):
-            yield equal_interval(index, 1 << index_bits), block < count
+    for counts, indices, (least, most) in zip(*code, ranges, strict=True):
+        for region, count in enumerate(counts.T):
+            if most > least:
+                yield equal_interval(count - least, most - least + 1), True
+            for block in range(count.max(initial=0)):
+                index = indices[block, :, region]
+                yield equal_interval(index, 1 << index_bits), block < count
 
 
 def pop_code(
-    stacks: OpenStacks, ranges: list[CountRange], index_bits: int, is_on: np.ndarray
+    stacks: OpenStacks,
+    ranges: list[CountRange],
+    num_regions: Sequence[int],
+    index_bits: int,
+    is_on: np.ndarray,
 ) -> LatentCode:
-    """Pops the code of one image from every lane that is on, bool [B]."""
+    """Pops the code of one image from every lane that is on, bool [B].
+
+    Args:
+      stacks: the lanes.
+      ranges: of the counts of every level.
+      num_regions: of every level.
+      index_bits: bits of an index.
+      is_on: bool [B].
+    """
     code = LatentCode([], [])
-    for least, most in ranges:
-        count = np.where(is_on, least, 0)
-        if most > least:
-            count += _pop_equal(stacks, most - least + 1, is_on)
-        indices = [
-            _pop_equal(stacks, 1 << index_bits, block < count)
-            for block in range(count.max(initial=0))
-        ]
-        code.counts.append(count)
-        code.indices.append(np.array(indices, np.int64).reshape(-1, len(count)))
+    for (least, most), regions in zip(ranges, num_regions, strict=True):
+        counts = np.zeros([len(is_on), regions], np.int64)
+        indices = np.zeros([most, len(is_on), regions], np.int64)
+        for region in range(regions):
+            count = np.where(is_on, least, 0)
+            if most > least:
+                count += _pop_equal(stacks, most - least + 1, is_on)
+            counts[:, region] = count
+            for block in range(count.max(initial=0)):
+                index = _pop_equal(stacks, 1 << index_bits, block < count)
+                indices[block, :, region] = index
+        code.counts.append(counts)
+        code.indices.append(indices[: counts.max(initial=0)])
     return code
 
 

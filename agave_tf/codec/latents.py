@@ -13,8 +13,14 @@ dimensions are taken as normal, with the mean to which one step along the gradie
 ln q(z|x) leads from the z so far, in which the blocks that follow have their mean.
 
 Levels follow from the top, each with the prior that the z chosen above it give.
+
+A level of an image that is larger than the model's own falls into regions of that
+level's own size. Each has blocks of its own, which are chosen at the same time as those
+of the others, from the same candidates: time and memory are as for an image of the
+model's own size, but for the networks.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -68,12 +74,18 @@ class NoLatents:
         del code
         return tf.zeros([self._batch_size, 1, 1, 0])
 
+    @property
+    def num_regions(self) -> list[int]:
+        """None, of no level."""
+        return []
+
 
 class Latents:
     """Chooses z for batches of B images, and computes f(z) from the choice.
 
     Args:
-      model: the model.
+      model: the model, of the size of the images.
+      region_shapes: (h,w,z_channels) of the regions of every level.
       batch_size: B.
       block_bits: KL of a block, in bits.
       index_bits: bits of an index.
@@ -82,6 +94,7 @@ class Latents:
     def __init__(
         self,
         model: LatentVariableModel,
+        region_shapes: Sequence[tuple[int, int, int]],
         batch_size: int,
         block_bits: float,
         index_bits: int,
@@ -93,21 +106,17 @@ class Latents:
         self._shapes = model.latent_shapes
         self._real = model.real_cells(model.image_shape[:2])
         self._orders = [
-            self._order(number, shape, real)
-            for number, (shape, real) in enumerate(zip(self._shapes, self._real))
+            _orders(number, *level)
+            for number, level in enumerate(
+                zip(self._shapes, region_shapes, self._real, strict=True)
+            )
         ]
         self._tables: dict[tuple[int, int], np.ndarray] = {}
 
-    @staticmethod
-    def _order(
-        number: int, shape: tuple[int, int, int], real: tf.Tensor | None
-    ) -> np.ndarray:
-        """A random order of the dimensions of a level, without those of padding."""
-        order = shared_order(number, int(np.prod(shape)))
-        if real is None:
-            return order
-        is_real = np.broadcast_to(real.numpy()[0], shape).reshape(-1)
-        return order[is_real[order]]
+    @property
+    def num_regions(self) -> list[int]:
+        """The number of regions of every level."""
+        return [len(orders) for orders in self._orders]
 
     def choose(self, image: np.ndarray) -> LatentCode:
         """Chooses candidates for images uint8 [B,H,W,C]."""
@@ -133,7 +142,7 @@ class Latents:
     def _choose(
         self, number: int, h: tf.Tensor, bottom_up: BottomUp
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Chooses counts [B] and indices [max count,B] of a level.
+        """Chooses counts [B,R] and indices [max count,B,R] of a level.
 
         Args:
           number: the level's, from the top.
@@ -150,9 +159,11 @@ class Latents:
             ),
         )
         variance = np.square(deviation)
-        count = np.round(kl[:, 0] / np.log(2) / self._block_bits)
+        orders = self._orders[number]
+        kl = np.stack([kl[:, order].sum(axis=1) for order in orders], axis=1)
+        count = np.round(kl / np.log(2) / self._block_bits)
         count = np.clip(np.nan_to_num(count), 0, MAX_BLOCKS).astype(np.int64)
-        index = np.zeros([count.max(initial=0), self._batch_size], np.int64)
+        index = np.zeros([count.max(initial=0), *count.shape], np.int64)
         z = mean
         for block in range(len(index)):
             at = tf.constant(z.reshape(-1, *shape), tf.float32)
@@ -161,14 +172,16 @@ class Latents:
                 _flat(_score(level, h, bottom_up, at)), posinf=0, neginf=0
             )
             target = Normal(z + _STEP * score * variance, deviation)
-            for image in np.flatnonzero(block < count):
-                dims = self._orders[number][block :: count[image]]
+            for image, region in np.argwhere(block < count):
+                dims = orders[region][block :: count[image, region]]
+                if not len(dims):
+                    continue
                 noise = self._candidates(number, block, len(dims))
                 block_prior = Normal(*(x[image, dims] for x in prior))
                 weight = _log_weight(
                     Normal(*(x[image, dims] for x in target)), block_prior, noise
                 )
-                index[block, image] = best = weight.argmax()
+                index[block, image, region] = best = weight.argmax()
                 z[image, dims] = (
                     block_prior.mean + block_prior.deviation * noise[:, best]
                 )
@@ -176,17 +189,19 @@ class Latents:
 
     def _noise_of(self, number: int, count: np.ndarray, index: np.ndarray) -> tf.Tensor:
         """The standard normal noise of z [B,h,w,z_channels] that a code stands for."""
-        order, shape = self._orders[number], self._shapes[number]
+        orders, shape = self._orders[number], self._shapes[number]
         # A dimension without a block is a draw from the prior that all images share;
         # one of padding is the mean of the prior.
         common = shared_normal(number, _NO_BLOCK, (int(np.prod(shape)), 1))[:, 0]
         noise = np.zeros([self._batch_size, len(common)], common.dtype)
-        noise[:, order] = common[order]
-        for image, blocks in enumerate(count):
+        for order in orders:
+            noise[:, order] = common[order]
+        for image, region in np.argwhere(count):
+            blocks = count[image, region]
             for block in range(blocks):
-                dims = order[block::blocks]
+                dims = orders[region][block::blocks]
                 candidates = self._candidates(number, block, len(dims))
-                noise[image, dims] = candidates[:, index[block, image]]
+                noise[image, dims] = candidates[:, index[block, image, region]]
         return tf.constant(noise.reshape(self._batch_size, *shape))
 
     def _candidates(self, number: int, block: int, num_dims: int) -> np.ndarray:
@@ -196,6 +211,38 @@ class Latents:
             table = shared_normal(number, block, (num_dims, self._num_candidates))
             self._tables[number, block] = table
         return table[:num_dims]
+
+
+def _orders(
+    number: int,
+    shape: tuple[int, int, int],
+    region_shape: tuple[int, int, int],
+    real: tf.Tensor | None,
+) -> list[np.ndarray]:
+    """A random order of the dimensions of every region, without those of padding.
+
+    Args:
+      number: the level's, from the top.
+      shape: (h,w,z_channels) of the level.
+      region_shape: the same of a region; those at the right and lower edges may be cut.
+      real: bool [1,h,w,1], positions that are not of padding; None: all.
+
+    Returns:
+      Numbers of dimensions in the level, int64 [D] for each region.
+    """
+    place = np.arange(np.prod(shape)).reshape(shape)
+    if real is not None:
+        place = np.where(real.numpy()[0], place, -1)
+    order, orders = shared_order(number, int(np.prod(region_shape))), []
+    height, width, _ = region_shape
+    for top in range(0, shape[0], height):
+        for left in range(0, shape[1], width):
+            region = np.full(region_shape, -1)
+            part = place[top : top + height, left : left + width]
+            region[: part.shape[0], : part.shape[1]] = part
+            dims = region.reshape(-1)[order]
+            orders.append(dims[dims >= 0])
+    return orders
 
 
 def _log_weight(target: Normal, prior: Normal, noise: np.ndarray) -> np.ndarray:

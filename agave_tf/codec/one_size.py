@@ -66,6 +66,7 @@ class SizedCodec:
     Args:
       model: the model.
       settings: the settings of the encoder.
+      region_shapes: as `Latents` takes them; those of the model's own size.
       weights: the fingerprint of the weights.
       progress: called after every batch.
     """
@@ -74,11 +75,13 @@ class SizedCodec:
         self,
         model: AutoregressiveModel,
         settings: CodecSettings,
+        region_shapes: Sequence[tuple[int, int, int]],
         weights: bytes,
         progress: Callable[[Progress], object] = no_progress,
     ):
         self.model, self.settings = model, settings
         self._weights, self._progress = weights, progress
+        self._region_shapes = region_shapes
         self._latents: dict[tuple[int, int], Latents | NoLatents] = {}
 
     def encode(
@@ -115,7 +118,8 @@ class SizedCodec:
         ranges = ranges_of(codes)
         index_bits = self.settings.index_bits if ranges else 0
         for code, (rows, is_on) in zip(codes, batches):
-            num_blocks = np.zeros(len(rows)) + sum(code.counts)
+            num_blocks = sum(count.sum(axis=1) for count in code.counts)
+            num_blocks = np.broadcast_to(num_blocks, len(rows))
             bits[rows[is_on]] += index_bits * num_blocks[is_on]
         for code, (_, is_on) in zip(codes[::-1], batches[::-1]):
             for symbol, has in reversed([*symbols_of(code, ranges, index_bits)]):
@@ -198,9 +202,11 @@ class SizedCodec:
 
     def _pop_codes(self, stacks: OpenStacks, archive: Archive) -> list[LatentCode]:
         """Pops the codes of all batches."""
+        num_lanes, index_bits = len(archive.streams), archive.index_bits
+        num_regions = self._latents_of(num_lanes, index_bits).num_regions
         return [
-            pop_code(stacks, archive.ranges, archive.index_bits, is_on)
-            for _, is_on in lane_batches(archive.num_images, len(archive.streams))
+            pop_code(stacks, archive.ranges, num_regions, index_bits, is_on)
+            for _, is_on in lane_batches(archive.num_images, num_lanes)
         ]
 
     def _latents_of(self, num_lanes: int, index_bits: int) -> Latents | NoLatents:
@@ -210,7 +216,11 @@ class SizedCodec:
         key = num_lanes, index_bits
         if key not in self._latents:
             self._latents[key] = Latents(
-                self.model, num_lanes, self.settings.block_bits, index_bits
+                self.model,
+                self._region_shapes,
+                num_lanes,
+                self.settings.block_bits,
+                index_bits,
             )
         return self._latents[key]
 

@@ -37,7 +37,8 @@ class PosteriorSummary(NamedTuple):
     mean: tf.Tensor  # [B,h,w,z_channels]
     # [B,h,w,z_channels] of z_d given the dimensions before it
     deviation: tf.Tensor
-    kl: tf.Tensor  # [B] nats, from the prior, of all dimensions together
+    # [B,h,w,z_channels] nats, from the prior; only the sum is sure to be positive
+    kl: tf.Tensor
 
 
 class GaussianPosterior:
@@ -91,7 +92,6 @@ class GaussianPosterior:
         """
         del noise
         kl = real_only(is_real, tfd.kl_divergence(self.base, prior))
-        kl = tf.reduce_sum(kl, axis=[1, 2, 3])
         return PosteriorSummary(self.base.loc, self.base.scale, kl)
 
 
@@ -158,7 +158,6 @@ class IAFPosterior(GaussianPosterior):
             z = (base - shift) * shrink
             log_q = self.base.log_prob(base) + log_scale
             kl = real_only(is_real, log_q - prior.log_prob(z))
-            kl = tf.reduce_sum(kl, axis=[1, 2, 3])
             return mean, tf.square(self.base.scale * shrink), kl
 
         zeros = tf.zeros_like(self.base.loc)
@@ -167,7 +166,7 @@ class IAFPosterior(GaussianPosterior):
                 a + b for a, b in zip(total, summary_of_draw(draw))
             ),
             real_only(is_real, noise),
-            (zeros, zeros, zeros[:, 0, 0, 0]),
+            (zeros, zeros, zeros),
         )
         count = tf.cast(tf.shape(noise)[0], tf.float32)
         mean, variance, kl = (total / count for total in sums)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from broad_pixels import model_with_broad_pixels
 from tiny import tiny_images, tiny_model
 
+from agave_tf.codec import codec as codec_module
 from agave_tf.codec import one_size
 from agave_tf.codec.archive import Archive, archive_of, num_threads_of
 from agave_tf.codec.codec import Codec
@@ -25,6 +26,16 @@ LANES = 4
 SETTINGS = CodecSettings(lanes=LANES, index_bits=6, block_bits=6)
 # The beginning of this version, as it stands in a message's pattern.
 HERE = r"\.".join(tf.__version__.split(".")[:2])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_stored():
+    """These models have learnt nothing; most pictures would be stored as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            codec_module, "_is_larger", lambda coded, _: np.zeros(len(coded.bits), bool)
+        )
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -98,13 +109,6 @@ def test_images_that_are_not_square_come_back(stage, size):
     np.testing.assert_array_equal(decoded.images, images.image)
 
 
-def test_images_of_another_type_are_refused():
-    image = np.zeros([4, 8, 16, 3], np.uint8)
-    model = model_with_broad_pixels("pretrain_pixel_cnn", tiny_images(4))
-    with pytest.raises(InputError, match=r"must be uint8 \['N', 8, 8, 3\].*\[4, 8, 16"):
-        Codec(model).encode(image)
-
-
 def test_a_file_has_the_size_of_the_bound(agave, images):
     """The PixelCNN++ costs its likelihood, and z about its KL."""
     images = tiny_images(24)
@@ -168,14 +172,15 @@ def test_a_preview_is_f_z(codec, images):
     data = codec.encode(images)
     preview = codec.preview(data)
     assert preview.images.shape == images.shape and preview.images.dtype == np.uint8
-    latents = codec._latents_of(LANES, SETTINGS.index_bits)
+    sized = codec._sized((8, 8))
+    latents = sized._latents_of(LANES, SETTINGS.index_bits)
     batches = np.minimum(np.arange(16).reshape(-1, LANES), len(images) - 1)
     codes = [latents.choose(images[rows]) for rows in batches]
     f_z = latents.f_z(codes[0])
     np.testing.assert_array_equal(preview.images[:LANES], to_levels(f_z))
     # It needs the first bytes of the streams alone.
     archive = archive_of(data, num_levels=1)
-    num_blocks = sum(count for code in codes for count in code.counts)
+    num_blocks = sum(count[:, 0] for code in codes for count in code.counts)
     lengths = num_blocks * SETTINGS.index_bits // 32 * 4 + 16
     assert all(len(s) > 1.5 * n for n, s in zip(lengths, archive.streams))
     short = archive._replace(

@@ -8,15 +8,18 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from agave_tf.arithmetic import fixed_point
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.causal_memory import CausalMemory
 from agave_tf.layers.weight_norm import WeightNormConv2D
 from agave_tf.randomness import DropoutSeed
-from agave_tf.weights.in_use import value_of
+from agave_tf.weights.in_use import arithmetic_in_use, value_of
 
 
 def concat_elu(x: tf.Tensor) -> tf.Tensor:
     """elu([x, -x]): doubles the channels (Shang et al. 2016 with elu for relu)."""
+    if not arithmetic_in_use().is_trainable:
+        return fixed_point.concat_elu(x)
 
     # The gradient of the two halves apart, which TensorFlow's own would join and cut.
     @tf.custom_gradient
@@ -38,8 +41,8 @@ def concat_elu(x: tf.Tensor) -> tf.Tensor:
 # name: (function, channels out per channel in)
 NONLINEARITIES: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], int]] = {
     "concat_elu": (concat_elu, 2),
-    "elu": (tf.nn.elu, 1),
-    "relu": (tf.nn.relu, 1),
+    "elu": (lambda x: arithmetic_in_use().elu(x), 1),
+    "relu": (lambda x: arithmetic_in_use().relu(x), 1),
 }
 
 
@@ -136,7 +139,8 @@ class GatedResnet(BaseLayer):
         c2 = self.conv_out(c1, memory=memory)
         c2 = self._add_outside(c2, one_hot_label, condition)
         a, b = tf.split(c2, 2, axis=-1)
-        return x + a * tf.sigmoid(b)
+        arithmetic = arithmetic_in_use()
+        return x + arithmetic.times(a, arithmetic.sigmoid(b))
 
     def begin_row(
         self,
@@ -174,7 +178,9 @@ class GatedResnet(BaseLayer):
         condition: tf.Tensor | None,
     ) -> tf.Tensor:
         if one_hot_label is not None:
-            by_class = tf.matmul(one_hot_label, value_of(self.class_weights))
+            by_class = arithmetic_in_use().matmul(
+                one_hot_label, value_of(self.class_weights)
+            )
             c2 += tf.cast(by_class[:, None, None], c2.dtype)
         if condition is not None:
             if self.condition_projection is None:

@@ -14,6 +14,7 @@ from agave_tf.layers.shifted_convolution import (
     down_shift,
     right_shift,
 )
+from agave_tf.weights.in_use import arithmetic_in_use
 
 
 class ImageInput(BaseLayer):
@@ -49,7 +50,8 @@ class ImageInput(BaseLayer):
 
         `known` [B,1,W,F] is what the row above adds to the down-right stream.
         """
-        known = {(self, "known"): tf.zeros([batch, 1, width, self.filters])}
+        zeros = arithmetic_in_use().zeros([batch, 1, width, self.filters])
+        known = {(self, "known"): zeros}
         layers = (self.above, self.row_above, self.left)
         return known | merged(x.first_memory(batch, width) for x in layers)
 

@@ -17,7 +17,8 @@ def same_padding(x: tf.Tensor, kernel_size: Sequence[int], strides: int) -> list
     for side, kernel_side in zip(_sides_of(x), kernel_size, strict=True):
         # The kernel's last place starts at the last multiple of `strides` in x.
         last = (side - 1) // strides * strides
-        total = tf.maximum(last + kernel_side - side, 0)
+        largest = max if isinstance(side, int) else tf.maximum
+        total = largest(last + kernel_side - side, 0)
         padding.append((total // 2, total - total // 2))
     return padding
 

@@ -91,11 +91,10 @@ def elu(x: tf.Tensor) -> tf.Tensor:
     return tf.where(x > 0, x, _below_zero(x))
 
 
-def concat_elu(x: tf.Tensor) -> tf.Tensor:
-    """elu([x, -x]) on the last axis; both take one exponential."""
+def elu_of_both_signs(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """elu(x) and elu(-x), which take one exponential."""
     below, is_positive = _below_zero(x), x > 0
-    halves = tf.where(is_positive, x, below), tf.where(is_positive, below, -x)
-    return tf.concat(halves, axis=-1)
+    return tf.where(is_positive, x, below), tf.where(is_positive, below, -x)
 
 
 def _below_zero(x: tf.Tensor) -> tf.Tensor:

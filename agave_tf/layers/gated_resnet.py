@@ -8,7 +8,6 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from agave_tf.arithmetic import fixed_point
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.causal_memory import CausalMemory
 from agave_tf.layers.weight_norm import WeightNormConv2D
@@ -18,24 +17,7 @@ from agave_tf.weights.in_use import arithmetic_in_use, value_of
 
 def concat_elu(x: tf.Tensor) -> tf.Tensor:
     """elu([x, -x]): doubles the channels (Shang et al. 2016 with elu for relu)."""
-    if not arithmetic_in_use().is_trainable:
-        return fixed_point.concat_elu(x)
-
-    # The gradient of the two halves apart, which TensorFlow's own would join and cut.
-    @tf.custom_gradient
-    def compute(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        halves = tf.nn.elu(x), tf.nn.elu(-x)
-
-        def gradient(dy: tf.Tensor) -> tf.Tensor:
-            by_half = [
-                tf.raw_ops.EluGrad(gradients=d, outputs=half)
-                for d, half in zip(tf.split(dy, 2, axis=-1), halves)
-            ]
-            return by_half[0] - by_half[1]
-
-        return tf.concat(halves, axis=-1), gradient
-
-    return compute(x)
+    return arithmetic_in_use().concat_elu(x)
 
 
 # name: (function, channels out per channel in)

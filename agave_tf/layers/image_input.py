@@ -66,12 +66,13 @@ class ImageInput(BaseLayer):
             in zeros.
           memory: to read and update.
         """
-        x = tf.where(is_first, 0.0, _with_ones(row_above))
+        zero = arithmetic_in_use().zero
+        x = tf.where(is_first, zero, _with_ones(row_above))
         down = self.above(x, memory=memory)
         from_above = self.row_above(x, memory=memory)
-        memory[self, "known"] = tf.where(is_first, 0.0, from_above)
+        memory[self, "known"] = tf.where(is_first, zero, from_above)
         memory[self.left, "known"] = self.left.from_above(memory)
-        return tf.where(is_first, 0.0, down)
+        return tf.where(is_first, zero, down)
 
     def next_pixel(self, pixel_left: tf.Tensor, memory: CausalMemory) -> tf.Tensor:
         """Computes the down-right stream's next pixel [B,1,1,F].
@@ -83,7 +84,8 @@ class ImageInput(BaseLayer):
         from_left = self.left(_with_ones(pixel_left), memory=memory)
         memory.column = column
         known = column_of(memory[self, "known"], column)
-        return known + tf.where(column == 0, 0.0, from_left)
+        zero = arithmetic_in_use().zero
+        return known + tf.where(column == 0, zero, from_left)
 
 
 def _with_ones(image: tf.Tensor) -> tf.Tensor:

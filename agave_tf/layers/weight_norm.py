@@ -101,7 +101,7 @@ class WeightNormLayer(BaseLayer):
         return normalized_kernel(v, g, self.norm_axes, self.out_axis)
 
     def bounded(self, x: tf.Tensor) -> tf.Tensor:
-        """The input of the products; exact arithmetic cuts it, so that sums are exact."""
+        """The input of the products; exact arithmetic cuts it to keep sums exact."""
         if arithmetic_in_use().is_trainable:
             return x
         bound = value_of(self.g)[0]  # It stands in for g (exact_weights.py).

@@ -2,7 +2,7 @@
 
     python tests/exact_passes.py [--threads=N]
 
-The same digests must come from every machine and setting; the one of floats need not.
+`in order` is compiled by XLA. The same digests must come from every machine and setting; the one of floats need not.
 """
 
 import hashlib
@@ -150,15 +150,14 @@ def digest(*values) -> str:
 
 
 def digests() -> dict[str, str]:
-    """What the passes give, by name."""
-    model = exact_model()
-    inputs = inputs_of(model, batch=3)
+    """What the passes give, by name; of few layers, because XLA compiles for long."""
+    model = exact_model((3, 4), num_resolutions=1, num_pixel_cnn_resolutions=1)
+    inputs = inputs_of(model, batch=2)
     found = {"float": digest(*in_tensorflow(model, inputs)[:2])}
     weights = exact_weights(model)
     found["weights"] = digest(*weights)
     with computing_exactly(model, weights):
         found["tensorflow"] = digest(*in_tensorflow(model, inputs))
-        found["xla"] = digest(*in_xla(model, inputs))
         found["in order"] = digest(*in_order(model, inputs))
     return found
 

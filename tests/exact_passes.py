@@ -2,7 +2,7 @@
 
     python tests/exact_passes.py [--threads=N]
 
-`in order` is compiled by XLA. The same digests must come from every machine and setting; the one of floats need not.
+The same digests must come from every machine and setting; that of floats need not.
 """
 
 import hashlib
@@ -12,16 +12,19 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from agave_tf.arithmetic import fixed_point
+from agave_tf.arithmetic.arithmetic import EXACT
 from agave_tf.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
 )
 from agave_tf.layers.causal_memory import with_columns
+from agave_tf.layers.causal_streams import SideInputs, Streams
 from agave_tf.layers.exact_weights import computing_exactly, exact_weights
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.sampling.cached import pixels_in_order
 from agave_tf.settings.config import config_from_settings
-from agave_tf.weights.in_use import arithmetic_in_use
+from agave_tf.weights.in_use import arithmetic_in_use, using_arithmetic
 from agave_tf.weights.named_weights import named_weights
 from agave_tf.weights.skeletons import function_of_weights
 
@@ -81,7 +84,7 @@ def f_z_of(model: AutoregressiveModel, noise: list[tf.Tensor]) -> tf.Tensor:
     if not noise:
         return arithmetic_in_use().zeros([1, *model.f_z_shape])
     real = model.real_cells(model.image_shape[:2])
-    return model.vae.sample_prior(noise, real).f_z
+    return model.vae.sample_prior(list(map(tf.convert_to_tensor, noise)), real).f_z
 
 
 def parallel(
@@ -150,15 +153,27 @@ def digest(*values) -> str:
 
 
 def digests() -> dict[str, str]:
-    """What the passes give, by name; of few layers, because XLA compiles for long."""
-    model = exact_model((3, 4), num_resolutions=1, num_pixel_cnn_resolutions=1)
+    """What a whole network gives in TensorFlow, and one layer in XLA, by name.
+
+    XLA compiles whole networks for too long; test_exact.py does so in one process.
+    """
+    model = exact_model((3, 4))
     inputs = inputs_of(model, batch=2)
-    found = {"float": digest(*in_tensorflow(model, inputs)[:2])}
+    in_floats = inputs._replace(noise=[x.astype(np.float32) for x in inputs.noise])
     weights = exact_weights(model)
-    found["weights"] = digest(*weights)
+    found = {"weights": digest(*weights), "float": digest(*parallel(model, in_floats))}
+    layer = model.pixel_cnn.stages[0][0]
+
+    @tf.function(jit_compile=True, autograph=False)
+    def in_xla(x: tf.Tensor) -> Streams:
+        with computing_exactly(model, weights), using_arithmetic(EXACT.compiled):
+            return layer(Streams(x, x), side=SideInputs(conditions=[x]))
+
     with computing_exactly(model, weights):
-        found["tensorflow"] = digest(*in_tensorflow(model, inputs))
-        found["in order"] = digest(*in_order(model, inputs))
+        found["exact"] = digest(*parallel(model, inputs))
+    rng = np.random.default_rng(0)
+    x = np.round(rng.normal(size=(2, 5, 7, model.pixel_cnn.config.num_filters)), 3)
+    found["layer"] = digest(*in_xla(fixed_point.to_grid(tf.constant(x))))
     return found
 
 

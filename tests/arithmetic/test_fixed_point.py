@@ -102,9 +102,7 @@ def test_convolutions_as_matrix_products_are_the_convolutions(
     rng = np.random.default_rng(0)
     x, kernel = numbers(rng, 2, 6, 9, 4), numbers(rng, *kernel_size, 4, 3)
     args = tf.constant(x), tf.constant(kernel), strides, padding
-    np.testing.assert_array_equal(
-        EXACT.compiled.conv2d(*args), tf.nn.conv2d(*args)
-    )
+    np.testing.assert_array_equal(EXACT.compiled.conv2d(*args), tf.nn.conv2d(*args))
     if padding != "SAME":
         return
     np.testing.assert_array_equal(

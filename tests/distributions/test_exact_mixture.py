@@ -1,4 +1,4 @@
-"""The mixture's slots in exact arithmetic: a complete code, as short as it should be."""
+"""Slots of the exact mixture: a complete code, as short as the likelihood says."""
 
 import numpy as np
 import pytest

@@ -66,11 +66,9 @@ def test_no_batch_and_no_compiler_changes_a_bit():
 @pytest.mark.parametrize(
     "size,settings",
     [
-        # Padded to multiples of 2 or 4; and not padded.
-        ((5, 7), {}),
-        ((1, 1), {"num_classes": 3}),
-        ((6, 9), {"channels": 1, "nonlinearity": "elu", "auxiliary_downsampling": 2}),
-        ((4, 8), {"kind": PixelCNNModel, "nonlinearity": "relu"}),
+        # Padded to multiples of 4; and not padded, without z.
+        ((5, 7), {"num_classes": 3, "auxiliary_downsampling": 2}),
+        ((4, 8), {"channels": 1, "kind": PixelCNNModel, "nonlinearity": "elu"}),
     ],
 )
 def test_the_parallel_pass_gives_the_numbers_of_the_sequential_one(size, settings):

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.arithmetic import fixed_point
-from agave_tf.arithmetic.arithmetic import EXACT
+from agave_tf.arithmetic.exact_arithmetic import EXACT
 from agave_tf.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
 )

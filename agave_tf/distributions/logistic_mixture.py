@@ -1,6 +1,6 @@
 """The distribution of one sub-pixel in PixelCNN++, given the ones before it.
 
-In exact arithmetic (arithmetic/arithmetic.py) its masses and slots are the same on
+In exact arithmetic (arithmetic/exact_arithmetic.py) its masses and slots are the same on
 every machine.
 """
 

@@ -1,4 +1,4 @@
-"""The weights of exact arithmetic (arithmetic/arithmetic.py), from those of a network.
+"""The weights of exact arithmetic (arithmetic/exact_arithmetic.py).
 
 Every step is correctly rounded, so all machines find the same ones: the sums of the
 norms by `math.fsum`, square roots and divisions by IEEE, exp(g) by fixed_point.py.
@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.arithmetic import fixed_point
-from agave_tf.arithmetic.arithmetic import EXACT
+from agave_tf.arithmetic.exact_arithmetic import EXACT
 from agave_tf.errors import InputError
 from agave_tf.layers.weight_norm import WeightNormLayer
 from agave_tf.weights.in_use import using_arithmetic, using_weights, value_of

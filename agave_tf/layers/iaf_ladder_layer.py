@@ -165,6 +165,7 @@ class LadderLayer(RepeatedLayer):
     @repeated
     def decode(self, x: tf.Tensor, z: tf.Tensor) -> LatentSample:
         """Runs the top-down pass with this z [B,h,w,z_channels]."""
+        z = arithmetic_in_use().features(z, "float32")
         return LatentSample(z, self._features(x, z, self._top_down(x)))
 
     def prior(self, x: tf.Tensor) -> tfp.distributions.Normal:

@@ -11,7 +11,7 @@ the same thread:
     from v and g at every call.
   - `initializing`: a layer sets its weights from what it is given.
   - `using_arithmetic`: layers and likelihoods compute exactly
-    (arithmetic/arithmetic.py), with the weights that `using_weights` gives them.
+    (arithmetic/exact_arithmetic.py), with the weights that `using_weights` gives them.
 
 A replica of a strategy runs in a thread of its own, and must enter the context itself.
 """

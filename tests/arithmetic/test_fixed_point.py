@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from agave_tf.arithmetic import fixed_point
-from agave_tf.arithmetic.arithmetic import EXACT, FLOAT
+from agave_tf.arithmetic.arithmetic import FLOAT
+from agave_tf.arithmetic.exact_arithmetic import EXACT
 
 STEP = 2.0**-fixed_point.GRID_BITS
 # Every number on the grid from -20 to 20.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agave_tf.arithmetic.arithmetic import EXACT
+from agave_tf.arithmetic.exact_arithmetic import EXACT
 from agave_tf.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
     num_parameters,

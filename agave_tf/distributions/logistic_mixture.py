@@ -1,7 +1,7 @@
 """The distribution of one sub-pixel in PixelCNN++, given the ones before it.
 
-In exact arithmetic (arithmetic/exact_arithmetic.py) its masses and slots are the same on
-every machine.
+In exact arithmetic (arithmetic/exact_arithmetic.py) its masses and slots are the same
+on every machine.
 """
 
 from typing import NamedTuple

@@ -4,6 +4,7 @@ Lucas & Verbeek, ECML-PKDD 2018. The rooms of the package, each of which imports
 those before it:
 
     settings       settings of runs, evaluations and pictures; each is one flag
+    arithmetic     floats, and fixed-point numbers that all machines agree on
     weights        the weights of a network: names, one vector, arguments, skeletons
     data           data sets -> uint8 images [N,H,W,C] -> batches
     distributions  discretized logistic, and the mixture of them

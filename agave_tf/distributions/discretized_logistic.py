@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from agave_tf.arithmetic import fixed_point
 from agave_tf.errors import InputError
 from agave_tf.probability import tfp
 
@@ -41,6 +42,28 @@ def log_mass_of_level(
     return tf.where(
         is_first, log_below_upper, tf.where(is_last, log_above_lower, between)
     )
+
+
+def mass_of_level(
+    upper: tf.Tensor,
+    lower: tf.Tensor,
+    width: tf.Tensor,
+    is_first: tf.Tensor,
+    is_last: tf.Tensor,
+) -> tf.Tensor:
+    """A level's mass in exact arithmetic, by the product of `log_mass_of_level`.
+
+    It is positive, at least exp(-300) * 2**-24.
+
+    Args:
+      upper, lower, width: a, b and a - b, on the grid.
+      is_first, is_last: where the level has an open tail.
+    """
+    below_upper, above_lower = fixed_point.tail(upper), fixed_point.tail(-lower)
+    # A level so narrow that no difference is left still has some mass.
+    inside = tf.maximum(1.0 - fixed_point.exp(-width), 2.0**-24)
+    between = inside * below_upper * above_lower
+    return tf.where(is_first, below_upper, tf.where(is_last, above_lower, between))
 
 
 def _log_one_minus_exp(log_width: tf.Tensor) -> tf.Tensor:

@@ -4,17 +4,20 @@ Salimans et al. 2017, section 2.1 and 2.2, Eq. 1 to 3; openai/pixel-cnn `nn.py`.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from agave_tf.arithmetic import fixed_point
 from agave_tf.distributions.discretized_logistic import (
     log_mass_of_level,
     log_of_support,
+    mass_of_level,
 )
 from agave_tf.distributions.logistic_mixture import LogisticMixture
 from agave_tf.errors import InputError
 from agave_tf.probability import tfp
+from agave_tf.weights.in_use import arithmetic_in_use
 
 tfd = tfp.distributions
 
@@ -22,6 +25,18 @@ tfd = tfp.distributions
 _MIN_LOG_SCALE = -7.0
 # Half the width of a level on the [-1, 1] axis, where 256 levels lie 2/255 apart.
 _HALF_BIN = 1 / 255
+_EXACT_HALF_BIN = 257 * 2.0**-fixed_point.GRID_BITS  # the nearest on the grid
+# The least ln of the ratio of two components' weights, in exact arithmetic.
+_LEAST_LOG_RATIO = -30.0
+# Weights are multiples of this power of 1/2 before they are divided by their sum.
+_RATIO_BITS = 30
+
+
+class Slots(NamedTuple):
+    """The slots of given levels, for an entropy coder."""
+
+    start: tf.Tensor  # int32 [..., C], the first slot
+    end: tf.Tensor  # int32 [..., C], one after the last slot
 
 
 def num_parameters(num_channels: int, num_mixtures: int) -> int:
@@ -99,7 +114,8 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
         rest = tf.reshape(rest, tf.concat([batch, [num_channels, fields * k]], axis=0))
         self._means, log_scales, *coefficients = tf.split(rest, fields, axis=-1)
         self._log_scales = tf.maximum(log_scales, _MIN_LOG_SCALE)  # [..., C, K]
-        self._coefficients = [tf.tanh(c) for c in coefficients]  # one, or none for gray
+        # One, or none for gray.
+        self._coefficients = [arithmetic_in_use().tanh(c) for c in coefficients]
         super().__init__(
             dtype=parameters.dtype,
             reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -158,20 +174,74 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
         Args:
           earlier: values [...] of the first channels, in [-1, 1]; fewer than C.
         """
-        channel, log_weights = len(earlier), tf.nn.log_softmax(self._logits)
+        arithmetic, channel = arithmetic_in_use(), len(earlier)
+        weights = self._weights if arithmetic.is_trainable else self._exact_weights
         zeros = [tf.zeros_like(self._logits[..., 0])] * (self._num_channels - channel)
         x = tf.stack([*earlier, *zeros], axis=-1)[..., None]
-        if earlier:
-            # A component that has explained them well has more weight for the next.
+        return LogisticMixture(
+            weights(x, channel),
+            self._conditional_means(x)[..., channel, :],
+            arithmetic.exp(-self._log_scales[..., channel, :]),
+        )
+
+    def _weights(self, x: tf.Tensor, channel: int) -> tf.Tensor:
+        """The weights [..., K] for a channel, given those before it in x [..., C, 1].
+
+        A component that has explained them well has more weight for the next.
+        """
+        log_weights = tf.nn.log_softmax(self._logits)
+        if channel:
             log_mass = self._log_mass(x)[..., :channel, :]
             log_weights = tf.nn.log_softmax(
                 log_weights + tf.reduce_sum(log_mass, axis=-2)
             )
-        return LogisticMixture(
-            tf.exp(log_weights),
-            self._conditional_means(x)[..., channel, :],
-            tf.exp(-self._log_scales[..., channel, :]),
+        return tf.exp(log_weights)
+
+    def _exact_weights(self, x: tf.Tensor, channel: int) -> tf.Tensor:
+        """As `_weights`, in multiples of 2**-24, and without logarithms."""
+        largest = tf.reduce_max(self._logits, axis=-1, keepdims=True)
+        weight = fixed_point.exp(tf.maximum(self._logits - largest, _LEAST_LOG_RATIO))
+        if channel:
+            # Each of the masses is at least exp(-300) * 2**-24, so two and a ratio are
+            # far from the least float64.
+            mass = self._exact_mass(x)
+            for earlier in range(channel):
+                weight *= mass[..., earlier, :]
+        weight /= tf.reduce_max(weight, axis=-1, keepdims=True)
+        # On a common grid their sum is exact.
+        weight = fixed_point.to_multiple(weight, _RATIO_BITS)
+        total = tf.reduce_sum(weight, axis=-1, keepdims=True)
+        return fixed_point.to_multiple(weight / total, fixed_point.FRACTION_BITS)
+
+    def _exact_mass(self, x: tf.Tensor) -> tf.Tensor:
+        """A pixel's mass by channel and component [..., C, K], x [..., C, 1]."""
+        inverse_scale = fixed_point.exp(-self._log_scales)
+        centered = x - self._conditional_means(x)
+        upper, lower, width = (
+            fixed_point.to_grid(distance * inverse_scale)
+            for distance in (
+                centered + _EXACT_HALF_BIN,
+                centered - _EXACT_HALF_BIN,
+                tf.constant(2 * _EXACT_HALF_BIN, tf.float64),
+            )
         )
+        return mass_of_level(upper, lower, width, x < -0.999, x > 0.999)
+
+    def slots(self, level: tf.Tensor) -> Slots:
+        """The slots of a pixel's levels, each channel given the ones before it.
+
+        Args:
+          level: int32 [..., C], from 0 to 255.
+        """
+        earlier: list[tf.Tensor] = []
+        starts, ends = [], []
+        for own in tf.unstack(level, axis=-1):
+            edges = tf.stack([own, own + 1], axis=-1)
+            slots = self.given_channels(earlier).slots_below(edges)
+            starts.append(slots[..., 0])
+            ends.append(slots[..., 1])
+            earlier.append(arithmetic_in_use().from_levels(own))
+        return Slots(tf.stack(starts, axis=-1), tf.stack(ends, axis=-1))
 
     def _conditional_means(self, x: tf.Tensor) -> tf.Tensor:
         """The means [..., C, K], given the pixel's own channels x [..., C, 1]."""
@@ -179,7 +249,9 @@ class DiscretizedLogisticMixture(tfp.distributions.Distribution):
             return self._means
         c0, c1, c2 = tf.unstack(self._coefficients[0], axis=-2)
         red, green = x[..., 0, :], x[..., 1, :]
-        green_shift, blue_shift = c0 * red, c1 * red + c2 * green
+        times = arithmetic_in_use().times
+        green_shift = times(c0, red)
+        blue_shift = times(c1, red) + times(c2, green)
         red_shift = tf.zeros_like(green_shift)
         return self._means + tf.stack([red_shift, green_shift, blue_shift], axis=-2)
 

@@ -1,8 +1,22 @@
-"""The distribution of one sub-pixel in PixelCNN++, given the ones before it."""
+"""The distribution of one sub-pixel in PixelCNN++, given the ones before it.
+
+In exact arithmetic (arithmetic/exact_arithmetic.py) its masses and slots are the same
+on every machine.
+"""
 
 from typing import NamedTuple
 
 import tensorflow as tf
+
+from agave_tf.weights.in_use import arithmetic_in_use
+
+NUM_LEVELS = 256
+# An entropy coder shares out 2**20 slots among the levels.
+SLOT_BITS = 20
+NUM_SLOTS = 1 << SLOT_BITS
+# Slots that every level has whatever its mass: two, so that it keeps one where rounding
+# makes the mass below it fall by a slot from one level to the next.
+_SLOTS_OF_LEVEL = 2
 
 
 class LogisticMixture(NamedTuple):
@@ -14,8 +28,30 @@ class LogisticMixture(NamedTuple):
 
     def mass_below(self, level: tf.Tensor) -> tf.Tensor:
         """The mass [..., E] below each level, int [..., E] from 1 to 255."""
+        arithmetic = arithmetic_in_use()
         edge = (2.0 * tf.cast(level, self.means.dtype) - 256.0) / 255.0
-        z = (edge[..., None] - self.means[..., None, :]) * (
-            self.inverse_scales[..., None, :]
+        # On the grid no last bit of the division is left, which XLA replaces by a
+        # product: 65536 / 255 * (2 * level - 256) is no nearer than 1/510 to a half.
+        edge = arithmetic.rounded(edge)
+        z = arithmetic.times(
+            edge[..., None] - self.means[..., None, :],
+            self.inverse_scales[..., None, :],
         )
-        return tf.reduce_sum(self.weights[..., None, :] * tf.sigmoid(z), axis=-1)
+        # Exact: multiples of 2**-24 times such multiples, which add up to about 1.
+        share = self.weights[..., None, :] * arithmetic.sigmoid(z)
+        return tf.reduce_sum(share, axis=-1)
+
+    def slots_below(self, level: tf.Tensor) -> tf.Tensor:
+        """The first slot of each level, int32 [..., E], of 2**20 in all.
+
+        It rises from level to level, from 0 at level 0 to 2**20 at level 256; so every
+        level has a slot.
+
+        Args:
+          level: int32 [..., E], from 0 to 256.
+        """
+        share = tf.clip_by_value(self.mass_below(level), 0.0, 1.0)
+        free = NUM_SLOTS - _SLOTS_OF_LEVEL * NUM_LEVELS
+        slots = _SLOTS_OF_LEVEL * level + tf.cast(tf.floor(share * free), tf.int32)
+        slots = tf.where(level <= 0, 0, slots)
+        return tf.where(level >= NUM_LEVELS, NUM_SLOTS, slots)

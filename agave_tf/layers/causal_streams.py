@@ -20,6 +20,7 @@ from agave_tf.layers.shifted_convolution import (
     DownShiftedConv2DTranspose,
 )
 from agave_tf.randomness import DropoutSeed
+from agave_tf.weights.in_use import arithmetic_in_use
 
 
 class Streams(NamedTuple):
@@ -153,7 +154,8 @@ class ResnetPair(RepeatedLayer):
 
         With a skip, `down` [B,1,w,F] is the down stream's current row.
         """
-        row = {(self, "down"): tf.zeros([batch, 1, width, self.filters])}
+        zeros = arithmetic_in_use().zeros([batch, 1, width, self.filters])
+        row = {(self, "down"): zeros}
         blocks = (self.down, self.down_right)
         layers = [x for block in blocks for x in (block.conv_in, block.conv_out)]
         return (row if self.has_skip else {}) | merged(
@@ -240,5 +242,5 @@ class ResizePair(BaseLayer):
         It computes two rows [B,2,width,F] of each stream at a time, kept as `down` and
         `down_right`.
         """
-        rows = tf.zeros([batch, 2, width, self.filters])
+        rows = arithmetic_in_use().zeros([batch, 2, width, self.filters])
         return {(self, "down"): rows, (self, "down_right"): rows}

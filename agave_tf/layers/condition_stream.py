@@ -8,6 +8,7 @@ import tensorflow as tf
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.convolution import enlarge
 from agave_tf.layers.weight_norm import WeightNormConv2D
+from agave_tf.weights.in_use import arithmetic_in_use
 
 
 class ConditionStream(BaseLayer):
@@ -48,15 +49,15 @@ class ConditionStream(BaseLayer):
         self.built = True
 
     def call(self, f_z: tf.Tensor) -> list[tf.Tensor]:
-        h = self.first(f_z)
+        h, elu = self.first(f_z), arithmetic_in_use().elu
         features, at_resolution = [], []
         for stage, convolutions in enumerate(self.convolutions):
             if 0 < stage < self.num_resolutions:
                 at_resolution.append(h)
-                h = self.shrink[stage - 1](tf.nn.elu(h))
+                h = self.shrink[stage - 1](elu(h))
             elif stage > self.num_resolutions:
                 h = enlarge(h, 2) + at_resolution.pop()
             for convolution in convolutions:
-                h += convolution(tf.nn.elu(h))
+                h += convolution(elu(h))
                 features.append(h)
         return features

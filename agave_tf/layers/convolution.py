@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from agave_tf.weights.in_use import arithmetic_in_use
+
 # (top, bottom), (left, right)
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
@@ -17,13 +19,14 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, padding: Padding) -> tf.Tensor:
     On a GPU TensorFlow's are the faster ones and are used.
 
     Args:
-      x: float32 or bfloat16.
+      x: float32 or bfloat16; float64 in exact arithmetic.
       kernel: of x's dtype.
       padding: zeros to add around x, ((top, bottom), (left, right)).
     """
     whole_padding = ((0, 0), *padding, (0, 0))
-    if tf.config.list_logical_devices("GPU"):
-        return tf.nn.conv2d(x, kernel, 1, whole_padding)
+    arithmetic = arithmetic_in_use()
+    if not arithmetic.is_trainable or tf.config.list_logical_devices("GPU"):
+        return arithmetic.conv2d(x, kernel, 1, whole_padding)
 
     @tf.custom_gradient
     def convolve_on_cpu(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:

@@ -12,34 +12,19 @@ from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.causal_memory import CausalMemory
 from agave_tf.layers.weight_norm import WeightNormConv2D
 from agave_tf.randomness import DropoutSeed
-from agave_tf.weights.in_use import value_of
+from agave_tf.weights.in_use import arithmetic_in_use, value_of
 
 
 def concat_elu(x: tf.Tensor) -> tf.Tensor:
     """elu([x, -x]): doubles the channels (Shang et al. 2016 with elu for relu)."""
-
-    # The gradient of the two halves apart, which TensorFlow's own would join and cut.
-    @tf.custom_gradient
-    def compute(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        halves = tf.nn.elu(x), tf.nn.elu(-x)
-
-        def gradient(dy: tf.Tensor) -> tf.Tensor:
-            by_half = [
-                tf.raw_ops.EluGrad(gradients=d, outputs=half)
-                for d, half in zip(tf.split(dy, 2, axis=-1), halves)
-            ]
-            return by_half[0] - by_half[1]
-
-        return tf.concat(halves, axis=-1), gradient
-
-    return compute(x)
+    return arithmetic_in_use().concat_elu(x)
 
 
 # name: (function, channels out per channel in)
 NONLINEARITIES: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], int]] = {
     "concat_elu": (concat_elu, 2),
-    "elu": (tf.nn.elu, 1),
-    "relu": (tf.nn.relu, 1),
+    "elu": (lambda x: arithmetic_in_use().elu(x), 1),
+    "relu": (lambda x: arithmetic_in_use().relu(x), 1),
 }
 
 
@@ -136,7 +121,8 @@ class GatedResnet(BaseLayer):
         c2 = self.conv_out(c1, memory=memory)
         c2 = self._add_outside(c2, one_hot_label, condition)
         a, b = tf.split(c2, 2, axis=-1)
-        return x + a * tf.sigmoid(b)
+        arithmetic = arithmetic_in_use()
+        return x + arithmetic.times(a, arithmetic.sigmoid(b))
 
     def begin_row(
         self,
@@ -174,7 +160,9 @@ class GatedResnet(BaseLayer):
         condition: tf.Tensor | None,
     ) -> tf.Tensor:
         if one_hot_label is not None:
-            by_class = tf.matmul(one_hot_label, value_of(self.class_weights))
+            by_class = arithmetic_in_use().matmul(
+                one_hot_label, value_of(self.class_weights)
+            )
             c2 += tf.cast(by_class[:, None, None], c2.dtype)
         if condition is not None:
             if self.condition_projection is None:

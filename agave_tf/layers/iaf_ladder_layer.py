@@ -19,6 +19,7 @@ from agave_tf.layers.masked_convolution import AutoregressiveNetwork
 from agave_tf.layers.repeated import RepeatedLayer, repeated
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
 from agave_tf.probability import tfp
+from agave_tf.weights.in_use import arithmetic_in_use
 
 tfd = tfp.distributions
 
@@ -156,12 +157,15 @@ class LadderLayer(RepeatedLayer):
         """Draws z ~ p(z); arguments as for `sample_posterior`."""
         top_down = self._top_down(x)
         noise = real_only(is_real, noise)
-        z = top_down.prior_mean + tf.exp(top_down.prior_log_scale) * noise
+        arithmetic = arithmetic_in_use()
+        scale = arithmetic.exp(top_down.prior_log_scale)
+        z = top_down.prior_mean + arithmetic.times(scale, arithmetic.precise(noise))
         return LatentSample(z, self._features(x, z, top_down))
 
     @repeated
     def decode(self, x: tf.Tensor, z: tf.Tensor) -> LatentSample:
         """Runs the top-down pass with this z [B,h,w,z_channels]."""
+        z = arithmetic_in_use().features(z, "float32")
         return LatentSample(z, self._features(x, z, self._top_down(x)))
 
     def prior(self, x: tf.Tensor) -> tfp.distributions.Normal:
@@ -206,11 +210,13 @@ class LadderLayer(RepeatedLayer):
         return GaussianPosterior(base)
 
     def _top_down(self, x: tf.Tensor) -> _TopDown:
-        parts = tf.split(self.down_in(tf.nn.elu(x)), self._down_split, axis=-1)
-        return _TopDown(*(tf.cast(part, tf.float32) for part in parts[:4]), *parts[4:])
+        arithmetic = arithmetic_in_use()
+        parts = tf.split(self.down_in(arithmetic.elu(x)), self._down_split, axis=-1)
+        return _TopDown(*map(arithmetic.precise, parts[:4]), *parts[4:])
 
     def _prior(self, top_down: _TopDown) -> tfp.distributions.Normal:
-        return tfd.Normal(top_down.prior_mean, tf.exp(top_down.prior_log_scale))
+        scale = arithmetic_in_use().exp(top_down.prior_log_scale)
+        return tfd.Normal(top_down.prior_mean, scale)
 
     def _posterior(self, top_down: _TopDown, bottom_up: BottomUp) -> GaussianPosterior:
         base = tfd.Normal(
@@ -221,10 +227,11 @@ class LadderLayer(RepeatedLayer):
 
     def _features(self, x: tf.Tensor, z: tf.Tensor, top_down: _TopDown) -> tf.Tensor:
         h = tf.concat([tf.cast(z, x.dtype), top_down.deterministic], axis=-1)
-        h = self.down_out(tf.nn.elu(h))
+        arithmetic = arithmetic_in_use()
+        h = self.down_out(arithmetic.elu(h))
         if self.downsample:
             x = enlarge(x, 2)
-        return x + BRANCH_SCALE * h
+        return x + arithmetic.scaled(BRANCH_SCALE, h)
 
 
 class IAFLadderLayer(LadderLayer):

@@ -14,6 +14,7 @@ from agave_tf.layers.shifted_convolution import (
     down_shift,
     right_shift,
 )
+from agave_tf.weights.in_use import arithmetic_in_use
 
 
 class ImageInput(BaseLayer):
@@ -49,7 +50,8 @@ class ImageInput(BaseLayer):
 
         `known` [B,1,W,F] is what the row above adds to the down-right stream.
         """
-        known = {(self, "known"): tf.zeros([batch, 1, width, self.filters])}
+        zeros = arithmetic_in_use().zeros([batch, 1, width, self.filters])
+        known = {(self, "known"): zeros}
         layers = (self.above, self.row_above, self.left)
         return known | merged(x.first_memory(batch, width) for x in layers)
 
@@ -64,12 +66,13 @@ class ImageInput(BaseLayer):
             in zeros.
           memory: to read and update.
         """
-        x = tf.where(is_first, 0.0, _with_ones(row_above))
+        zero = arithmetic_in_use().zero
+        x = tf.where(is_first, zero, _with_ones(row_above))
         down = self.above(x, memory=memory)
         from_above = self.row_above(x, memory=memory)
-        memory[self, "known"] = tf.where(is_first, 0.0, from_above)
+        memory[self, "known"] = tf.where(is_first, zero, from_above)
         memory[self.left, "known"] = self.left.from_above(memory)
-        return tf.where(is_first, 0.0, down)
+        return tf.where(is_first, zero, down)
 
     def next_pixel(self, pixel_left: tf.Tensor, memory: CausalMemory) -> tf.Tensor:
         """Computes the down-right stream's next pixel [B,1,1,F].
@@ -81,7 +84,8 @@ class ImageInput(BaseLayer):
         from_left = self.left(_with_ones(pixel_left), memory=memory)
         memory.column = column
         known = column_of(memory[self, "known"], column)
-        return known + tf.where(column == 0, 0.0, from_left)
+        zero = arithmetic_in_use().zero
+        return known + tf.where(column == 0, zero, from_left)
 
 
 def _with_ones(image: tf.Tensor) -> tf.Tensor:

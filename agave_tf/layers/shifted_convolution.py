@@ -15,7 +15,7 @@ import tensorflow as tf
 from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, with_columns
 from agave_tf.layers.convolution import Padding, sides_of
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
-from agave_tf.weights.in_use import value_of
+from agave_tf.weights.in_use import arithmetic_in_use, value_of
 
 
 def down_shift(x: tf.Tensor) -> tf.Tensor:
@@ -103,19 +103,21 @@ class DownShiftedConv2D(_ShiftedConv2D):
 
     def first_memory(self, batch: int, width: int) -> dict[Key, tf.Tensor]:
         """The memory before the first row: the rows that an output sees, all zero."""
-        rows = tf.zeros([batch, self.kernel_size[0], width, self.in_channels])
-        return {(self, "rows"): rows}
+        shape = [batch, self.kernel_size[0], width, self.in_channels]
+        return {(self, "rows"): arithmetic_in_use().zeros(shape)}
 
     def remember(self, x: tf.Tensor, memory: CausalMemory) -> None:
         """Stores the next row [B,1,W,in]."""
-        memory[self, "rows"] = tf.concat([memory[self, "rows"][:, 1:], x], axis=1)
+        rows = memory[self, "rows"][:, 1:]
+        memory[self, "rows"] = tf.concat([rows, self.bounded(x)], axis=1)
 
     def step(self, memory: CausalMemory) -> tf.Tensor:
         """Computes the output [B,1,W/s,filters] for the row that was stored last."""
         _, (left, right) = self._padding_of(self.kernel_size)
         rows = tf.pad(memory[self, "rows"], [[0, 0], [0, 0], [left, right], [0, 0]])
-        y = tf.nn.conv2d(rows, self.kernel(), self.strides, "VALID")
-        return y + value_of(self.b)
+        arithmetic = arithmetic_in_use()
+        y = arithmetic.conv2d(rows, self.kernel(), self.strides, "VALID")
+        return arithmetic.rounded(y + value_of(self.b))
 
 
 class DownRightShiftedConv2D(_ShiftedConv2D):
@@ -142,24 +144,27 @@ class DownRightShiftedConv2D(_ShiftedConv2D):
         """
         row_width = self.kernel_size[1] - 1 + width
         outputs = [batch, 1, width // self.strides, self.b.shape[0]]
+        zeros = arithmetic_in_use().zeros
         return {
-            (self, "row"): tf.zeros([batch, 1, row_width, self.in_channels]),
-            (self, "known"): tf.zeros(outputs),
+            (self, "row"): zeros([batch, 1, row_width, self.in_channels]),
+            (self, "known"): zeros(outputs),
         }
 
     def from_above(self, memory: CausalMemory) -> tf.Tensor:
         """Computes what the row above adds to a row's outputs, [B,1,W/s,filters].
 
-        The bias b is included. To be called before the first pixel of a row is stored.
+        The bias b is included, and nothing is rounded yet. To be called before the
+        first pixel of a row is stored.
         """
-        above = self.kernel()[:-1]
-        y = tf.nn.conv2d(memory[self, "row"], above, self.strides, "VALID")
+        arithmetic, above = arithmetic_in_use(), self.kernel()[:-1]
+        y = arithmetic.conv2d(memory[self, "row"], above, self.strides, "VALID")
         return y + value_of(self.b)
 
     def remember(self, x: tf.Tensor, memory: CausalMemory) -> None:
         """Stores the pixel [B,1,1,in] at the memory's column."""
         position = memory.column + self.kernel_size[1] - 1
-        memory[self, "row"] = with_columns(memory[self, "row"], x, position)
+        row = memory[self, "row"]
+        memory[self, "row"] = with_columns(row, self.bounded(x), position)
 
     def step(self, memory: CausalMemory) -> tf.Tensor:
         """Computes the output [B,1,1,filters] for the pixel that was stored last."""
@@ -167,9 +172,10 @@ class DownRightShiftedConv2D(_ShiftedConv2D):
         seen = column_of(memory[self, "row"], memory.column, width)
         kernel = self.kernel()[-1]
         matrix = tf.reshape(kernel, [-1, kernel.shape[-1]])
-        own = tf.matmul(tf.reshape(seen, [-1, matrix.shape[0]]), matrix)
+        arithmetic = arithmetic_in_use()
+        own = arithmetic.matmul(tf.reshape(seen, [-1, matrix.shape[0]]), matrix)
         known = column_of(memory[self, "known"], memory.column // self.strides)
-        return known + own[:, None, None]
+        return arithmetic.rounded(known + own[:, None, None])
 
 
 class DownShiftedConv2DTranspose(WeightNormConv2DTranspose):

@@ -18,7 +18,12 @@ from agave_tf.layers.convolution import (
     sides_of,
 )
 from agave_tf.layers.initializing_pass import InitializingPass, initializing_pass
-from agave_tf.weights.in_use import kernel_in_use, using_kernels, value_of
+from agave_tf.weights.in_use import (
+    arithmetic_in_use,
+    kernel_in_use,
+    using_kernels,
+    value_of,
+)
 from agave_tf.weights.library_internals import all_layers
 
 # Below this variance a channel is constant over the batch; dividing by its standard
@@ -31,11 +36,11 @@ def kernels_computed_once(network: keras.layers.Layer) -> AbstractContextManager
 
     For a loop that calls the same layers many times with the same weights.
     """
-    layers = [x for x in all_layers(network) if isinstance(x, _WeightNormLayer)]
+    layers = [x for x in all_layers(network) if isinstance(x, WeightNormLayer)]
     return using_kernels({layer: layer.kernel() for layer in layers})
 
 
-class _WeightNormLayer(BaseLayer):
+class WeightNormLayer(BaseLayer):
     """The shared part of weight-normalised layers: v, g, b and their initialisation.
 
         kernel = gain(g) * v / ||v||
@@ -46,10 +51,10 @@ class _WeightNormLayer(BaseLayer):
     `convolve`. Within `data_dependent_initialization` a call sets g and b.
 
     y has x's dtype, float32 or bfloat16; the variables, the kernel's normalisation and
-    the statistics of initialisation are float32.
+    the statistics of initialisation are float32. In exact arithmetic all are float64.
     """
 
-    _OUT_AXIS: int
+    out_axis: int  # axis of v along which the outputs are
     _NORM_AXES: dict[str, tuple[int, int, int]]
 
     def __init__(
@@ -66,7 +71,7 @@ class _WeightNormLayer(BaseLayer):
             raise ValueError(f"`gain` must be linear or exponential; got {gain!r}.")
         self.strides, self.gain, self.init_scale = strides, gain, init_scale
         self.mask = mask
-        channels = (kernel_shape[self._OUT_AXIS],)
+        channels = (kernel_shape[self.out_axis],)
         self.v = self.add_weight(
             shape=kernel_shape,
             initializer=keras.initializers.RandomNormal(stddev=0.05),
@@ -77,28 +82,42 @@ class _WeightNormLayer(BaseLayer):
         self.b = self.add_weight(shape=channels, initializer="zeros", name="b")
         self.built = True
 
+    @property
+    def norm_axes(self) -> tuple[int, int, int]:
+        """The axes of v that its norm is taken over."""
+        return self._NORM_AXES[self.gain]
+
     def kernel(self) -> tf.Tensor:
         """The normalised kernel, of v's shape."""
         if (kernel := kernel_in_use(self)) is not None:
             return kernel
         v = value_of(self.v)
+        if not arithmetic_in_use().is_trainable:
+            return v  # The kernel stands in for it (exact_weights.py).
         if self.mask is not None:
             v *= tf.constant(self.mask, v.dtype)
         g = value_of(self.g)
         g = tf.exp(g) if self.gain == "exponential" else g
-        return normalized_kernel(v, g, self._NORM_AXES[self.gain], self._OUT_AXIS)
+        return normalized_kernel(v, g, self.norm_axes, self.out_axis)
+
+    def bounded(self, x: tf.Tensor) -> tf.Tensor:
+        """The input of the products; exact arithmetic cuts it to keep sums exact."""
+        if arithmetic_in_use().is_trainable:
+            return x
+        bound = value_of(self.g)[0]  # It stands in for g (exact_weights.py).
+        return tf.clip_by_value(x, -bound, bound)
 
     def crop(self, y: tf.Tensor) -> tf.Tensor:
         """Cuts the output to its size; initialisation looks at the whole output."""
         return y
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        y = self.convolve(x, tf.cast(self.kernel(), x.dtype))
+        y = self.convolve(self.bounded(x), tf.cast(self.kernel(), x.dtype))
         y += tf.cast(value_of(self.b), x.dtype)
         initializing = initializing_pass()
         if initializing is not None:
             y = self._initialize(y, initializing)
-        return self.crop(y)
+        return arithmetic_in_use().rounded(self.crop(y))
 
     def _initialize(self, y: tf.Tensor, initializing: InitializingPass) -> tf.Tensor:
         """Sets g and b so that `y` would have come out normalised; returns that."""
@@ -119,7 +138,7 @@ class _WeightNormLayer(BaseLayer):
         return tf.cast((y - mean) * scale, dtype)
 
 
-class WeightNormConv2D(_WeightNormLayer):
+class WeightNormConv2D(WeightNormLayer):
     """Weight-normalised convolution, [B,H,W,in] -> [B,ceil(H/s),ceil(W/s),out].
 
     Args:
@@ -135,7 +154,7 @@ class WeightNormConv2D(_WeightNormLayer):
       name: of the layer.
     """
 
-    _OUT_AXIS = 3
+    out_axis = 3
     _NORM_AXES = {"linear": (0, 1, 2), "exponential": (0, 1, 2)}
 
     def __init__(
@@ -157,14 +176,15 @@ class WeightNormConv2D(_WeightNormLayer):
         self.padding = padding
 
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        arithmetic = arithmetic_in_use()
         if tuple(x.shape[1:3]) == self.kernel_size == (1, 1):
             # One pixel is a matrix product, and as a convolution takes far longer.
-            return tf.matmul(x[:, 0, 0], kernel[0, 0])[:, None, None]
+            return arithmetic.matmul(x[:, 0, 0], kernel[0, 0])[:, None, None]
         if self.strides == 1:
             return convolve(x, kernel, self._padding())
         if self.padding == "same":
-            return tf.nn.conv2d(x, kernel, self.strides, "SAME")
-        return tf.nn.conv2d(
+            return arithmetic.conv2d(x, kernel, self.strides, "SAME")
+        return arithmetic.conv2d(
             tf.pad(x, ((0, 0), *self.padding, (0, 0))), kernel, self.strides, "VALID"
         )
 
@@ -176,7 +196,7 @@ class WeightNormConv2D(_WeightNormLayer):
         return ((height - 1) // 2, height // 2), ((width - 1) // 2, width // 2)
 
 
-class WeightNormConv2DTranspose(_WeightNormLayer):
+class WeightNormConv2DTranspose(WeightNormLayer):
     """Weight-normalised transposed convolution, [B,H,W,in] -> [B,sH,sW,out].
 
     v is [kh,kw,out,in]. With the linear gain the norm is taken per output channel; with
@@ -190,7 +210,7 @@ class WeightNormConv2DTranspose(_WeightNormLayer):
         one of (sH + kh - 1) x (sW + kw - 1); None: "same" padding, nothing to cut.
     """
 
-    _OUT_AXIS = 2
+    out_axis = 2
     _NORM_AXES = {"linear": (0, 1, 3), "exponential": (0, 1, 2)}
 
     def __init__(
@@ -223,7 +243,9 @@ class WeightNormConv2DTranspose(_WeightNormLayer):
                 self.filters,
             ]
             padding = "VALID"
-        return tf.nn.conv2d_transpose(x, kernel, shape, self.strides, padding)
+        return arithmetic_in_use().conv2d_transpose(
+            x, kernel, shape, self.strides, padding
+        )
 
     def crop(self, y: tf.Tensor) -> tf.Tensor:
         if self.crop_corner is None:

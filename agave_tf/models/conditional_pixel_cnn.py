@@ -23,6 +23,7 @@ from agave_tf.layers.initializing_pass import data_dependent_initialization
 from agave_tf.layers.weight_norm import WeightNormConv2D
 from agave_tf.randomness import DropoutSeed
 from agave_tf.settings.config import PixelCNNConfig
+from agave_tf.weights.in_use import arithmetic_in_use
 
 # The features of a layer: both streams of a whole image; while an image is drawn, a row
 # or a pixel of one stream.
@@ -129,7 +130,7 @@ class ConditionalPixelCNN(BaseLayer):
         """
         if self.condition_stream is None:
             return []
-        f_z = tf.cast(f_z, self.features_dtype)
+        f_z = arithmetic_in_use().features(f_z, self.features_dtype)
         return self.condition_stream(enlarge(f_z, factor))
 
     def call(
@@ -148,7 +149,7 @@ class ConditionalPixelCNN(BaseLayer):
           dropout_seed: None switches dropout off.
 
         Returns:
-          [B,H,W,P] float32, the argument of `likelihood`.
+          [B,H,W,P] float32 (exact: float64), the argument of `likelihood`.
 
         Raises:
           InputError: the network is class-conditional and there is no label.
@@ -164,11 +165,12 @@ class ConditionalPixelCNN(BaseLayer):
             return enlarge(inner(shrink(x)))
 
         # The input: each stream sees the pixels before its own.
-        streams = self.image_input(tf.cast(image, self.features_dtype))
+        arithmetic = arithmetic_in_use()
+        streams = self.image_input(arithmetic.features(image, self.features_dtype))
         # The gated resnets, from the image's resolution to the coarsest and back.
         streams = self.traverse(streams, apply, at_half)
         # The head: the mixture's parameters, from the stream that sees all before.
-        return tf.cast(self.head(tf.nn.elu(streams.down_right)), tf.float32)
+        return arithmetic.precise(self.head(arithmetic.elu(streams.down_right)))
 
     def side_inputs(
         self,
@@ -198,7 +200,7 @@ class ConditionalPixelCNN(BaseLayer):
                 "`label` must be given for a class-conditional PixelCNN++ (of "
                 f"{num_classes} classes); got none."
             )
-        return tf.one_hot(label, num_classes)
+        return tf.one_hot(label, num_classes, dtype=arithmetic_in_use().dtype)
 
     def traverse(
         self,

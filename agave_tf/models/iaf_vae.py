@@ -29,7 +29,7 @@ from agave_tf.models.auxiliary_image import loc_of, log_scale_of
 from agave_tf.models.padding import Size, cells_of
 from agave_tf.randomness import normal_for_images
 from agave_tf.settings.config import IAFVAEConfig
-from agave_tf.weights.in_use import value_of
+from agave_tf.weights.in_use import arithmetic_in_use, value_of
 
 # openai/iaf works on (u + .5) / 256 - .5 for a level u; that is x times this.
 _ORIGINAL_SCALE = 127.5 / 256
@@ -273,14 +273,16 @@ class IAFVAE(BaseLayer):
           batch_size: B.
           size: (h,w) of the top level.
         """
-        top = tf.cast(value_of(self.h_top), self.features_dtype)
+        arithmetic = arithmetic_in_use()
+        top = arithmetic.features(value_of(self.h_top), self.features_dtype)
         return tf.broadcast_to(top, [batch_size, *size, top.shape[0]])
 
     def output(self, features: tf.Tensor) -> tf.Tensor:
         """f(z) [B,h,w,c] in [-1,1], from the features below the lowest level."""
-        raw = tf.cast(self.decoder_out(tf.nn.elu(features)), tf.float32)
+        arithmetic = arithmetic_in_use()
+        raw = arithmetic.precise(self.decoder_out(arithmetic.elu(features)))
         # openai/iaf clips the mean of p(y|z) to the centres of the outer levels.
-        return tf.clip_by_value(raw / _ORIGINAL_SCALE, -1.0, 1.0)
+        return tf.clip_by_value(arithmetic.over(raw, _ORIGINAL_SCALE), -1.0, 1.0)
 
     def _top_down(
         self, run: Callable[..., Sample], *inputs: Sequence

@@ -24,6 +24,7 @@ from agave_tf.layers.weight_norm import kernels_computed_once
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.models.padding import cut, padded_size
 from agave_tf.sampling.pixel_source import PixelDraws, PixelSource
+from agave_tf.weights.in_use import arithmetic_in_use
 from agave_tf.weights.skeletons import function_of_weights
 
 
@@ -74,7 +75,8 @@ def pixels_in_order(
         padded_width = condition[0].shape[2]  # The VAE may need a larger multiple.
     batch, first_state = source.batch_size, source.first_state()
     num_kept = len(first_state)
-    condition = [tf.cast(features, tf.float32) for features in condition or ()]
+    arithmetic = arithmetic_in_use()
+    condition = [arithmetic.precise(features) for features in condition or ()]
     side = pixel_cnn.side_inputs(condition, label)
     first_memory = CausalMemory(_first_memory(pixel_cnn, batch, padded_width))
 
@@ -112,7 +114,8 @@ def pixels_in_order(
         return row + 1, pixels, *values
 
     with kernels_computed_once(pixel_cnn):
-        blank = tf.zeros([batch, 1, height * padded_width, pixel_cnn.image_channels])
+        shape = [batch, 1, height * padded_width, pixel_cnn.image_channels]
+        blank = arithmetic.zeros(shape)
         _, pixels, *values = tf.while_loop(
             lambda row, *_: row < height,
             draw_row,
@@ -204,7 +207,7 @@ class _PixelPass:
         """
         x = pixel_cnn.image_input.next_pixel(pixel_left, self._memory)
         return pixel_cnn.head(
-            tf.nn.elu(pixel_cnn.traverse(x, self._apply, self._at_half))
+            arithmetic_in_use().elu(pixel_cnn.traverse(x, self._apply, self._at_half))
         )
 
     def _apply(

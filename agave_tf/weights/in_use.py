@@ -1,7 +1,8 @@
 """The weights and the mode with which a layer computes: the only ambient state here.
 
-`layer(x)` computes with the layer's own variables. Three contexts change that, each for
-the layers of one network and for the code within it in the same thread:
+`layer(x)` computes with the layer's own variables, in floats. Four contexts change
+that, the first two for the layers of one network, and all for the code within them in
+the same thread:
 
   - `using_weights`: tensors stand in for the variables. They are averages, parts of a
     vector, or arguments of a compiled function. A skeleton (skeletons.py) has no
@@ -9,6 +10,8 @@ the layers of one network and for the code within it in the same thread:
   - `using_kernels`: the kernels of weight-normalised layers are given, not computed
     from v and g at every call.
   - `initializing`: a layer sets its weights from what it is given.
+  - `using_arithmetic`: layers and likelihoods compute exactly
+    (arithmetic/exact_arithmetic.py), with the weights that `using_weights` gives them.
 
 A replica of a strategy runs in a thread of its own, and must enter the context itself.
 """
@@ -21,6 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import keras
 import tensorflow as tf
 
+from agave_tf.arithmetic.arithmetic import FLOAT, Arithmetic
 from agave_tf.weights.library_internals import has_value
 
 
@@ -43,6 +47,7 @@ class _InUse:
     weights: Mapping[int, tf.Tensor] = dataclasses.field(default_factory=dict)
     kernels: Mapping[int, tf.Tensor] = dataclasses.field(default_factory=dict)
     initializing: InitializingPass | None = None
+    arithmetic: Arithmetic = FLOAT
 
 
 _in_use: contextvars.ContextVar[_InUse] = contextvars.ContextVar(
@@ -133,3 +138,15 @@ def initializing(current: InitializingPass) -> Iterator[None]:
 def pass_in_use() -> InitializingPass | None:
     """The pass that `initializing` began, or None."""
     return _in_use.get().initializing
+
+
+@contextlib.contextmanager
+def using_arithmetic(arithmetic: Arithmetic) -> Iterator[None]:
+    """Within this context layers and likelihoods compute in this arithmetic."""
+    with _using(dataclasses.replace(_in_use.get(), arithmetic=arithmetic)):
+        yield
+
+
+def arithmetic_in_use() -> Arithmetic:
+    """The arithmetic of `using_arithmetic`; floats without it."""
+    return _in_use.get().arithmetic

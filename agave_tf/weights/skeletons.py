@@ -20,8 +20,14 @@ from typing import Any, Protocol, TypeVar
 import keras
 import tensorflow as tf
 
+from agave_tf.arithmetic.arithmetic import Arithmetic
 from agave_tf.errors import InputError
-from agave_tf.weights.in_use import using_weights, weights_of
+from agave_tf.weights.in_use import (
+    arithmetic_in_use,
+    using_arithmetic,
+    using_weights,
+    weights_of,
+)
 from agave_tf.weights.library_internals import without_tracing_warning
 
 R = TypeVar("R")
@@ -61,8 +67,8 @@ def function_of_weights(
 ) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Decorates a function whose first argument is a network.
 
-    It is compiled once for each architecture (and for each shape of its other
-    arguments). It reads the weights at every call: also those of `using_weights`.
+    It is compiled once for each architecture and arithmetic (and for each shape of its
+    other arguments). It reads the weights at every call: also those of `using_weights`.
 
     Args:
       **options: as `tf.function` takes them, such as `jit_compile`.
@@ -75,11 +81,13 @@ def function_of_weights(
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
         # It holds graphs, and no weights.
         @functools.lru_cache(maxsize=_MOST_ARCHITECTURES)
-        def compiled(kind: type, architecture: tuple[Hashable, ...]) -> Callable:
+        def compiled(
+            kind: type, architecture: tuple[Hashable, ...], arithmetic: Arithmetic
+        ) -> Callable:
             skeleton = _skeleton(kind, architecture)
 
             def call(weights: list[tf.Tensor], *args: Any, **kwargs: Any) -> R:
-                with using_weights(skeleton, weights):
+                with using_weights(skeleton, weights), using_arithmetic(arithmetic):
                     return function(skeleton, *args, **kwargs)
 
             return without_tracing_warning(
@@ -89,7 +97,10 @@ def function_of_weights(
         @functools.wraps(function)
         def run(network: HasArchitecture, *args: Any, **kwargs: Any) -> R:
             check_eager()
-            compiled_here = compiled(type(network), network.architecture)
+            arithmetic = arithmetic_in_use()
+            if options.get("jit_compile"):
+                arithmetic = arithmetic.compiled
+            compiled_here = compiled(type(network), network.architecture, arithmetic)
             try:
                 return compiled_here(weights_of(network), *args, **kwargs)
             except tf.errors.InvalidArgumentError as error:

@@ -24,7 +24,7 @@ FLOORS = [
         "randomness",
         "whole_file",
     },
-    {"settings"},
+    {"arithmetic", "settings"},
     {"weights"},
     {"data"},
     {"distributions", "layers"},

@@ -1,0 +1,1 @@
+"""The two arithmetics that layers and likelihoods compute with: float and exact."""

@@ -118,7 +118,7 @@ def test_sources_must_have_the_same_network(tmp_path):
         tiny_trainer(tmp_path / "joint", sources=source, z_channels=4)
     with pytest.raises(InputError, match="`init_from`.*of stage pretrain_vae"):
         tiny_trainer(tmp_path / "joint", sources={"init_from": source["init_vae_from"]})
-    with pytest.raises(InputError, match="images of shape .8, 8, 1."):
+    with pytest.raises(InputError, match="images of 1 channels"):
         tiny_trainer(tmp_path / "joint", "joint", tiny_images(channels=1), source)
     assert not (tmp_path / "joint").exists()
 

@@ -190,7 +190,7 @@ def test_unusable_flags_are_one_line(tmp_path):
     refused(
         "`num_color_levels`", "train", run, "--stage=joint", "--num_color_levels=48"
     )
-    refused("got 30x30", "train", run, "--stage=joint", "--image_size=30")
+    refused("got 0x30", "train", run, "--stage=joint", "--image_size=0x30")
     refused("Did you mean cifar10?", "train", run, "--stage=joint", "--dataset=cifar1")
     refused("`--init_from` must", "train", run, "--stage=ablation")
     refused("auxiliary_color", "train", run, "--stage=joint", "--auxiliary_color=red")
@@ -271,8 +271,9 @@ def test_truncated_weights_are_refused(runs, tmp_path):
     refused("cannot be read", "evaluate", f"--run_dir={broken}")
 
 
-def test_images_of_another_shape_are_refused(runs):
-    refused("got (16, 16, 3)", "evaluate", f"--run_dir={runs}/joint", "--image_size=16")
+def test_images_of_other_channels_are_refused(runs):
+    evaluate = ("evaluate", f"--run_dir={runs}/joint", "--image_channels=1")
+    refused("Images must have 3 channels, as in the run", *evaluate)
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_half_written_weights(tmp_path):

@@ -58,7 +58,7 @@ def test_every_command_starts_where_gpu_memory_is_asked_for():
     """`run_command` asks for it; a command that started otherwise would not."""
     directory = pathlib.Path(commands.__file__).parent
     mains = [p for p in directory.glob("*.py") if "\ndef main()" in p.read_text()]
-    assert len(mains) == 9
+    assert len(mains) == 10
     for path in mains:
         main = path.read_text().partition("\ndef main()")[2]
         assert "run_command(define_flags, run, __doc__)" in main, path
@@ -173,13 +173,13 @@ def test_an_evaluation_takes_as_many_images_as_a_device_holds_in_a_step(
 ):
     """It took the global batch, where a step had only room for a micro-batch."""
     sizes = []
-    batches = evaluator.evaluation_batches
+    batches = evaluator.piece_batches
 
-    def noted(images, batch_size, index):
+    def noted(images, pieces, batch_size, *args, **kwargs):
         sizes.append(batch_size)
-        return batches(images, batch_size, index)
+        return batches(images, pieces, batch_size, *args, **kwargs)
 
-    monkeypatch.setattr(evaluator, "evaluation_batches", noted)
+    monkeypatch.setattr(evaluator, "piece_batches", noted)
     trainer = tiny_trainer(tmp_path / "run", "pretrain_vae", **settings)
     trainer.evaluate()
     assert sizes == [expected]

@@ -134,13 +134,12 @@ class Codec:
         """
         if not isinstance(self.model, LatentVariableModel):
             raise InputError("`preview` must have a model with a VAE; got none.")
-        return self._read(data, lambda codec, content, _: codec.preview(content), True)
+        return self._read(data, lambda codec, content, _: codec.preview(content))
 
     def _read(
         self,
         data: bytes,
         read: Callable[[SizedCodec, bytes, np.ndarray | None], Decoded],
-        is_preview: bool = False,
     ) -> Decoded:
         """Reads the archive of every group, and puts the pictures in their places."""
         if not is_container(data):

@@ -159,7 +159,7 @@ def container_of(data: bytes, channels: int) -> Container:
         for head in heads
     ]
     places = np.concatenate([group.places for group in groups] or [np.zeros(0)])
-    if reader.place != len(data) or len(places) != num_images:
+    if reader.place != len(data) or not 1 <= num_images == len(places):
         raise InputError(f"{DAMAGED}: its groups are not all of it.")
     if not np.array_equal(np.sort(places), np.arange(num_images)):
         raise InputError(f"{DAMAGED}: a picture is in two groups.")

@@ -133,14 +133,13 @@ def _words(choices: Iterable[str]) -> str:
     return ", ".join(choices)
 
 
-def _numbers(name: str, values: flags.FlagValues, multiple: int = 1) -> list[int]:
+def _numbers(name: str, values: flags.FlagValues) -> list[int]:
     """Returns the numbers of a list flag; raises InputError for other words."""
     words: list[str] = getattr(values, name)
     for word in words:
-        if not word.isdecimal() or int(word) < 1 or int(word) % multiple:
-            allowed = f"multiples of {multiple}" if multiple > 1 else "positive numbers"
+        if not word.isdecimal() or int(word) < 1:
             raise InputError(
-                f"`{name}` must be {allowed}, separated by commas; got {word}."
+                f"`{name}` must be positive numbers, separated by commas; got {word}."
             )
     return [int(word) for word in words]
 

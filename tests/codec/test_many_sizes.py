@@ -153,3 +153,8 @@ def test_forged_numbers_take_no_memory(numbers):
     forged = head + checksum(head) + bytes(60)
     with pytest.raises(InputError, match="damaged"):
         container_of(forged, 3)
+
+
+def test_a_file_of_no_picture_is_refused():
+    with pytest.raises(InputError, match="damaged"):
+        container_of(Container(0, [], None, None).to_bytes(), 3)

@@ -17,6 +17,16 @@ NUM_SLOTS = 1 << SLOT_BITS
 # Slots that every level has whatever its mass: two, so that it keeps one where rounding
 # makes the mass below it fall by a slot from one level to the next.
 _SLOTS_OF_LEVEL = 2
+# A level is searched among this many at a time, twice.
+_WAYS = 16
+
+
+class SlotsOfLevel(NamedTuple):
+    """A level, and the slots that stand for it."""
+
+    level: tf.Tensor  # int32 [...]
+    start: tf.Tensor  # int32 [...], the first slot
+    end: tf.Tensor  # int32 [...], one after the last slot
 
 
 class LogisticMixture(NamedTuple):
@@ -55,3 +65,21 @@ class LogisticMixture(NamedTuple):
         slots = _SLOTS_OF_LEVEL * level + tf.cast(tf.floor(share * free), tf.int32)
         slots = tf.where(level <= 0, 0, slots)
         return tf.where(level >= NUM_LEVELS, NUM_SLOTS, slots)
+
+    def level_at(self, slot: tf.Tensor) -> SlotsOfLevel:
+        """The level that a slot stands for; in exact arithmetic.
+
+        Args:
+          slot: int32 [B], from 0 to 2**20 - 1; the mixture has batch shape [B].
+        """
+        first = start = tf.zeros_like(slot)
+        end = tf.fill(tf.shape(slot), NUM_SLOTS)
+        for step in (_WAYS, 1):
+            below = self.slots_below(first[:, None] + step * tf.range(1, _WAYS))
+            is_at_least = below <= slot[:, None]
+            way = tf.reduce_sum(tf.cast(is_at_least, tf.int32), axis=-1)
+            edges = tf.concat([start[:, None], below, end[:, None]], axis=-1)
+            start = tf.gather(edges, way, batch_dims=1)
+            end = tf.gather(edges, way + 1, batch_dims=1)
+            first += step * way
+        return SlotsOfLevel(first, start, end)

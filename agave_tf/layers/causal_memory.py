@@ -30,6 +30,7 @@ class CausalMemory:
 
     def __init__(self, tensors: dict[Key, tf.Tensor], column: tf.Tensor | None = None):
         self._tensors, self._column = dict(tensors), column
+        self._is_in_update = False
 
     @property
     def column(self) -> tf.Tensor:
@@ -66,6 +67,34 @@ class CausalMemory:
           condition: bool scalar, known when the graph runs.
           update: writes to this memory.
         """
+        # XLA changes what a loop carries in its place, and copies what comes out of a
+        # branch, which took a third of the sampler's time. But TensorFlow prepares
+        # loops within loops twice each, so the small tensors of inner resolutions come
+        # out of branches.
+        if self._is_in_update:
+            self._update_in_branch(condition, update)
+        else:
+            self._is_in_update = True
+            self._update_in_loop(condition, update)
+            self._is_in_update = False
+
+    def _update_in_loop(self, condition: tf.Tensor, update: Callable[[], None]) -> None:
+        """Calls `update` in a loop of one round, or of none."""
+        keys = list(self._tensors)
+
+        def once(_: tf.Tensor, *values: tf.Tensor) -> list[tf.Tensor]:
+            self._tensors = dict(zip(keys, values, strict=True))
+            update()
+            return [tf.constant(False), *self.values()]
+
+        _, *values = tf.while_loop(
+            lambda goes_on, *_: goes_on, once, [condition, *self.values()]
+        )
+        self._tensors = dict(zip(keys, values, strict=True))
+
+    def _update_in_branch(
+        self, condition: tf.Tensor, update: Callable[[], None]
+    ) -> None:
         before = self._tensors
         changed: list[Key] = []
 

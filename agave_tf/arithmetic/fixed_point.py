@@ -28,8 +28,12 @@ _MANTISSA_BITS, _EXPONENT_BIAS = 52, 1023  # of float64
 
 
 def to_multiple(x: tf.Tensor, bits: int) -> tf.Tensor:
-    """The nearest multiple of 2**-bits; the even one of two that are as near."""
-    return tf.round(x * 2.0**bits) * 2.0**-bits
+    """The nearest multiple of 2**-bits; the upper one of two that are as near.
+
+    So rounding and adding a multiple can change places: the sampler adds up what it
+    knows of a row in another order. With the even one of two they could not.
+    """
+    return tf.floor(x * 2.0**bits + 0.5) * 2.0**-bits
 
 
 def to_grid(x: tf.Tensor) -> tf.Tensor:

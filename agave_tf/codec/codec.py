@@ -1,28 +1,31 @@
 """Pictures to bytes and back, bit for bit, with a model as the code."""
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from agave_tf.codec.container import (
-    Container,
+from agave_tf.codec.candidates import Candidates
+from agave_tf.codec.entropy_coder import OpenStack, Stack
+from agave_tf.codec.file_format import (
+    WEIGHTS_BYTES,
+    CodedFile,
     Group,
+    Header,
     Kind,
-    container_of,
-    is_container,
+    digest_of,
+    file_of,
+    is_intact,
 )
-from agave_tf.codec.one_size import (
-    Decoded,
-    Encoded,
-    Kept,
-    Progress,
-    SizedCodec,
-    no_progress,
-)
+from agave_tf.codec.latent_code import LatentCode, code_bytes, ranges_of
+from agave_tf.codec.one_size import Progress, SizedCodec, no_progress
+from agave_tf.codec.packing import DAMAGED, check_names
 from agave_tf.data.image_set import Images
 from agave_tf.data.labels import class_numbers
 from agave_tf.data.mixed_images import MixedImages
 from agave_tf.errors import InputError
+from agave_tf.layers.exact_weights import exact_weights
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
@@ -32,6 +35,19 @@ from agave_tf.weights.named_weights import fingerprint, named_weights
 
 # Pictures of any sizes: an array [N,H,W,C], or arrays [H,W,C].
 Pictures = np.ndarray | MixedImages | Sequence[np.ndarray]
+# Sub-pixels of a group of pictures, whose slots an encoder holds, 8 bytes each.
+_MOST_LEVELS = 2**28
+
+
+class Decoded(NamedTuple):
+    """The pictures of a file."""
+
+    # uint8 [N,H,W,C]; a list of [H,W,C] if they differ in size or channels.
+    images: np.ndarray | list[np.ndarray]
+    labels: np.ndarray | None  # int32 [N]
+    names: Sequence[str] | None
+    numbers: np.ndarray  # int64 [N], their places in the file, rising
+    lost: np.ndarray  # int64, places of pictures that are damaged
 
 
 class Codec:
@@ -41,12 +57,8 @@ class Codec:
     images are. Those of one size are coded together. One that the model would make
     larger than its pixels is stored as it is.
 
-    Files decode with the same weights, in the same version of agave_tf and TensorFlow,
-    on a CPU with the same instructions, with as many threads: what differs is named.
-    The process sets its threads before it uses TensorFlow otherwise, to one for files
-    that decode on machines with other numbers of cores:
-
-        tf.config.threading.set_intra_op_parallelism_threads(1)
+    Files decode with the same weights, on any machine: all that both sides compute is
+    exact (arithmetic/exact_arithmetic.py).
 
     Args:
       model: the model.
@@ -54,7 +66,8 @@ class Codec:
       progress: called after every batch.
 
     Raises:
-      InputError: the model is a VAE alone.
+      InputError: the model is a VAE alone, or its weights are too large for exact
+        arithmetic.
     """
 
     def __init__(
@@ -74,7 +87,9 @@ class Codec:
         self._weights = bytes.fromhex(
             fingerprint({n: w.numpy() for n, w in named_weights(model).items()})
         )
-        # The coder of the last size: that of another one is compiled anew.
+        self._exact = exact_weights(model)
+        self._candidates = Candidates(1 << self.settings.index_bits)
+        # The coder of the last size.
         self._last: SizedCodec | None = None
 
     def encode(
@@ -97,32 +112,55 @@ class Codec:
             that are missing.
         """
         kinds = self._kinds(images)
-        kept = self._checked(len(images), labels, names)
-        if (
-            isinstance(images, np.ndarray)
-            and images.shape[1:] == self.model.image_shape
-        ):
-            # A file of one archive, if all of them are better coded.
-            coded = self._coded(Kind(self.model.image_shape[:2]), images, kept)
-            if not _is_larger(coded, images).any():
-                return coded.content
-        groups: list[Group] = []
+        labels = self._checked(len(images), labels, names)
+        groups: list[_EncodedGroup] = []
         for kind in sorted(set(kinds)):
             places = np.array([i for i, own in enumerate(kinds) if own == kind])
-            pictures = np.stack([images[place] for place in places])
-            groups += self._groups(kind, places, pictures, kept.labels)
-        return Container(len(images), groups, kept.names, kept.labels).to_bytes()
+            each = int(np.prod(images[places[0]].shape))
+            step = max(1, _MOST_LEVELS // each)
+            for first in range(0, len(places), step):
+                own = places[first : first + step]
+                pictures = np.stack([images[place] for place in own])
+                groups += self._groups(kind, own, pictures, labels)
+        header = Header([group.group for group in groups], names, labels)
+        latents = b"".join(group.latents for group in groups)
+        streams = [
+            [
+                part.stream(key) if isinstance(part, Stack) else part
+                for part, key in zip(group.parts, keys, strict=True)
+            ]
+            for group, keys in zip(groups, self._keys(header), strict=True)
+        ]
+        size = self.model.image_shape[:2]
+        digest = digest_of(header, size, self._weights, latents)
+        weights = self._weights[:WEIGHTS_BYTES]
+        return CodedFile(header, weights, digest, streams).to_bytes(size)
 
-    def decode(self, data: bytes) -> Decoded:
+    def decode(self, data: bytes, salvage: bool = False) -> Decoded:
         """Decodes the pictures of a file, bit for bit.
 
+        Args:
+          data: the file.
+          salvage: whether to decode what is intact of a damaged file. Its pictures
+            share checksums, as many at a time as there are lanes.
+
         Raises:
-          InputError: the file is damaged, of another format, or was made with another
-            model or in another environment; the message names both sides.
+          InputError: the file is of another format, was made with another model, or is
+            damaged; with `salvage`, so that nothing is intact.
         """
-        return self._read(
-            data, lambda codec, content, label: codec.decode(content, label)
-        )
+        opened = self._open(data, salvage)
+        parts = []
+        for group in opened.groups:
+            if group.kind.is_stored:
+                parts.append(self._stored(group, salvage))
+                continue
+            label = self._label_of(group.kind, group.places, opened.file.header.labels)
+            decoded, is_right = self._sized(group.kind.size).decode(
+                group.stacks, group.codes, label, salvage
+            )
+            each = is_right.reshape(-1, group.kind.images_each).all(axis=1)
+            parts.append((group.kind.from_model(decoded), each))
+        return _in_order(opened, parts)
 
     def preview(self, data: bytes) -> Decoded:
         """Decodes f(z) of every picture, uint8 [h,w,c], from the first part of streams.
@@ -134,39 +172,79 @@ class Codec:
         """
         if not isinstance(self.model, LatentVariableModel):
             raise InputError("`preview` must have a model with a VAE; got none.")
-        return self._read(data, lambda codec, content, _: codec.preview(content))
+        opened = self._open(data, salvages=False)
+        parts = []
+        for group in opened.groups:
+            if group.kind.is_stored:
+                parts.append(self._stored(group, salvages=False))
+                continue
+            f_z = self._sized(group.kind.size).previews(group.codes)
+            kind = group.kind._replace(size=f_z.shape[1:3])
+            parts.append((kind.from_model(f_z), np.ones(len(group.places), bool)))
+        return _in_order(opened, parts)
 
-    def _read(
-        self,
-        data: bytes,
-        read: Callable[[SizedCodec, bytes, np.ndarray | None], Decoded],
-    ) -> Decoded:
-        """Reads the archive of every group, and puts the pictures in their places."""
-        if not is_container(data):
-            return read(self._sized(self.model.image_shape[:2]), data, None)
-        channels = self.model.image_shape[-1]
-        container = container_of(data, channels)
-        images: list[np.ndarray] = [np.zeros(0, np.uint8)] * container.num_images
-        for group in container.groups:
-            kind = group.kind
-            if kind.is_stored:
-                pictures = group.pixels(channels)
-            else:
-                label = self._label_of(kind, group.places, container.labels)
-                decoded = read(self._sized(kind.size), group.content, label).images
-                count = len(group.places) * (3 if kind.is_planes else 1)
-                if len(decoded) != count:
-                    raise InputError(
-                        f"The file of coded images is damaged: {len(decoded)} pictures "
-                        f"of {count}."
-                    )
-                assert isinstance(decoded, np.ndarray)
-                pictures = kind._replace(size=decoded.shape[1:3]).from_model(decoded)
-            for place, picture in zip(group.places, pictures, strict=True):
-                images[place] = picture
-        alike = len({image.shape for image in images}) == 1
-        found = np.stack(images) if alike else images
-        return Decoded(found, container.labels, container.names)
+    def _open(self, data: bytes, salvages: bool) -> "_Opened":
+        """Reads the header and the latents of a file, and checks both.
+
+        Raises:
+          InputError: as `decode`.
+        """
+        num_levels = len(self.model.latent_shapes)
+        file = file_of(data, self.model.image_shape, num_levels, salvages)
+        ours = self._weights[:WEIGHTS_BYTES]
+        if file.weights != ours:
+            raise InputError(
+                "The file must be decoded with the model it was made with, of weights "
+                f"{file.weights.hex()}...; got a model of weights {ours.hex()}...."
+            )
+        groups = []
+        for group, streams, keys in zip(
+            file.header.groups, file.streams, self._keys(file.header), strict=True
+        ):
+            groups.append(self._opened(group, streams, keys, salvages))
+        latents = b"".join(code_bytes(code) for group in groups for code in group.codes)
+        size = self.model.image_shape[:2]
+        digest = digest_of(file.header, size, self._weights, latents)
+        if digest != file.digest and not salvages:
+            raise InputError(
+                f"{DAMAGED}, or was made with another model: the digest of its header "
+                "and latents is another. --salvage (Codec.decode: `salvage`) decodes "
+                "what is intact."
+            )
+        return _Opened(file, groups)
+
+    def _opened(
+        self, group: Group, streams: list[bytes], keys: list[int], salvages: bool
+    ) -> "_OpenGroup":
+        kind, places = group.kind, group.places
+        if kind.is_stored:
+            return _OpenGroup(kind, places, streams, [], [], is_intact(group, *streams))
+        stacks = [
+            # What is cut off has no images; any words stand for it.
+            OpenStack(stream if len(stream) > 3 or not salvages else bytes(8), key)
+            for stream, key in zip(streams, keys, strict=True)
+        ]
+        sized = self._sized(kind.size)
+        codes = sized.pop_codes(
+            stacks, group.num_images, group.ranges, group.index_bits, salvages
+        )
+        return _OpenGroup(kind, places, streams, stacks, codes, True)
+
+    def _stored(
+        self, group: "_OpenGroup", salvages: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The pictures of a stored group, and whether they are intact, bool [n]."""
+        height, width = group.kind.size
+        shape = (height, width, group.kind.num_channels(self.model.image_shape[-1]))
+        count = len(group.places)
+        if group.is_intact:
+            pixels = np.frombuffer(group.streams[0], np.uint8)
+            return pixels.reshape(count, *shape), np.ones(count, bool)
+        if not salvages:
+            raise InputError(
+                f"{DAMAGED}: the checksum of {count} stored pictures is another."
+            )
+        return np.zeros([count, *shape], np.uint8), np.zeros(count, bool)
 
     def _groups(
         self,
@@ -174,62 +252,63 @@ class Codec:
         places: np.ndarray,
         pictures: np.ndarray,
         labels: np.ndarray | None,
-    ) -> Iterator[Group]:
+    ) -> Iterator["_EncodedGroup"]:
         """Codes the pictures of a kind, and stores those that become no smaller."""
-        is_stored = np.zeros(len(places), bool)
-        content = b""
-        while not is_stored.all():
-            label = self._label_of(kind, places[~is_stored], labels)
-            coded = self._coded(kind, pictures[~is_stored], Kept(), label)
-            larger = _is_larger(coded, pictures[~is_stored])
-            if not larger.any():
-                content = coded.content
-                break
-            is_stored[np.flatnonzero(~is_stored)[larger]] = True
-        # A few pictures may not pay for the header of an archive.
-        if len(content) > pictures[~is_stored].size:
-            is_stored[:] = True
-        if not is_stored.all():
-            yield Group(kind, places[~is_stored], content)
+        sized, bits = self._sized(kind.size), self.settings.index_bits
+        images, each = kind.to_model(pictures), kind.images_each
+        coded = sized.encode(images, self._label_of(kind, places, labels))
+        own_bits = coded.bits(bits).reshape(-1, each).sum(axis=1)
+        is_stored = _is_larger(own_bits, pictures)
+        kept = np.flatnonzero(~np.repeat(is_stored, each))
+        if len(kept):
+            lanes = min(self.settings.lanes, len(kept))
+            coded, images = coded.some(kept), images[kept]
+            stacks = sized.stacks(images, coded, lanes, bits)
+            lengths = [len(stack.stream(0)) for stack in stacks]
+            # A few pictures may not pay for the streams.
+            if sum(lengths) > pictures[~is_stored].size:
+                is_stored[:] = True
+            else:
+                ranges = ranges_of(coded.codes)
+                group = Group(
+                    kind,
+                    places[~is_stored].tolist(),
+                    lengths,
+                    bits if ranges else 0,
+                    ranges,
+                )
+                latents = b"".join(map(code_bytes, coded.codes))
+                yield _EncodedGroup(group, stacks, latents)
         if is_stored.any():
-            yield Group(
+            pixels = pictures[is_stored].tobytes()
+            group = Group(
                 kind._replace(is_stored=True),
-                places[is_stored],
-                pictures[is_stored].tobytes(),
+                places[is_stored].tolist(),
+                [len(pixels)],
+                crc32=zlib.crc32(pixels),
             )
-
-    def _coded(
-        self,
-        kind: Kind,
-        pictures: np.ndarray,
-        kept: Kept,
-        label: np.ndarray | None = None,
-    ) -> Encoded:
-        if label is None and self.model.num_classes:
-            label = kept.labels
-        images = kind.to_model(pictures)
-        encoded = self._sized(kind.size).encode(images, label, kept)
-        if kind.is_planes:
-            bits = encoded.bits.reshape(-1, 3).sum(axis=1)
-            return encoded._replace(bits=bits)
-        return encoded
+            yield _EncodedGroup(group, [pixels], b"")
 
     def _label_of(
-        self, kind: Kind, places: np.ndarray, labels: np.ndarray | None
+        self, kind: Kind, places: Sequence[int], labels: np.ndarray | None
     ) -> np.ndarray | None:
         """The labels of the images that a group's pictures become."""
         if labels is None or not self.model.num_classes:
             return None
-        return np.repeat(labels[places], 3 if kind.is_planes else 1)
+        return np.repeat(labels[np.asarray(places)], kind.images_each)
+
+    def _keys(self, header: Header) -> list[list[int]]:
+        return header.keys(self.model.image_shape[:2], self._weights)
 
     def _sized(self, size: tuple[int, int]) -> SizedCodec:
         model = self.model.of_size(size)
         if self._last is None or self._last.model.image_shape != model.image_shape:
             self._last = SizedCodec(
                 model,
-                self.settings,
+                self._exact,
                 self.model.latent_shapes,
-                self._weights,
+                self._candidates,
+                self.settings,
                 self._progress,
             )
         return self._last
@@ -265,25 +344,83 @@ class Codec:
         count: int,
         labels: np.ndarray | None,
         names: Sequence[str] | None,
-    ) -> Kept:
+    ) -> np.ndarray | None:
         for name, values in (("labels", labels), ("names", names)):
             if values is not None and len(values) != count:
                 raise InputError(
                     f"`{name}` must be one for each of {count} images; got "
                     f"{len(values)}."
                 )
-        if names is not None and any("\0" in name for name in names):
-            raise InputError("`names` must not have the character 0.")
+        if names is not None:
+            if any("\0" in name for name in names):
+                raise InputError("`names` must not have the character 0.")
+            check_names(names, "`names` must be")
         if labels is not None:
             labels = class_numbers(np.asarray(labels), "`labels` must be", "got", -1)
         none = np.zeros([count, 1, 1, 1], np.uint8)
         Images(none, labels).check_labels(self.model.num_classes)
-        return Kept(names, labels)
+        return labels
 
 
-def _is_larger(coded: Encoded, pictures: np.ndarray) -> np.ndarray:
+class _EncodedGroup(NamedTuple):
+    """A group of a file that is being made."""
+
+    group: Group
+    parts: Sequence[Stack | bytes]  # its streams, or pixels
+    latents: bytes  # of all its images, for the digest
+
+
+class _OpenGroup(NamedTuple):
+    """A group of a file that is being read."""
+
+    kind: Kind
+    places: Sequence[int]
+    streams: list[bytes]
+    stacks: list[OpenStack]  # its lanes, without latents
+    codes: list[LatentCode]  # the latents of its images
+    is_intact: bool  # whether the checksum of stored pixels is right
+
+
+class _Opened(NamedTuple):
+    """A file whose latents have been read."""
+
+    file: CodedFile
+    groups: list[_OpenGroup]
+
+
+def _in_order(
+    opened: _Opened, parts: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> Decoded:
+    """Puts the pictures of all groups in their places.
+
+    Args:
+      opened: the file.
+      parts: of every group its pictures [n,...], and whether they are intact [n].
+
+    Raises:
+      InputError: none is intact.
+    """
+    header = opened.file.header
+    images: list[np.ndarray] = [np.zeros(0, np.uint8)] * header.num_pictures
+    is_right = np.zeros(header.num_pictures, bool)
+    for group, (pictures, each) in zip(opened.groups, parts, strict=True):
+        is_right[np.asarray(group.places)] = each
+        for place, picture in zip(group.places, pictures, strict=True):
+            images[place] = picture
+    numbers, lost = np.flatnonzero(is_right), np.flatnonzero(~is_right)
+    if not len(numbers):
+        raise InputError(f"{DAMAGED}: none of its {len(lost)} pictures is intact.")
+    found = [images[number] for number in numbers]
+    alike = len({image.shape for image in found}) == 1
+    names = header.names and [header.names[number] for number in numbers]
+    labels = None if header.labels is None else header.labels[numbers]
+    stacked = np.stack(found) if alike else found
+    return Decoded(stacked, labels, names, numbers, lost)
+
+
+def _is_larger(bits: np.ndarray, pictures: np.ndarray) -> np.ndarray:
     """Which pictures take more bits coded than stored, bool [N]."""
-    return coded.bits > 8 * pictures[0].size
+    return bits > 8 * pictures[0].size
 
 
 def _described(images: Pictures) -> str:

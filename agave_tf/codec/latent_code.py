@@ -1,57 +1,24 @@
-"""The code of z: by level, the number of blocks, and the candidate of each block.
+"""The code of z: by level and region, the candidates of its blocks.
 
-Candidates are normal numbers that encoder and decoder share, the same on every machine.
-They come from the whole numbers of NumPy's Philox generator, whose stream NumPy
-guarantees, and from a table; `standard_normal` could change with NumPy. Images are
-coded in lanes, one image of each lane at a time.
+The number of blocks follows from the number of candidates.
 """
 
 import functools
 import statistics
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from agave_tf.codec.entropy_coder import (
-    Interval,
-    OpenStacks,
-    equal_interval,
-    symbol_at,
-)
-from agave_tf.data.batches import padded_batches
+from agave_tf.codec.entropy_coder import OpenStack, Stack
 
-# The largest count of blocks of a level.
+# The largest count of blocks of a region.
 MAX_BLOCKS = 255
 _TABLE_BITS = 16  # of `normal_table`, which has a value for each number of 16 bits
 
-
-class LatentCode(NamedTuple):
-    """The latents of B images, as indices of candidates; by level, from the top.
-
-    A level has R regions, each of which has blocks of its own (latents.py).
-    """
-
-    counts: list[np.ndarray]  # int64 [B,R], blocks of each region
-    # int64 [max count,B,R]; a region has those below its count
-    indices: list[np.ndarray]
-
-    def filling_up(self, is_on: np.ndarray) -> "LatentCode":
-        """Gives lanes that are off the counts of the first: they widen no range."""
-        is_on = is_on[:, None]
-        counts = [np.where(is_on, count, count[0]) for count in self.counts]
-        return self._replace(counts=counts)
-
-    def image_bytes(self, lane: int) -> bytes:
-        """The counts and indices of one image."""
-        return b"".join(
-            np.append(index[:num_blocks, lane, region], num_blocks)
-            .astype("<u2")
-            .tobytes()
-            for count, index in zip(*self, strict=True)
-            for region, num_blocks in enumerate(count[lane])
-        )
+# The latents of one image: of every level from the top, of every region (regions.py),
+# the candidate of each block.
+LatentCode = list[list[list[int]]]
 
 
 class CountRange(NamedTuple):
@@ -61,101 +28,81 @@ class CountRange(NamedTuple):
     most: int
 
 
-def ranges_of(codes: list[LatentCode]) -> list[CountRange]:
+def ranges_of(codes: Sequence[LatentCode]) -> list[CountRange]:
     """The range of the counts of every level, over all images and regions."""
-    by_level = zip(*(code.counts for code in codes), strict=True)
-    return [
-        CountRange(int(np.min(counts)), int(np.max(counts)))
-        for counts in map(np.concatenate, by_level)
+    by_level = [
+        [len(blocks) for regions in level for blocks in regions]
+        for level in zip(*codes, strict=True)
     ]
+    return [CountRange(min(counts), max(counts)) for counts in by_level]
 
 
-def symbols_of(
-    code: LatentCode, ranges: list[CountRange], index_bits: int
-) -> Iterator[tuple[Interval, np.ndarray | bool]]:
-    """Yields the symbols of a code in the order in which `pop_code` pops them.
+def code_bytes(code: LatentCode) -> bytes:
+    """The code of an image as bytes, for a checksum."""
+    return b"".join(
+        np.array([*blocks, len(blocks)], "<u2").tobytes()
+        for regions in code
+        for blocks in regions
+    )
 
-    With each come the lanes that have it, bool [B], or True for all.
+
+def push_code(
+    stack: Stack, code: LatentCode, ranges: list[CountRange], index_bits: int
+) -> None:
+    """Pushes the code of one image, for `pop_code`.
+
+    Args:
+      stack: the stream.
+      code: the code.
+      ranges: of the counts of every level.
+      index_bits: bits of the number of a candidate.
     """
-    for counts, indices, (least, most) in zip(*code, ranges, strict=True):
-        for region, count in enumerate(counts.T):
-            if most > least:
-                yield equal_interval(count - least, most - least + 1), True
-            for block in range(count.max(initial=0)):
-                index = indices[block, :, region]
-                yield equal_interval(index, 1 << index_bits), block < count
+    symbols = [
+        symbol
+        for regions, (least, most) in zip(code, ranges, strict=True)
+        for blocks in regions
+        for symbol in _symbols(blocks, least, most, 1 << index_bits)
+    ]
+    for symbol, num_symbols in reversed(symbols):
+        stack.push_equal(symbol, num_symbols)
+
+
+def _symbols(
+    blocks: list[int], least: int, most: int, num_candidates: int
+) -> Iterator[tuple[int, int]]:
+    """The symbols of a region, each with the number of symbols it is one of."""
+    if most > least:
+        yield len(blocks) - least, most - least + 1
+    for index in blocks:
+        yield index, num_candidates
 
 
 def pop_code(
-    stacks: OpenStacks,
+    stack: OpenStack,
     ranges: list[CountRange],
     num_regions: Sequence[int],
     index_bits: int,
-    is_on: np.ndarray,
 ) -> LatentCode:
-    """Pops the code of one image from every lane that is on, bool [B].
+    """Pops the code of one image.
 
     Args:
-      stacks: the lanes.
+      stack: the stream.
       ranges: of the counts of every level.
       num_regions: of every level.
-      index_bits: bits of an index.
-      is_on: bool [B].
+      index_bits: bits of the number of a candidate.
+
+    Raises:
+      InputError: the stream ends before.
     """
-    code = LatentCode([], [])
-    for (least, most), regions in zip(ranges, num_regions, strict=True):
-        counts = np.zeros([len(is_on), regions], np.int64)
-        indices = np.zeros([most, len(is_on), regions], np.int64)
-        for region in range(regions):
-            count = np.where(is_on, least, 0)
-            if most > least:
-                count += _pop_equal(stacks, most - least + 1, is_on)
-            counts[:, region] = count
-            for block in range(count.max(initial=0)):
-                index = _pop_equal(stacks, 1 << index_bits, block < count)
-                indices[block, :, region] = index
-        code.counts.append(counts)
-        code.indices.append(indices[: counts.max(initial=0)])
-    return code
 
+    def region(least: int, most: int) -> list[int]:
+        more = stack.pop_equal(most - least + 1) if most > least else 0
+        return [stack.pop_equal(1 << index_bits) for _ in range(least + more)]
 
-def _pop_equal(stacks: OpenStacks, num_symbols: int, is_on: np.ndarray) -> np.ndarray:
-    symbol = symbol_at(stacks.slot, num_symbols)
-    stacks.pop(equal_interval(symbol, num_symbols), is_on)
-    return np.where(is_on, symbol, 0)
-
-
-class LaneBatch(NamedTuple):
-    """The images that are in the network at a time, one in each of L lanes."""
-
-    rows: np.ndarray  # int [L], numbers of the images; the last may repeat
-    is_on: np.ndarray  # bool [L], whether the lane has an image of its own
-
-
-def lane_batches(num_images: int, num_lanes: int) -> list[LaneBatch]:
-    """All batches in their order; image i is in lane i modulo `num_lanes`."""
     return [
-        LaneBatch(rows, np.arange(num_lanes) < num_valid)
-        for rows, num_valid, _ in padded_batches(num_images, num_lanes, shrinks=False)
+        [region(*counts) for _ in range(regions)]
+        for counts, regions in zip(ranges, num_regions, strict=True)
     ]
-
-
-def lane_checksums(
-    images: np.ndarray, codes: list[LatentCode], num_lanes: int
-) -> np.ndarray:
-    """31 bits of the CRC-32 of every lane's latents and images, int64 [L].
-
-    Args:
-      images: uint8 [N,H,W,C].
-      codes: the latents of every batch.
-      num_lanes: L.
-    """
-    checksums = [0] * num_lanes
-    for number, image in enumerate(images):
-        batch, lane = divmod(number, num_lanes)
-        content = codes[batch].image_bytes(lane) + image.tobytes()
-        checksums[lane] = zlib.crc32(content, checksums[lane])
-    return np.array(checksums, np.int64) & ((1 << 31) - 1)
 
 
 @functools.cache
@@ -170,26 +117,3 @@ def normal_table() -> np.ndarray:
     upper = [inverse((i + 0.5) / size) for i in range(size // 2, size)]
     half = np.round(np.array(upper) * 2**14) / 2**14
     return np.concatenate([-half[::-1], half]).astype(np.float32)
-
-
-def shared_normal(level: int, block: int, shape: tuple[int, int]) -> np.ndarray:
-    """Standard normal numbers float32 [D,N] of one block of a level of latents.
-
-    Fewer rows are the first of more.
-
-    Args:
-      level: number of the level, from the top.
-      block: number of the block.
-      shape: (D,N).
-    """
-    bits = np.random.Philox(key=[level, block])
-    num = shape[0] * shape[1]
-    words = bits.random_raw(-(-num // 4)).astype("<u8").view("<u2")[:num]
-    return normal_table()[words].reshape(shape)
-
-
-def shared_order(level: int, num_dims: int) -> np.ndarray:
-    """A random order of the dimensions 0..D-1 of a level, int64 [D]."""
-    bits = np.random.Philox(key=[level, 2**63])
-    # The keys have 64 random bits; `permutation` could change with NumPy.
-    return np.argsort(bits.random_raw(num_dims), kind="stable")

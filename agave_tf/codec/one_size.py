@@ -1,52 +1,47 @@
-"""Images of one size to the bytes of an archive and back, bit for bit."""
+"""Images of one size to streams and back, bit for bit."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import concurrent.futures
+import contextlib
+import copy
+import os
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+import tensorflow as tf
 
-from agave_tf.codec.archive import Archive, archive_of
-from agave_tf.codec.entropy_coder import PRECISION, Interval, OpenStacks, Stacks
-from agave_tf.codec.environment import this_environment
+from agave_tf.codec.candidates import Candidates
+from agave_tf.codec.entropy_coder import CHECKSUM_MASK, OpenStack, Stack
+from agave_tf.codec.latent_choice import LatentChoice
 from agave_tf.codec.latent_code import (
+    CountRange,
     LatentCode,
-    lane_batches,
-    lane_checksums,
+    code_bytes,
     pop_code,
+    push_code,
     ranges_of,
-    symbols_of,
 )
-from agave_tf.codec.latents import Latents, NoLatents
-from agave_tf.codec.pixels import Pixels
+from agave_tf.codec.latents import Latents
+from agave_tf.codec.packing import DAMAGED
+from agave_tf.codec.pixels import Intervals, intervals, pop_images
+from agave_tf.data.batches import padded_batches
 from agave_tf.errors import InputError
+from agave_tf.layers.exact_weights import computing_exactly
 from agave_tf.models.padding import cut
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
 from agave_tf.pixel_scale import to_levels
 from agave_tf.settings.coding import CodecSettings
 
+# Pixels at a time, or one image of any size. A batch of the parallel pass stays in the
+# cache; one of the sampler pays for its many small steps.
+_ENCODED_PIXELS, _DECODED_PIXELS = 2**14, 2**16
+_MOST_LANES_AT_A_TIME = 64
 
-class Decoded(NamedTuple):
-    """The images of a file."""
-
-    # uint8 [N,H,W,C]; a list of [H,W,C] if they differ in size or channels.
-    images: np.ndarray | list[np.ndarray]
-    labels: np.ndarray | None  # int32 [N]
-    names: Sequence[str] | None
-
-
-class Kept(NamedTuple):
-    """What an archive holds beside the images."""
-
-    names: Sequence[str] | None = None
-    labels: np.ndarray | None = None  # int32 [N]
-
-
-class Encoded(NamedTuple):
-    """An archive of images, and what it took for each of them."""
-
-    content: bytes
-    bits: np.ndarray  # float64 [N], of its pixels and latents
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class Progress(NamedTuple):
@@ -60,169 +55,317 @@ def no_progress(_: Progress) -> None:
     """Shows nothing."""
 
 
+class CodedImages(NamedTuple):
+    """Images as an encoder sees them: what every symbol of theirs costs."""
+
+    codes: list[LatentCode]  # of every image; without levels if there is no z
+    intervals: Intervals  # [N,H*W*C]
+
+    def bits(self, index_bits: int) -> np.ndarray:
+        """The bits of every image's pixels and latents, float64 [N]."""
+        blocks = [
+            sum(len(region) for level in code for region in level)
+            for code in self.codes
+        ]
+        return self.intervals.bits + index_bits * np.array(blocks, float)
+
+    def some(self, places: np.ndarray) -> "CodedImages":
+        """Those of the images in these places."""
+        codes = [self.codes[place] for place in places]
+        return CodedImages(codes, Intervals(*(x[places] for x in self.intervals)))
+
+
 class SizedCodec:
     """Codes images of the size of a model.
 
     Args:
       model: the model.
-      settings: the settings of the encoder.
+      exact: its `exact_weights`.
       region_shapes: as `Latents` takes them; those of the model's own size.
-      weights: the fingerprint of the weights.
+      candidates: of the encoder.
+      settings: the settings of the encoder.
       progress: called after every batch.
     """
 
     def __init__(
         self,
         model: AutoregressiveModel,
-        settings: CodecSettings,
+        exact: Sequence[tf.Tensor],
         region_shapes: Sequence[tuple[int, int, int]],
-        weights: bytes,
+        candidates: Candidates,
+        settings: CodecSettings,
         progress: Callable[[Progress], object] = no_progress,
     ):
-        self.model, self.settings = model, settings
-        self._weights, self._progress = weights, progress
-        self._region_shapes = region_shapes
-        self._latents: dict[tuple[int, int], Latents | NoLatents] = {}
+        self.model, self._exact = model, exact
+        self._progress = progress
+        self._latents: Latents | None = None
+        if isinstance(model, LatentVariableModel):
+            self._latents = Latents(model, region_shapes)
+            self._choice = LatentChoice(self._latents, candidates, settings.block_bits)
+        height, width, _ = model.image_shape
+        self._num_encoded = max(1, _ENCODED_PIXELS // (height * width))
+        most = max(1, _DECODED_PIXELS // (height * width))
+        self._num_decoded = min(most, _MOST_LANES_AT_A_TIME)
+        # TensorFlow and XLA compile once, in the thread that comes first.
+        self._compiling = threading.Lock()
+        self._is_compiled = False
 
-    def encode(
-        self,
-        images: np.ndarray,
-        label: np.ndarray | None = None,
-        kept: Kept | None = None,
-    ) -> Encoded:
-        """Codes images as the bytes of an archive, from which `decode` gives them back.
+    @property
+    def num_regions(self) -> list[int]:
+        """The number of regions of every level."""
+        return self._latents.num_regions if self._latents else []
+
+    def encode(self, images: np.ndarray, label: np.ndarray | None) -> CodedImages:
+        """Chooses z of every image, and finds what its pixels cost then.
 
         Args:
           images: uint8 [N,H,W,C], of the model's shape; N is at least 1.
           label: int32 [N], for a class-conditional model.
-          kept: what the archive holds beside the images.
         """
-        num_images = len(images)
-        num_lanes = min(self.settings.lanes, num_images)
-        pixels = Pixels(self.model, num_lanes)
-        batches, codes = lane_batches(num_images, num_lanes), []
-        latents = self._latents_of(num_lanes, self.settings.index_bits)
-        for rows, is_on in batches:
-            codes.append(latents.choose(images[rows]).filling_up(is_on))
-        stacks = Stacks(lane_checksums(images, codes, num_lanes))
-        bits = np.zeros(num_images)
-        # A stream is a stack: the last batch is pushed first.
-        for number, (rows, is_on) in reversed([*enumerate(batches)]):
-            f_z = latents.f_z(codes[number])
-            start, size = pixels.intervals(images[rows], f_z, _some(label, rows))
-            for symbol in reversed(range(pixels.num_symbols)):
-                stacks.push(Interval(start[:, symbol], size[:, symbol]), is_on)
-            bits[rows[is_on]] = (PRECISION - np.log2(size[is_on])).sum(axis=1)
-            in_all = float(bits[rows[is_on]].sum())
-            self._progress(Progress(int(is_on.sum()), in_all))
-        ranges = ranges_of(codes)
-        index_bits = self.settings.index_bits if ranges else 0
-        for code, (rows, is_on) in zip(codes, batches):
-            num_blocks = sum(count.sum(axis=1) for count in code.counts)
-            num_blocks = np.broadcast_to(num_blocks, len(rows))
-            bits[rows[is_on]] += index_bits * num_blocks[is_on]
-        for code, (_, is_on) in zip(codes[::-1], batches[::-1]):
-            for symbol, has in reversed([*symbols_of(code, ranges, index_bits)]):
-                stacks.push(symbol, is_on & has)
-        archive = Archive(
-            self._weights,
-            this_environment(),
-            num_images,
-            index_bits,
-            ranges,
-            *(kept or Kept()),
-            stacks.streams(),
-        )
-        return Encoded(archive.to_bytes(), bits)
 
-    def decode(self, data: bytes, label: np.ndarray | None = None) -> Decoded:
-        """Decodes the images of an archive, bit for bit.
+        def encode_batch(batch: tuple) -> tuple[CodedImages, int]:
+            rows, num_valid, _ = batch
+            with self._one_compiles():
+                codes = self._chosen(images[rows])
+                with self._computing_exactly():
+                    f_z = self._f_z(codes)
+                    own = _some(label, rows)
+                    found = intervals(self.model, images[rows], f_z, own)
+            return CodedImages(codes, found), num_valid
+
+        size = min(self._num_encoded, -(-len(images) // _num_threads()))
+        batches = padded_batches(len(images), size, shrinks=False)
+        codes: list[LatentCode] = []
+        parts: list[Intervals] = []
+        for coded, num_valid in _in_threads(encode_batch, batches):
+            codes += coded.codes[:num_valid]
+            parts.append(Intervals(*(x[:num_valid] for x in coded.intervals)))
+            self._progress(Progress(num_valid, float(parts[-1].bits.sum())))
+        found = Intervals(*map(np.concatenate, zip(*parts, strict=True)))
+        return CodedImages(codes, found)
+
+    def stacks(
+        self, images: np.ndarray, coded: CodedImages, num_lanes: int, index_bits: int
+    ) -> list[Stack]:
+        """The stacks of L lanes, not read yet; image i is in lane i modulo L.
 
         Args:
-          data: the archive.
-          label: int32 [N], for a class-conditional model, if the archive keeps none.
+          images: uint8 [N,H,W,C].
+          coded: by `encode`.
+          num_lanes: L, from 1 to N.
+          index_bits: bits of the number of a candidate.
+        """
+        ranges = ranges_of(coded.codes)
+        checksums = _checksums(images, coded.codes, num_lanes)
+
+        def push_lane(lane: int) -> Stack:
+            stack = Stack(checksums[lane])
+            own = range(lane, len(images), num_lanes)
+            # A stream is a stack: the last image is pushed first, and all latents last.
+            for number in reversed(own):
+                stack.push_intervals(*(x[number] for x in coded.intervals))
+            for number in reversed(own):
+                push_code(stack, coded.codes[number], ranges, index_bits)
+            return stack
+
+        return [push_lane(lane) for lane in range(num_lanes)]
+
+    def pop_codes(
+        self,
+        stacks: Sequence[OpenStack],
+        num_images: int,
+        ranges: list[CountRange],
+        index_bits: int,
+        salvages: bool,
+    ) -> list[LatentCode]:
+        """Pops the latents of N images from the lanes.
+
+        Args:
+          stacks: the lanes.
+          num_images: N.
+          ranges: of the counts of every level.
+          index_bits: bits of the number of a candidate.
+          salvages: whether images of streams that end before may have any latents.
 
         Raises:
-          InputError: the file is damaged, of another format, or was made with another
-            model or in another environment; the message names both sides.
+          InputError: a stream ends before, and `salvages` is not set.
         """
-        archive = self._open(data)
-        num_images, num_lanes = archive.num_images, len(archive.streams)
-        if self.model.num_classes and archive.labels is not None:
-            label = archive.labels
-        pixels = Pixels(self.model, num_lanes)
-        stacks = OpenStacks(archive.streams, pixels.room)
-        images = np.zeros([num_images, *self.model.image_shape], np.uint8)
-        codes = self._pop_codes(stacks, archive)
-        latents = self._latents_of(num_lanes, archive.index_bits)
-        for number, (rows, is_on) in enumerate(lane_batches(num_images, num_lanes)):
-            f_z = latents.f_z(codes[number])
-            decoded = pixels.pop(stacks, f_z, _some(label, rows), is_on)
-            images[rows[is_on]] = decoded[is_on]
-            self._progress(Progress(int(is_on.sum()), 0.0))
-        if not (
-            stacks.is_at_end().all()
-            and (stacks.checksums == lane_checksums(images, codes, num_lanes)).all()
-        ):
-            raise InputError(
-                "The file of coded images is damaged, or its machine computes other "
-                "last bits than this one: the checksum of its images is another."
-            )
-        return Decoded(images, archive.labels, archive.names)
+        if not any(most for _, most in ranges):
+            nothing: LatentCode = [[[]] * regions for regions in self.num_regions]
+            return [nothing] * num_images
+        least = [[[0] * low] * n for (low, _), n in zip(ranges, self.num_regions)]
+        codes: list[LatentCode] = []
+        for number in range(num_images):
+            stack = stacks[number % len(stacks)]
+            try:
+                codes.append(pop_code(stack, ranges, self.num_regions, index_bits))
+            except InputError:
+                if not salvages:
+                    raise
+                codes.append(least)
+        return codes
 
-    def preview(self, data: bytes) -> Decoded:
-        """Decodes f(z) of every image, uint8 [N,h,w,c], from the first part of streams.
+    def decode(
+        self,
+        stacks: Sequence[OpenStack],
+        codes: Sequence[LatentCode],
+        label: np.ndarray | None,
+        salvages: bool,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Decodes the pixels of N images.
+
+        Args:
+          stacks: the L lanes, without latents.
+          codes: the latents.
+          label: int32 [N], for a class-conditional model.
+          salvages: whether to go on where a lane is damaged.
+
+        Returns:
+          The images uint8 [N,H,W,C], and whether they are intact, bool [N].
+
+        Raises:
+          InputError: a lane is damaged, and `salvages` is not set.
+        """
+        num_lanes, num_images = len(stacks), len(codes)
+        width = min(self._num_decoded, -(-num_lanes // _num_threads()))
+
+        def decode_lanes(lanes: range) -> tuple[range, list[np.ndarray]]:
+            # Lanes that fill up the batch read the first one's words.
+            filling = [lanes[0]] * (width - len(lanes))
+            rows: list[np.ndarray] = []
+            for first in range(0, num_images, num_lanes):
+                own = np.array([*lanes, *filling]) + first
+                is_on = (own < num_images) & (np.arange(width) < len(lanes))
+                own = np.where(is_on, own, lanes[0] + first)
+                if not is_on.any():
+                    break
+                here = [
+                    stacks[number % num_lanes]
+                    if on
+                    else copy.copy(stacks[number % num_lanes])
+                    for number, on in zip(own, is_on, strict=True)
+                ]
+                with self._one_compiles(), self._computing_exactly():
+                    f_z = self._f_z([codes[number] for number in own])
+                    images = pop_images(self.model, here, f_z, _some(label, own))
+                rows.append(images[is_on])
+                overdrawn = [stacks[lane].is_overdrawn for lane in lanes]
+                if any(overdrawn) and (all(overdrawn) or not salvages):
+                    break
+            return lanes, rows
+
+        chunks = [
+            range(first, min(first + width, num_lanes))
+            for first in range(0, num_lanes, width)
+        ]
+        found: dict[int, np.ndarray] = {}
+        for lanes, rows in _in_threads(decode_lanes, chunks):
+            for row, images in enumerate(rows):
+                for lane, image in zip(lanes, images, strict=False):
+                    found[lane + row * num_lanes] = image
+            self._progress(Progress(sum(map(len, rows)), 0.0))
+            if not salvages and any(stacks[lane].is_overdrawn for lane in lanes):
+                raise InputError(f"{DAMAGED}: a stream ends before its last image.")
+        return self._checked(stacks, codes, found, salvages)
+
+    def _checked(
+        self,
+        stacks: Sequence[OpenStack],
+        codes: Sequence[LatentCode],
+        found: dict[int, np.ndarray],
+        salvages: bool,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The images that were found, and whether the checksum of their lane is right.
 
         Raises:
           InputError: as `decode`.
         """
-        archive = self._open(data)
-        codes = self._pop_codes(OpenStacks(archive.streams, room=1), archive)
-        latents = self._latents_of(len(archive.streams), archive.index_bits)
-        size = self.model.auxiliary_shape[:2]
-        previews = [cut(to_levels(latents.f_z(code)), size) for code in codes]
-        images = np.concatenate(previews)[: archive.num_images]
-        return Decoded(images, archive.labels, archive.names)
-
-    def _open(self, data: bytes) -> Archive:
-        archive = archive_of(data, len(self.model.latent_shapes))
-        ours = self._weights[: len(archive.weights)]
-        if archive.weights != ours:
+        num_lanes, num_images = len(stacks), len(codes)
+        images = np.zeros([num_images, *self.model.image_shape], np.uint8)
+        for number, image in found.items():
+            images[number] = image
+        checksums = _checksums(images, codes, num_lanes)
+        is_right = np.array(
+            [
+                stack.has_ended_with(checksum)
+                for stack, checksum in zip(stacks, checksums, strict=True)
+            ]
+        )
+        is_intact = is_right[np.arange(num_images) % num_lanes]
+        if not is_intact.all() and not salvages:
             raise InputError(
-                "The file must be decoded with the model it was made with, of weights "
-                f"{archive.weights.hex()}...; got a model of weights {ours.hex()}...."
+                f"{DAMAGED}: the checksum of {np.sum(~is_intact)} of {num_images} "
+                "images is another. --salvage (Codec.decode: `salvage`) decodes the "
+                "others."
             )
-        if bool(archive.index_bits) != bool(self.model.latent_shapes):
-            raise InputError("The file of coded images is damaged: it has no latents.")
-        if found := this_environment().differences(archive.environment):
-            raise InputError(
-                f"The file must be decoded where it was made: {'; '.join(found)}."
-            )
-        return archive
+        return images, is_intact
 
-    def _pop_codes(self, stacks: OpenStacks, archive: Archive) -> list[LatentCode]:
-        """Pops the codes of all batches."""
-        num_lanes, index_bits = len(archive.streams), archive.index_bits
-        num_regions = self._latents_of(num_lanes, index_bits).num_regions
-        return [
-            pop_code(stacks, archive.ranges, num_regions, index_bits, is_on)
-            for _, is_on in lane_batches(archive.num_images, num_lanes)
-        ]
+    def previews(self, codes: Sequence[LatentCode]) -> np.ndarray:
+        """f(z) of codes, uint8 [N,h,w,c]."""
+        size, parts = self.model.auxiliary_shape[:2], []
+        with self._computing_exactly():
+            for rows, num_valid, _ in padded_batches(len(codes), self._num_encoded):
+                f_z = self._f_z([codes[row] for row in rows])[:num_valid]
+                parts.append(cut(to_levels(f_z), size))
+        return np.concatenate(parts)
 
-    def _latents_of(self, num_lanes: int, index_bits: int) -> Latents | NoLatents:
-        """The coder of the latents of batches with one image in each lane."""
-        if not isinstance(self.model, LatentVariableModel):
-            return NoLatents(num_lanes)
-        key = num_lanes, index_bits
-        if key not in self._latents:
-            self._latents[key] = Latents(
-                self.model,
-                self._region_shapes,
-                num_lanes,
-                self.settings.block_bits,
-                index_bits,
-            )
-        return self._latents[key]
+    def _chosen(self, images: np.ndarray) -> list[LatentCode]:
+        return self._choice.choose(images) if self._latents else [[]] * len(images)
+
+    def _f_z(self, codes: Sequence[LatentCode]) -> tf.Tensor:
+        if self._latents is None:
+            return tf.zeros([len(codes), *self.model.f_z_shape], tf.float64)
+        return self._latents.f_z(codes)
+
+    @contextlib.contextmanager
+    def _computing_exactly(self) -> Iterator[None]:
+        with computing_exactly(self.model, self._exact):
+            yield
+
+    @contextlib.contextmanager
+    def _one_compiles(self) -> Iterator[None]:
+        if self._is_compiled:
+            yield
+            return
+        with self._compiling:
+            yield
+        self._is_compiled = True
+
+
+def _num_threads() -> int:
+    """Threads that this process computes with."""
+    count = tf.config.threading.get_intra_op_parallelism_threads()
+    return count or len(os.sched_getaffinity(0))
+
+
+def _in_threads(function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    """`map` in as many threads as TensorFlow has for an operation.
+
+    XLA's programs compute in one thread each. What they compute depends on no thread.
+    """
+    executor = concurrent.futures.ThreadPoolExecutor(_num_threads())
+    try:
+        yield from executor.map(function, items)
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _checksums(
+    images: np.ndarray, codes: Sequence[LatentCode], num_lanes: int
+) -> list[int]:
+    """31 bits of the CRC-32 of every lane's latents and images.
+
+    Args:
+      images: uint8 [N,H,W,C].
+      codes: of every image.
+      num_lanes: L.
+    """
+    checksums = [0] * num_lanes
+    for number, (image, code) in enumerate(zip(images, codes, strict=True)):
+        lane = number % num_lanes
+        content = code_bytes(code) + image.tobytes()
+        checksums[lane] = zlib.crc32(content, checksums[lane])
+    return [checksum & CHECKSUM_MASK for checksum in checksums]
 
 
 def _some(label: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

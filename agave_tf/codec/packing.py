@@ -3,7 +3,6 @@
 A varint is a whole number in 7 bits a byte, the lowest first.
 """
 
-import binascii
 import zlib
 from collections.abc import Iterator, Sequence
 
@@ -19,6 +18,9 @@ DAMAGED = "The file of coded images is damaged or incomplete"
 _HAS_NAMES, _HAS_LABELS, _IS_COMPRESSED = 1, 2, 4
 # Names and labels of a file take no more, of some hundred thousand images.
 _MOST_NAME_BYTES = 2**26
+# Characters of a name, as many as a path on Linux has bytes.
+MOST_NAME = 4096
+_MOST_COUNT_BITS = 8  # of a count of blocks
 # A number in a file can be no larger.
 _MOST = 1 << 48
 
@@ -58,20 +60,49 @@ def read_names_and_labels(
             content = unpacker.decompress(content, _MOST_NAME_BYTES)
             if not unpacker.eof:
                 raise InputError(f"{DAMAGED}: its names or labels are cut or too long.")
-        reader, names, labels = Reader(content, 0), None, None
-        if flags & _HAS_NAMES:
-            text = reader.bytes(reader.varint()).decode("utf-8", "surrogateescape")
-            names = text.split("\0")
-        if flags & _HAS_LABELS:
-            label_reader = Reader(reader.bytes(reader.varint()), 0)
-            labels = np.array(
-                [label_reader.varint() - 1 for _ in range(num_images)], np.int32
-            )
-    except (zlib.error, OverflowError) as error:
+    except zlib.error as error:
         raise InputError(f"{DAMAGED}: its names or labels ({error}).") from error
-    if names is not None and len(names) != num_images:
-        raise InputError(f"{DAMAGED}: {len(names)} names of {num_images} images.")
+    reader, names, labels = Reader(content, 0), None, None
+    if flags & _HAS_NAMES:
+        names = _names(reader.bytes(reader.varint()), num_images)
+    if flags & _HAS_LABELS:
+        labels = _labels(reader.bytes(reader.varint()), num_images)
     return names, labels
+
+
+def _names(content: bytes, num_images: int) -> list[str]:
+    count = content.count(b"\0") + 1
+    if count != num_images:
+        raise InputError(f"{DAMAGED}: {count} names of {num_images} images.")
+    names = content.decode("utf-8", "surrogateescape").split("\0")
+    check_names(names, f"{DAMAGED}: it must have names")
+    return names
+
+
+def check_names(names: Sequence[str], must: str) -> None:
+    """Checks that no name is longer than a path can be.
+
+    Args:
+      names: the names.
+      must: the beginning of the error's sentence.
+
+    Raises:
+      InputError: one is longer.
+    """
+    longest = max(map(len, names))
+    if longest > MOST_NAME:
+        raise InputError(f"{must} of at most {MOST_NAME} characters; got {longest}.")
+
+
+def _labels(content: bytes, num_images: int) -> np.ndarray:
+    count = sum(byte < 128 for byte in content)  # The last byte of each number.
+    if count != num_images:
+        raise InputError(f"{DAMAGED}: {count} labels of {num_images} images.")
+    reader = Reader(content, 0)
+    labels = np.array([reader.varint() - 1 for _ in range(num_images)])
+    if labels.max() > np.iinfo(np.int32).max:
+        raise InputError(f"{DAMAGED}: a label of {labels.max()}.")
+    return labels.astype(np.int32)
 
 
 class Reader:
@@ -93,9 +124,14 @@ class Reader:
         """
         part = self._data[self.place : self.place + count]
         if len(part) < count:
-            raise InputError(f"{DAMAGED}: it ends in its header.")
+            raise InputError(f"{DAMAGED}: it is cut off.")
         self.place += count
         return part
+
+    def check_left(self, count: int) -> None:
+        """Checks that as many bytes are left; raises InputError."""
+        if count > self.left:
+            raise InputError(f"{DAMAGED}: it ends in its header.")
 
     def byte(self) -> int:
         """The next byte."""
@@ -109,6 +145,8 @@ class Reader:
             while (digit := next(digits)) & 8:
                 value |= (digit & 7) << shift
                 shift += 3
+                if value > MAX_BLOCKS or shift > _MOST_COUNT_BITS:
+                    raise InputError(f"{DAMAGED}: a count of its header is too large.")
             value |= digit << shift
             if value > MAX_BLOCKS:
                 raise InputError(f"{DAMAGED}: a count of its header is too large.")
@@ -126,7 +164,7 @@ class Reader:
             byte = self.byte()
             value |= (byte & 127) << shift
             shift += 7
-            if value >= _MOST:
+            if value >= _MOST or shift > 56:
                 raise InputError(f"{DAMAGED}: a number of its header is too large.")
             if byte < 128:
                 return value
@@ -151,8 +189,3 @@ def in_half_bytes(values: Sequence[int]) -> bytes:
         digits.append(value)
     digits += [0] * (len(digits) % 2)
     return bytes(16 * a + b for a, b in zip(digits[::2], digits[1::2]))
-
-
-def checksum(data: bytes) -> bytes:
-    """The CRC-16 of a header, 2 bytes."""
-    return binascii.crc_hqx(data, 0xFFFF).to_bytes(2, "big")

@@ -1,12 +1,12 @@
-"""Codes the pixels of images: the cached sampler, whose draws come from a stream.
+"""Codes the pixels of images with the PixelCNN++ of a model, in exact arithmetic.
 
-One compiled program encodes and decodes, so both compute the same likelihoods, bit for
-bit. It pops the levels of an image from its stream, or takes them from the image; in
-either case it gives the interval of every level, from which the encoder makes the
-stream.
+The encoder sees the image, so it finds the slots of all its levels in one parallel
+pass. The decoder is the cached sampler whose draws come from a stream, level by level.
+Exact arithmetic gives both the same slots, bit for bit.
 """
 
-import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -16,53 +16,133 @@ from agave_tf.codec.entropy_coder import (
     PRECISION,
     TOTAL,
     WORD_BITS,
-    Interval,
-    OpenStacks,
+    OpenStack,
 )
 from agave_tf.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
+    Slots,
 )
-from agave_tf.distributions.logistic_mixture import LogisticMixture
-from agave_tf.layers.causal_memory import with_columns
+from agave_tf.distributions.logistic_mixture import SlotsOfLevel
+from agave_tf.models.padding import cut
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
-from agave_tf.pixel_scale import to_levels, to_unit_range
+from agave_tf.pixel_scale import to_levels
 from agave_tf.sampling.cached import pixels_in_order
-from agave_tf.weights.library_internals import optimization_barrier
+from agave_tf.weights.in_use import arithmetic_in_use
 from agave_tf.weights.skeletons import function_of_weights
 
-NUM_LEVELS = 256
-# Slots that every level has whatever its mass: two, so that it keeps one where rounding
-# makes the mass below it fall by a slot from one level to the next.
-_SLOTS_OF_LEVEL = 2
-# Levels are searched 16 at a time, twice.
-_WAYS = 16
+
+class Intervals(NamedTuple):
+    """The slots of the levels of B images, in the order of the decoder."""
+
+    start: np.ndarray  # int32 [B,H*W*C]
+    size: np.ndarray  # int32 [B,H*W*C]
+
+    @property
+    def bits(self) -> np.ndarray:
+        """The bits that every image takes, float64 [B]."""
+        return (PRECISION - np.log2(self.size)).sum(axis=1)
 
 
-class CodedPixels(tf.experimental.ExtensionType):
-    """A batch of images as the compiled program takes it."""
+def intervals(
+    model: AutoregressiveModel,
+    image: np.ndarray,
+    f_z: tf.Tensor,
+    label: np.ndarray | None,
+) -> Intervals:
+    """The intervals of all levels of images, in exact arithmetic.
 
-    words: tf.Tensor  # int64 [B,M], the words of every lane's stream from here on
-    state: tf.Tensor  # int64 [B], of every lane's stack
-    level: tf.Tensor  # int32 [B,H*W,C], of the images to encode; 0 to decode
-    encodes: tf.Tensor  # bool []
+    Args:
+      model: the model, of the size of the images.
+      image: uint8 [B,H,W,C].
+      f_z: [B,h,w,c], the condition.
+      label: int32 [B], for a class-conditional model.
+    """
+    slots = _slots(model, tf.constant(image), f_z, _tensor(label))
+    start, end = (edges.numpy().reshape(len(image), -1) for edges in slots)
+    return Intervals(start, end - start)
 
 
-class PixelCode:
-    """Gives `pixels_in_order` the pixels of a stream, or those to encode."""
+def pop_images(
+    model: AutoregressiveModel,
+    stacks: Sequence[OpenStack],
+    f_z: tf.Tensor,
+    label: np.ndarray | None,
+) -> np.ndarray:
+    """Pops one image from every stream, uint8 [B,H,W,C], in exact arithmetic.
 
-    def __init__(self, coded: CodedPixels):
-        self._coded = coded
+    Args:
+      model: the model, of the size of the images.
+      stacks: B streams.
+      f_z: [B,h,w,c], the condition.
+      label: int32 [B], for a class-conditional model.
+    """
+    # The most words that an image can take.
+    room = int(np.prod(model.image_shape)) * PRECISION // WORD_BITS + 2
+    words = np.stack([stack.ahead(room) for stack in stacks])
+    state = np.array([stack.state for stack in stacks])
+    image, states, places = _pop(
+        model, tf.constant(words), tf.constant(state), f_z, _tensor(label)
+    )
+    for stack, own_state, place in zip(
+        stacks, states.numpy().tolist(), places.numpy().tolist(), strict=True
+    ):
+        stack.state = own_state
+        stack.place += place
+    return image.numpy()
+
+
+def _tensor(label: np.ndarray | None) -> tf.Tensor | None:
+    return None if label is None else tf.constant(label, tf.int32)
+
+
+@function_of_weights()
+def _slots(
+    model: AutoregressiveModel,
+    image: tf.Tensor,
+    f_z: tf.Tensor,
+    label: tf.Tensor | None,
+) -> Slots:
+    x = arithmetic_in_use().from_levels(model.pad(image))
+    parameters = model.pixel_cnn(x, model.condition(f_z), label)
+    likelihood = model.pixel_cnn.likelihood(cut(parameters, model.image_shape[:2]))
+    return likelihood.slots(tf.cast(image, tf.int32))
+
+
+@function_of_weights(jit_compile=True)
+def _pop(
+    model: AutoregressiveModel,
+    words: tf.Tensor,
+    state: tf.Tensor,
+    f_z: tf.Tensor,
+    label: tf.Tensor | None,
+) -> tuple[tf.Tensor, ...]:
+    """Images uint8 [B,H,W,C]; state [B], and words that were read [B]."""
+    pixel_cnn, size = model.pixel_cnn, model.image_shape[:2]
+    source = _PixelsOfStream(words, state, model.image_shape[-1])
+    x, stack = pixels_in_order(pixel_cnn, size, source, model.condition(f_z), label)
+    return to_levels(x), *stack
+
+
+class _PixelsOfStream:
+    """Gives `pixels_in_order` the pixels of a stream.
+
+    Args:
+      words: int64 [B,M], the words of every stream from here on.
+      state: int64 [B], of every stream.
+      num_channels: C of a pixel.
+    """
+
+    def __init__(self, words: tf.Tensor, state: tf.Tensor, num_channels: int):
+        self._words, self._state, self._num_channels = words, state, num_channels
 
     @property
     def batch_size(self) -> int:
         """Images at a time, B."""
-        return self._coded.level.shape[0]
+        return self._words.shape[0]
 
     def first_state(self) -> list[tf.Tensor]:
-        """State and place [B] of the stacks; start and size of levels [B,1,H*W,C]."""
-        zeros = tf.zeros_like(self._coded.level)[:, None]
-        place = tf.zeros([self.batch_size], tf.int32)
-        return [self._coded.state, place, zeros, zeros]
+        """State of the streams, and words that were read, [B] each."""
+        return [self._state, tf.zeros([self.batch_size], tf.int32)]
 
     def next_pixel(
         self,
@@ -71,176 +151,34 @@ class PixelCode:
         state: list[tf.Tensor],
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The pixel [B,C] at `position`, and the state after it."""
-        stack, place, starts, sizes = state
-        given = self._coded.level[:, position]
+        del position
+        stack, place = state
         pixel: list[tf.Tensor] = []
-        pixel_starts, pixel_sizes = [], []
-        for channel in range(given.shape[-1]):
-            mixture = LogisticMixture(
-                *optimization_barrier(*likelihood.given_channels(pixel))
-            )
+        for _ in range(self._num_channels):
             slot = tf.cast(tf.bitwise.bitwise_and(stack, _int64(TOTAL - 1)), tf.int32)
-            level, start, end = self._find(mixture, slot, given[:, channel])
-            stack, place = self._popped(stack, place, start, end)
-            pixel.append(to_unit_range(level))
-            pixel_starts.append(start)
-            pixel_sizes.append(end - start)
-        starts, sizes = (
-            with_columns(table, tf.stack(values, axis=-1)[:, None, None], position)
-            for table, values in ((starts, pixel_starts), (sizes, pixel_sizes))
-        )
-        return tf.stack(pixel, axis=-1), [stack, place, starts, sizes]
-
-    def _find(
-        self, mixture: LogisticMixture, slot: tf.Tensor, given: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Finds the level that is given, or that has the slot in its interval.
-
-        Args:
-          mixture: p of the sub-pixel, batch shape [B].
-          slot: int32 [B].
-          given: int32 [B], the level to encode.
-
-        Returns:
-          The level, and the start and the end of its interval, int32 [B] each.
-        """
-        first_level = tf.zeros_like(slot)
-        start, end = tf.zeros_like(slot), tf.fill(tf.shape(slot), TOTAL)
-        for step in (_WAYS, 1):
-            level = first_level[:, None] + step * tf.range(1, _WAYS)
-            slots_below = _slots_below(mixture, level)
-            is_at_least = tf.where(
-                self._coded.encodes,
-                level <= given[:, None],
-                slots_below <= slot[:, None],
-            )
-            way = tf.reduce_sum(tf.cast(is_at_least, tf.int32), axis=-1)
-            edges = tf.concat([start[:, None], slots_below, end[:, None]], axis=-1)
-            start = tf.gather(edges, way, batch_dims=1)
-            end = tf.gather(edges, way + 1, batch_dims=1)
-            first_level += step * way
-        return first_level, start, end
+            found = likelihood.given_channels(pixel).level_at(slot)
+            stack, place = self._popped(stack, place, slot, found)
+            pixel.append(arithmetic_in_use().from_levels(found.level))
+        return tf.stack(pixel, axis=-1), [stack, place]
 
     def _popped(
-        self, stack: tf.Tensor, place: tf.Tensor, start: tf.Tensor, end: tf.Tensor
+        self,
+        stack: tf.Tensor,
+        place: tf.Tensor,
+        slot: tf.Tensor,
+        found: SlotsOfLevel,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Pops the interval on top, to decode; returns the new stack and place [B]."""
-        slot = tf.bitwise.bitwise_and(stack, _int64(TOTAL - 1))
-        high = tf.bitwise.right_shift(stack, _int64(PRECISION))
-        popped = tf.cast(end - start, tf.int64) * high + slot - tf.cast(start, tf.int64)
+        """Pops the level that was found; returns the new state and place [B]."""
+        size, within = (
+            tf.cast(x, tf.int64) for x in (found.end - found.start, slot - found.start)
+        )
+        popped = size * tf.bitwise.right_shift(stack, _int64(PRECISION)) + within
         needs = popped < LEAST_STATE
-        last = tf.shape(self._coded.words)[1] - 1
-        word = tf.gather(self._coded.words, tf.minimum(place, last), batch_dims=1)
+        last = tf.shape(self._words)[1] - 1
+        word = tf.gather(self._words, tf.minimum(place, last), batch_dims=1)
         popped = tf.where(needs, popped * (1 << WORD_BITS) + word, popped)
-        next_place = place + tf.cast(needs, tf.int32)
-        encodes = self._coded.encodes
-        return tf.where(encodes, stack, popped), tf.where(encodes, place, next_place)
+        return popped, place + tf.cast(needs, tf.int32)
 
 
 def _int64(value: int) -> tf.Tensor:
     return tf.constant(value, tf.int64)
-
-
-def _slots_below(mixture: LogisticMixture, level: tf.Tensor) -> tf.Tensor:
-    """The first slot of every level, int32 [B,E], rising from level to level."""
-    share = tf.clip_by_value(mixture.mass_below(level), 0.0, 1.0)
-    free = TOTAL - _SLOTS_OF_LEVEL * NUM_LEVELS
-    slots = _SLOTS_OF_LEVEL * level + tf.cast(tf.floor(share * free), tf.int32)
-    # Compared with the slot and taken as an edge, it must be one number: without the
-    # barrier XLA may compute it twice, in different orders.
-    return optimization_barrier(slots)[0]
-
-
-@function_of_weights(jit_compile=True)
-def _run(
-    model: AutoregressiveModel,
-    coded: CodedPixels,
-    f_z: tf.Tensor,
-    label: tf.Tensor | None,
-) -> tuple[tf.Tensor, ...]:
-    """Codes: images uint8 [B,H,W,C]; state, place [B]; starts, sizes [B,1,H*W,C]."""
-    pixel_cnn, size = model.pixel_cnn, model.image_shape[:2]
-    x, state = pixels_in_order(
-        pixel_cnn, size, PixelCode(coded), model.condition(f_z), label
-    )
-    return to_levels(x), *state
-
-
-@dataclasses.dataclass(frozen=True)
-class Pixels:
-    """Codes batches of B images with the PixelCNN++ of a model.
-
-    Args:
-      model: a model with a PixelCNN++.
-      batch_size: B.
-    """
-
-    model: AutoregressiveModel
-    batch_size: int
-
-    @property
-    def num_symbols(self) -> int:
-        """The number of symbols of an image: a level for every channel of a pixel."""
-        return int(np.prod(self.model.image_shape))
-
-    @property
-    def room(self) -> int:
-        """The most words that an image can take."""
-        return self.num_symbols * PRECISION // WORD_BITS + 2
-
-    def intervals(
-        self, image: np.ndarray, f_z: tf.Tensor, label: np.ndarray | None
-    ) -> Interval:
-        """The intervals [B,H*W*C] of all levels, in raster order, channel by channel.
-
-        Args:
-          image: uint8 [B,H,W,C].
-          f_z: [B,h,w,c], the condition.
-          label: int32 [B], for a class-conditional model.
-        """
-        level = image.reshape(self.batch_size, -1, image.shape[-1]).astype(np.int32)
-        nothing = np.zeros([self.batch_size, self.room], np.int64)
-        coded = self._coded(nothing, nothing[:, 0], level, encodes=True)
-        _, _, _, *intervals = _run(self.model, coded, f_z, _tensor(label))
-        start, size = (
-            edges.numpy().reshape(self.batch_size, -1).astype(np.int64)
-            for edges in intervals
-        )
-        return Interval(start, size)
-
-    def pop(
-        self,
-        stacks: OpenStacks,
-        f_z: tf.Tensor,
-        label: np.ndarray | None,
-        is_on: np.ndarray,
-    ) -> np.ndarray:
-        """Pops one image from every lane, uint8 [B,H,W,C].
-
-        Args:
-          stacks: the B lanes; those that are off keep what they have.
-          f_z, label: as `intervals` takes them.
-          is_on: bool [B]; the images of other lanes are undefined.
-        """
-        height, width, channels = self.model.image_shape
-        level = np.zeros([self.batch_size, height * width, channels], np.int32)
-        reach = stacks.place[:, None] + np.arange(self.room)
-        reach = np.minimum(reach, stacks.words.shape[1] - 1)
-        words = np.take_along_axis(stacks.words, reach, axis=1)
-        coded = self._coded(words, stacks.state, level, encodes=False)
-        image, state, place, *_ = _run(self.model, coded, f_z, _tensor(label))
-        stacks.state = np.where(is_on, state.numpy(), stacks.state)
-        stacks.place = stacks.place + np.where(is_on, place.numpy(), 0)
-        return image.numpy()
-
-    @staticmethod
-    def _coded(
-        words: np.ndarray, state: np.ndarray, level: np.ndarray, encodes: bool
-    ) -> CodedPixels:
-        return CodedPixels(
-            tf.constant(words), tf.constant(state), tf.constant(level), encodes
-        )
-
-
-def _tensor(label: np.ndarray | None) -> tf.Tensor | None:
-    return None if label is None else tf.constant(label, tf.int32)

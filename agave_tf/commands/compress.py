@@ -2,8 +2,8 @@
 
 bin/compress.py --run_dir=runs/small/joint --files=pictures --output=pictures.agave
 
-bin/decompress.py gives the same images, bit for bit, with the same model and versions
-on a machine of the same kind. It is for measuring and research, not for archives.
+bin/decompress.py gives the same images, bit for bit, with the same model, on any
+machine.
 """
 
 import dataclasses
@@ -16,9 +16,9 @@ import tqdm
 from absl import flags, logging
 
 from agave_tf.codec.codec import Codec, Pictures
-from agave_tf.codec.container import num_stored
+from agave_tf.codec.file_format import num_stored
 from agave_tf.codec.one_size import Progress
-from agave_tf.commands.devices import use_threads
+from agave_tf.commands.devices import define_threads, use_threads
 from agave_tf.commands.flags import (
     define_settings_of,
     define_settings_of_run,
@@ -73,16 +73,7 @@ def define_flags(values: flags.FlagValues) -> None:
             "Also compute the model's bound, to show beside the size of the file.",
             flag_values=values,
         )
-    with flag_group("Devices", values):
-        flags.DEFINE_integer(
-            "threads",
-            1,
-            "Threads of an operation. The decoder must use as many, so 1 suits every "
-            "machine.",
-            lower_bound=1,
-            upper_bound=255,
-            flag_values=values,
-        )
+    define_threads(values)
     define_settings_of_run("data", values)
 
 
@@ -145,7 +136,8 @@ def run(values: flags.FlagValues) -> None:
             raise AssertionError("The file decodes to something else; none is written.")
     with writing(values.output) as file:
         file.write(data)
-    _print(values.output, data, pictures, num_dims, bound, source.image_shape[-1])
+    stored = num_stored(data, model.image_shape, len(model.latent_shapes))
+    _print(values.output, data, pictures, num_dims, bound, stored)
 
 
 def _check_image_flags(values: flags.FlagValues) -> None:
@@ -238,7 +230,7 @@ def _print(
     pictures: _Pictures,
     num_dims: int,
     bound: float | None,
-    channels: int,
+    stored: int,
 ) -> None:
     count = len(pictures.images)
     bits = 8 * len(data)
@@ -247,7 +239,7 @@ def _print(
     if bound is not None:
         over = 100 * (bits / num_dims / bound - 1)
         print(f"  bound  {bound:.4f} bits/dim (ELBO); the file is {over:.2f} % larger")
-    if stored := num_stored(data, channels):
+    if stored:
         print(f"  {stored} of them are stored as they are: the model makes them larger")
 
 

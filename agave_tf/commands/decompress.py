@@ -14,8 +14,7 @@ import tqdm
 from absl import flags, logging
 
 from agave_tf.codec.codec import Codec
-from agave_tf.codec.container import num_threads_of
-from agave_tf.commands.devices import use_threads
+from agave_tf.commands.devices import define_threads, use_threads
 from agave_tf.commands.flags import flag_group
 from agave_tf.commands.paths import check_optional_file, define_path, define_run_dir
 from agave_tf.commands.running import run_command
@@ -70,8 +69,7 @@ def run(values: flags.FlagValues) -> None:
         raise InputError(
             f"`input` must be a file; there is none at {values.input}."
         ) from error
-    num_threads = num_threads_of(data)
-    use_threads(num_threads)
+    use_threads(values.threads)
     source = open_run(values.run_dir)
     logging.info("Reading the weights of %s", source.path)
     with tqdm.tqdm(desc="Decoding", unit="image", disable=None) as bar:

@@ -5,6 +5,8 @@ import os
 import tensorflow as tf
 from absl import flags
 
+from agave_tf.commands.flags import flag_group
+
 # TensorFlow reads it when it first uses a GPU; "true" or "false".
 _GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
 
@@ -22,15 +24,27 @@ def take_gpu_memory_as_needed() -> None:
     os.environ.setdefault(_GROWTH, "true")
 
 
-def use_threads(count: int) -> None:
-    """Computes on the CPU alone, with `count` threads for every operation.
+def define_threads(values: flags.FlagValues) -> None:
+    """Defines --threads, for `use_threads`."""
+    with flag_group("Devices", values):
+        flags.DEFINE_integer(
+            "threads",
+            0,
+            "Threads to compute with, whatever the file was made with; 0: as many as "
+            "there are CPUs.",
+            lower_bound=0,
+            upper_bound=1024,
+            flag_values=values,
+        )
 
-    Coding needs it: a file of coded images names the CPU it needs, and two GPUs, or one
-    GPU twice, do not compute the same last bits. Call it before TensorFlow computes.
+
+def use_threads(count: int) -> None:
+    """Computes on the CPU alone, with `count` threads; 0: as many as there are CPUs.
+
+    Call it before TensorFlow computes.
     """
     tf.config.set_visible_devices([], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(count)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def define_num_logical_cpus(values: flags.FlagValues) -> None:

@@ -97,7 +97,7 @@ def _along(axis: int, values: np.ndarray) -> np.ndarray:
 
 def _on_grid(x: np.ndarray) -> np.ndarray:
     """As `fixed_point.to_grid`."""
-    return np.rint(x * 2.0**fixed_point.GRID_BITS) * 2.0**-fixed_point.GRID_BITS
+    return np.floor(x * 2.0**fixed_point.GRID_BITS + 0.5) * 2.0**-fixed_point.GRID_BITS
 
 
 def _bound(

@@ -129,3 +129,11 @@ def test_transposed_convolutions_as_matrix_products_are_the_same(kernel_size, pa
 def numbers(rng, *shape):
     """Random numbers on the grid."""
     return np.round(rng.normal(size=shape) / STEP) * STEP
+
+
+def test_rounding_and_adding_a_multiple_change_places():
+    """With ties to even a file of 32x32 images did not decode; tiny ones did."""
+    ties = (np.arange(-9, 10) + 0.5) * STEP
+    for multiple in (STEP, -3 * STEP, 2.0):
+        shifted = fixed_point.to_grid(tf.constant(ties + multiple))
+        np.testing.assert_array_equal(shifted, fixed_point.to_grid(ties) + multiple)

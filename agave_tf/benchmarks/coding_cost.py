@@ -12,9 +12,12 @@ from agave_tf.benchmarks.timing import (
     median_seconds,
     peak_extra_megabytes,
 )
+from agave_tf.codec.candidates import Candidates
+from agave_tf.codec.entropy_coder import OpenStack
 from agave_tf.codec.one_size import SizedCodec
 from agave_tf.data.dead_leaves import draw_dead_leaves
 from agave_tf.data.image_set import Images
+from agave_tf.layers.exact_weights import exact_weights
 from agave_tf.models.pixel_cnn_model import PixelCNNModel
 from agave_tf.randomness import ImageDraws, seed_tensor
 from agave_tf.sampling.draw_images import draw_images
@@ -76,20 +79,32 @@ def _cost(
     image = images.array
     size, count = image.shape[1], len(image)
     # Not a Codec, which stores images that a model does not know.
-    codec = SizedCodec(model, CodecSettings(lanes=count), [], weights=bytes(8))
+    settings = CodecSettings()
+    candidates = Candidates(1 << settings.index_bits)
+    codec = SizedCodec(model, exact_weights(model), [], candidates, settings)
+
+    def encode() -> list[bytes]:
+        coded = codec.encode(image, None)
+        stacks = codec.stacks(image, coded, count, settings.index_bits)
+        return [stack.stream(key=0) for stack in stacks]
+
+    def decode() -> None:
+        stacks = [OpenStack(stream, key=0) for stream in streams]
+        codec.decode(stacks, [[]] * count, None, salvages=False)
+
     start = time.perf_counter()
-    data = codec.encode(image).content
+    streams = encode()
     first_seconds = time.perf_counter() - start
-    settings = SamplingSettings(batch_size=count)
+    sampling = SamplingSettings(batch_size=count)
     index = tf.range(count)
     forward = tf.function(
         lambda x: model.terms(x, ImageDraws(seed_tensor(0), index))[0], autograph=False
     )
     functions = {
         "forward": lambda: forward(tf.constant(image)).numpy(),
-        "sample": lambda: draw_images(model, index, settings),
-        "decode": lambda: codec.decode(data),
-        "encode": lambda: codec.encode(image),
+        "sample": lambda: draw_images(model, index, sampling),
+        "decode": decode,
+        "encode": encode,
     }
     first_call_seconds(functions)
     seconds = median_seconds(functions, repeats)

@@ -149,7 +149,7 @@ class Codec:
             damaged; with `salvage`, so that nothing is intact.
         """
         opened = self._open(data, salvage)
-        parts = []
+        parts: list[tuple[np.ndarray, np.ndarray]] = []
         for group in opened.groups:
             if group.kind.is_stored:
                 parts.append(self._stored(group, salvage))
@@ -158,8 +158,8 @@ class Codec:
             decoded, is_right = self._sized(group.kind.size).decode(
                 group.stacks, group.codes, label, salvage
             )
-            each = is_right.reshape(-1, group.kind.images_each).all(axis=1)
-            parts.append((group.kind.from_model(decoded), each))
+            each = np.all(is_right.reshape(-1, group.kind.images_each), axis=1)
+            parts.append((group.kind.from_model(decoded), np.asarray(each)))
         return _in_order(opened, parts)
 
     def preview(self, data: bytes) -> Decoded:
@@ -290,7 +290,7 @@ class Codec:
             yield _EncodedGroup(group, [pixels], b"")
 
     def _label_of(
-        self, kind: Kind, places: Sequence[int], labels: np.ndarray | None
+        self, kind: Kind, places: Sequence[int] | np.ndarray, labels: np.ndarray | None
     ) -> np.ndarray | None:
         """The labels of the images that a group's pictures become."""
         if labels is None or not self.model.num_classes:
@@ -412,7 +412,7 @@ def _in_order(
         raise InputError(f"{DAMAGED}: none of its {len(lost)} pictures is intact.")
     found = [images[number] for number in numbers]
     alike = len({image.shape for image in found}) == 1
-    names = header.names and [header.names[number] for number in numbers]
+    names = header.names and [header.names[number] for number in numbers.tolist()]
     labels = None if header.labels is None else header.labels[numbers]
     stacked = np.stack(found) if alike else found
     return Decoded(stacked, labels, names, numbers, lost)

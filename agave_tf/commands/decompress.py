@@ -3,7 +3,7 @@
 bin/decompress.py --run_dir=runs/small/joint --input=pictures.agave --output_dir=out
 
 --preview writes f(z) instead, from the first bytes of each stream, without the
-PixelCNN++.
+PixelCNN++. --salvage writes what is intact of a damaged file.
 """
 
 import os
@@ -13,7 +13,7 @@ import numpy as np
 import tqdm
 from absl import flags, logging
 
-from agave_tf.codec.codec import Codec
+from agave_tf.codec.codec import Codec, Decoded
 from agave_tf.commands.devices import define_threads, use_threads
 from agave_tf.commands.flags import flag_group
 from agave_tf.commands.paths import check_optional_file, define_path, define_run_dir
@@ -25,6 +25,7 @@ from agave_tf.whole_file import check_new_directory, new_directory, write_npz
 
 # The longest name of a file on Linux, in bytes. A JPEG's may leave no room for .png.
 _LONGEST_NAME = 255
+_MOST_SHOWN = 20  # numbers of lost pictures
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -53,12 +54,22 @@ def define_flags(values: flags.FlagValues) -> None:
             "Write f(z) instead of every image, decoded from its latents alone.",
             flag_values=values,
         )
+        flags.DEFINE_boolean(
+            "salvage",
+            False,
+            "Write what is intact of a damaged file, and name what is lost: pictures "
+            "of a lane together.",
+            flag_values=values,
+        )
+    define_threads(values)
 
 
 def run(values: flags.FlagValues) -> None:
     """Writes --output_dir and --save_npz."""
     if not values.output_dir and not values.save_npz:
         raise InputError("`output_dir` or `save_npz` must be given; got neither.")
+    if values.preview and values.salvage:
+        raise InputError("`salvage` must not be given with --preview; got both.")
     if values.output_dir:
         check_new_directory("output_dir", values.output_dir)
     check_optional_file("save_npz", values.save_npz, ".npz")
@@ -76,56 +87,92 @@ def run(values: flags.FlagValues) -> None:
         codec = Codec(
             source.load_model(), progress=lambda done: bar.update(done.num_images)
         )
-        decoded = (codec.preview if values.preview else codec.decode)(data)
+        if values.preview:
+            decoded = codec.preview(data)
+        else:
+            decoded = codec.decode(data, salvage=values.salvage)
+    _say_what_is_lost(decoded)
     if decoded.labels is not None and not values.save_npz:
         logging.warning("The file has labels too, which --save_npz would write.")
     if values.output_dir:
-        names = _file_names(decoded.names, len(decoded.images))
+        names = _file_names(decoded)
         with new_directory(values.output_dir) as directory:
             for name, image in zip(names, decoded.images, strict=True):
                 path = os.path.join(directory, name)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 write_png(path, image)
     if values.save_npz:
-        arrays = _arrays(decoded.images)
-        if decoded.labels is not None:
-            arrays["labels"] = decoded.labels
-        if decoded.names is not None:
-            arrays["names"] = np.array(list(decoded.names))
-        write_npz(values.save_npz, arrays)
+        write_npz(values.save_npz, _arrays(decoded))
     kind = "previews, f(z)" if values.preview else "images"
     print(f"{values.output_dir or values.save_npz}: {len(decoded.images)} {kind}")
 
 
-def _arrays(images: np.ndarray | list[np.ndarray]) -> dict[str, np.ndarray]:
+def _say_what_is_lost(decoded: Decoded) -> None:
+    lost = decoded.lost
+    if not len(lost):
+        return
+    shown = ", ".join(str(number) for number in lost[:_MOST_SHOWN])
+    more = ", ..." if len(lost) > _MOST_SHOWN else ""
+    logging.warning(
+        "Lost, because their checksum is another: %d of %d pictures, number %s%s "
+        "(counted from 0).",
+        len(lost),
+        len(lost) + len(decoded.numbers),
+        shown,
+        more,
+    )
+
+
+def _arrays(decoded: Decoded) -> dict[str, np.ndarray]:
     """Returns the images by name: all of them, or each, if they differ in size."""
+    images = decoded.images
     if isinstance(images, np.ndarray):
-        return {"images": images}
-    digits = len(str(len(images) - 1))
-    return {f"image_{i:0{digits}d}": image for i, image in enumerate(images)}
+        arrays = {"images": images}
+    else:
+        digits = len(str(decoded.numbers[-1]))
+        arrays = {
+            f"image_{number:0{digits}d}": image
+            for number, image in zip(decoded.numbers, images, strict=True)
+        }
+    if len(decoded.lost):
+        arrays["numbers"] = decoded.numbers
+    if decoded.labels is not None:
+        arrays["labels"] = decoded.labels
+    if decoded.names is not None:
+        arrays["names"] = np.array(list(decoded.names))
+    return arrays
 
 
-def _file_names(names: Sequence[str] | None, count: int) -> list[str]:
+def _file_names(decoded: Decoded) -> list[str]:
     """Returns a path below the directory for every image, ending in .png.
 
     Raises:
-      InputError: a name leads out of the directory.
+      InputError: a name leads out of the directory, or cannot be a file's.
     """
-    if names is None:
-        digits = len(str(count - 1))
-        return [f"{i:0{digits}d}.png" for i in range(count)]
-    paths = [n if n.lower().endswith(".png") else f"{n}.png" for n in names]
-    for path in paths:
+    digits = len(str(len(decoded.numbers) + len(decoded.lost) - 1))
+    if decoded.names is None:
+        return [f"{number:0{digits}d}.png" for number in decoded.numbers]
+    paths = []
+    for name in decoded.names:
+        path = name if name.lower().endswith(".png") else f"{name}.png"
         parts = path.replace("\\", "/").split("/")
         if os.path.isabs(path) or ".." in parts or "" in parts:
             raise InputError(
                 "`input` must have names that stay within --output_dir; got "
                 f"{path!r}. --save_npz takes any."
             )
-    if len(set(map(_cut, paths))) < len(paths):
-        logging.warning("Some names would be the same, so all files are numbered.")
-        paths = [f"{i:05d}_{path.replace('/', '_')}" for i, path in enumerate(paths)]
+        paths.append(os.path.normpath(path))
     cut = [_cut(path) for path in paths]
+    if _collide(cut):
+        logging.warning(
+            "Some names would be the same, or a file and a directory, so all files are "
+            "numbered."
+        )
+        paths = [
+            f"{number:0{digits}d}_{path.replace('/', '_')}"
+            for number, path in zip(decoded.numbers, paths, strict=True)
+        ]
+        cut = [_cut(path) for path in paths]
     count = sum(a != b for a, b in zip(paths, cut, strict=True))
     if count:
         logging.warning(
@@ -135,6 +182,21 @@ def _file_names(names: Sequence[str] | None, count: int) -> list[str]:
             count,
         )
     return cut
+
+
+def _collide(paths: Sequence[str]) -> bool:
+    """Whether two paths are one file, or one is a directory of another.
+
+    Also on a file system that takes capital letters for small ones.
+    """
+    folded = [path.casefold() for path in paths]
+    directories = set()
+    for path in folded:
+        while path := os.path.dirname(path):
+            if path in directories:
+                break
+            directories.add(path)
+    return len(set(folded)) < len(folded) or not directories.isdisjoint(folded)
 
 
 def _cut(path: str) -> str:

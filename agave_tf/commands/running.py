@@ -11,6 +11,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import NamedTuple, NoReturn
 
 import tensorflow as tf
@@ -24,9 +25,12 @@ from agave_tf.commands.streams import (
     escape_what_cannot_be_shown,
     stop_writing_if_nobody_reads,
 )
-from agave_tf.errors import first_line
+from agave_tf.errors import Stopped, first_line
 from agave_tf.settings.flag_files import expand_flag_files
+from agave_tf.training.stop_request import handling
 
+# Training (training/stop_request.py) and bin/reproduce.py have handlers of their own.
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 # Characters of an error; a value of a flag may be as long as the system allows.
 _MOST_SHOWN = 8000
 # Exit code, as a shell reports it, of a program whose reader, such as head, has ended.
@@ -90,7 +94,8 @@ def run_command(
                 _exit(Failure(message, _NOBODY_READS))
             raise
 
-    with _exit_on_failure(), _other_warnings_are_no_errors():
+    signals = handling(_ENDING_SIGNALS, _end)
+    with _exit_on_failure(), signals, _other_warnings_are_no_errors():
         try:
             app.run(
                 guarded, flags_parser=lambda line: _parse(line, values, description)
@@ -99,6 +104,12 @@ def run_command(
             if end.code:  # A notebook shows each SystemExit, also that of success.
                 raise
         sys.stdout.flush()
+
+
+def _end(signal_number: int, _frame: FrameType | None) -> None:
+    """Ends the command as Ctrl-C does: what it was writing is removed."""
+    name = signal.Signals(signal_number).name
+    raise Stopped(f"ended by {name}.", signal_number)
 
 
 @contextlib.contextmanager
@@ -132,6 +143,8 @@ def _other_warnings_are_no_errors() -> Iterator[None]:
 
 def failure_of(error: BaseException) -> Failure | None:
     """Returns the end of a command on an error; None for an error in our code."""
+    if isinstance(error, SystemError) and isinstance(error.__cause__, Stopped):
+        error = error.__cause__  # The signal came in TensorFlow's code.
     if hasattr(error, "exit_code"):
         return Failure(str(error) or first_line(error), error.exit_code)
     if isinstance(error, KeyboardInterrupt):

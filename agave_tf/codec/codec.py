@@ -20,7 +20,7 @@ from agave_tf.codec.file_format import (
 )
 from agave_tf.codec.latent_code import LatentCode, code_bytes, ranges_of
 from agave_tf.codec.one_size import Progress, SizedCodec, no_progress
-from agave_tf.codec.packing import DAMAGED, check_names
+from agave_tf.codec.packing import DAMAGED, SALVAGE, check_names
 from agave_tf.data.image_set import Images
 from agave_tf.data.labels import class_numbers
 from agave_tf.data.mixed_images import MixedImages
@@ -208,8 +208,7 @@ class Codec:
         if digest != file.digest and not salvages:
             raise InputError(
                 f"{DAMAGED}, or was made with another model: the digest of its header "
-                "and latents is another. --salvage (Codec.decode: `salvage`) decodes "
-                "what is intact."
+                f"and latents is another. {SALVAGE}"
             )
         return _Opened(file, groups)
 
@@ -242,7 +241,8 @@ class Codec:
             return pixels.reshape(count, *shape), np.ones(count, bool)
         if not salvages:
             raise InputError(
-                f"{DAMAGED}: the checksum of {count} stored pictures is another."
+                f"{DAMAGED}: the checksum of {count} stored pictures is another. "
+                f"{SALVAGE}"
             )
         return np.zeros([count, *shape], np.uint8), np.zeros(count, bool)
 

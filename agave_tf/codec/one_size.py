@@ -24,7 +24,7 @@ from agave_tf.codec.latent_code import (
     ranges_of,
 )
 from agave_tf.codec.latents import Latents
-from agave_tf.codec.packing import DAMAGED
+from agave_tf.codec.packing import DAMAGED, SALVAGE
 from agave_tf.codec.pixels import Intervals, intervals, pop_images
 from agave_tf.data.batches import padded_batches
 from agave_tf.errors import InputError
@@ -295,8 +295,7 @@ class SizedCodec:
         if not is_intact.all() and not salvages:
             raise InputError(
                 f"{DAMAGED}: the checksum of {np.sum(~is_intact)} of {num_images} "
-                "images is another. --salvage (Codec.decode: `salvage`) decodes the "
-                "others."
+                f"images is another. {SALVAGE}"
             )
         return images, is_intact
 

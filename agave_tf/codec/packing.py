@@ -15,6 +15,7 @@ MAGIC = b"AG"
 # Two numbers share a byte: one below 32, and one below 8.
 LOW_BITS = 5
 DAMAGED = "The file of coded images is damaged or incomplete"
+SALVAGE = "--salvage (Codec.decode: `salvage`) decodes what is intact."
 _HAS_NAMES, _HAS_LABELS, _IS_COMPRESSED = 1, 2, 4
 # Names and labels of a file take no more, of some hundred thousand images.
 _MOST_NAME_BYTES = 2**26

@@ -10,6 +10,7 @@ from picture_bytes import UNREADABLE, tiff
 from PIL import Image
 from short_runs import train
 
+from agave_tf.codec.codec import Decoded
 from agave_tf.commands.decompress import _file_names
 from agave_tf.data.exact_pictures import read_exact_pictures
 from agave_tf.errors import InputError
@@ -91,6 +92,39 @@ def test_a_damaged_file_leaves_nothing(home):
     refused("`output` must end in .agave", *arguments, f"--output={home}/x.png")
 
 
+def test_what_is_intact_of_a_damaged_file_is_salvaged(home):
+    """One flipped bit refused all pictures."""
+    file, damaged = home / "lanes.agave", home / "damaged_lanes.agave"
+    run = f"--run_dir={home}/run"
+    rng = np.random.default_rng(2)
+    for name, size in {"a": (8, 8), "b": (5, 7), "c": (5, 7)}.items():
+        image = rng.integers(0, 256, [*size, 3], dtype=np.uint8)
+        write_png(home / "two" / f"{name}.png", image)
+    pictures = f"--files={home}/two"
+    bounds = ("--noverify", "--nobound")
+    succeeds("compress", run, pictures, f"--output={file}", *bounds)
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    damaged.write_bytes(content)
+    arguments = ("decompress", run, f"--input={damaged}", f"--output_dir={home}/left")
+    refused("is damaged or incomplete", *arguments)
+    result = succeeds(*arguments, "--salvage", f"--save_npz={home}/left.npz")
+    assert "Lost, because their checksum is another: 1 of 3 pictures" in result.stderr
+    left = read_exact_pictures([f"{home}/left"])
+    with np.load(home / "left.npz") as arrays:
+        assert arrays["names"].tolist() == left.names
+        before = read_exact_pictures([f"{home}/two"])
+        for number, name, image in zip(arrays["numbers"], left.names, left.images):
+            assert before.names[number] == name
+            np.testing.assert_array_equal(image, before.images[number])
+    refused(
+        "`salvage` must not be given with --preview",
+        *arguments,
+        "--salvage",
+        "--preview",
+    )
+
+
 def test_flags_of_a_data_set_do_not_go_with_files(home):
     arguments = ("compress", f"--run_dir={home}/run", f"--files={home}/pictures/c.png")
     output = f"--output={home}/x.agave"
@@ -162,10 +196,47 @@ def test_what_is_converted_is_said(tmp_path):
     assert notes == ["pictures with transparency, laid over black: 1"]
 
 
+def decoded(names, lost=()):
+    """What a file of pictures of these names gives, but for the pictures."""
+    count = len(names) + len(lost)
+    numbers = np.array([n for n in range(count) if n not in lost])
+    return Decoded([], None, names, numbers, np.array(lost))
+
+
+@pytest.mark.parametrize(
+    ("names", "paths"),
+    [
+        (["./a.png", "a.png"], ["0_a.png", "1_a.png"]),
+        (["a.png", "a.png/b"], ["0_a.png", "1_a.png_b.png"]),
+        (["A.png", "a.PNG"], ["0_A.png", "1_a.PNG"]),
+        (["a", "a.png"], ["0_a.png", "1_a.png"]),
+        (["a/b.png", "a/c.png", "b.png"], ["a/b.png", "a/c.png", "b.png"]),
+        (["a\\b.png"], ["a\\b.png"]),
+    ],
+)
+def test_every_picture_has_a_file_of_its_own(names, paths):
+    """Of ./a.png and a.png one was lost; a.png and a.png/b ended in a traceback."""
+    assert _file_names(decoded(names)) == paths
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.png", "/a.png", "a/../../b", "..\\a.png", "a//b"]
+)
+def test_names_that_lead_out_of_the_directory_are_refused(name):
+    with pytest.raises(InputError, match="must have names that stay within"):
+        _file_names(decoded([name]))
+
+
+def test_pictures_that_are_left_keep_their_numbers():
+    assert _file_names(decoded(["a", "a"], lost=[0])) == ["1_a.png", "2_a.png"]
+    numbered = decoded(["", ""], lost=[1])._replace(names=None)
+    assert _file_names(numbered) == ["0.png", "2.png"]
+
+
 def test_names_that_leave_no_room_for_the_png_are_cut(tmp_path, caplog):
     """The command ended in OSError: File name too long, after the work."""
     names = ["n" * 251 + ".jpg", "\xe9" * 125 + ".gif", "d" * 300 + "/x.PNG", "a/b.png"]
-    paths = _file_names(names, 4)
+    paths = _file_names(decoded(names))
     assert paths == [
         "n" * 251 + ".png",
         "\xe9" * 125 + ".png",
@@ -177,8 +248,8 @@ def test_names_that_leave_no_room_for_the_png_are_cut(tmp_path, caplog):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         with writing(str(tmp_path / path)) as file:
             file.write(b"png")
-    alike = _file_names(["n" * 252 + "a.png", "n" * 252 + "b.png"], 2)
-    assert [path[:6] for path in alike] == ["00000_", "00001_"]
+    alike = _file_names(decoded(["n" * 252 + "a.png", "n" * 252 + "b.png"]))
+    assert [path[:2] for path in alike] == ["0_", "1_"]
     assert {len(path) for path in alike} == {255}
 
 

@@ -2,6 +2,11 @@
 
 import errno
 import io
+import os
+import signal
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -20,8 +25,9 @@ from agave_tf.commands import (
     score,
     train,
 )
-from agave_tf.commands.running import Failure, failure_of
+from agave_tf.commands.running import Failure, failure_of, run_command
 from agave_tf.commands.streams import shown_on
+from agave_tf.whole_file import new_directory
 
 COMMANDS = [
     *(train, evaluate, sample, score, compress, decompress),
@@ -92,6 +98,25 @@ def test_a_command_runs_in_process_with_flags_of_its_own(tmp_path):
     values(["evaluate", f"--run_dir={tmp_path}/none", "--num_importance_samples=0"])
     with pytest.raises(errors.InputError, match="`num_importance_samples` must be at"):
         evaluate.run(values)
+
+
+def test_sigterm_leaves_nothing_that_was_begun(tmp_path, monkeypatch, capsys):
+    """Half a directory of pictures stayed until the next command."""
+    monkeypatch.setattr(sys, "argv", ["x.py"])
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(values):
+        with new_directory(str(tmp_path / "out")) as directory:
+            (Path(directory) / "a.png").write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+
+    with pytest.raises(SystemExit) as end:
+        run_command(lambda values: None, run, "help")
+    assert end.value.code == 128 + signal.SIGTERM
+    assert capsys.readouterr().err.endswith("x.py: ended by SIGTERM.\n")
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

@@ -6,14 +6,13 @@ guarantees, and from a table; `standard_normal` could change with NumPy. Images 
 coded in lanes, one image of each lane at a time.
 """
 
-import functools
-import statistics
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from agave_tf.arithmetic.normal_table import normal_table
 from agave_tf.codec.entropy_coder import (
     Interval,
     OpenStacks,
@@ -24,7 +23,6 @@ from agave_tf.data.batches import padded_batches
 
 # The largest count of blocks of a level.
 MAX_BLOCKS = 255
-_TABLE_BITS = 16  # of `normal_table`, which has a value for each number of 16 bits
 
 
 class LatentCode(NamedTuple):
@@ -156,20 +154,6 @@ def lane_checksums(
         content = codes[batch].image_bytes(lane) + image.tobytes()
         checksums[lane] = zlib.crc32(content, checksums[lane])
     return np.array(checksums, np.int64) & ((1 << 31) - 1)
-
-
-@functools.cache
-def normal_table() -> np.ndarray:
-    """65,536 equally likely values of a standard normal number, float32, rising.
-
-    They are rounded to multiples of 2**-14, so that they do not depend on the last bits
-    of a machine's logarithm.
-    """
-    size = 1 << _TABLE_BITS
-    inverse = statistics.NormalDist().inv_cdf
-    upper = [inverse((i + 0.5) / size) for i in range(size // 2, size)]
-    half = np.round(np.array(upper) * 2**14) / 2**14
-    return np.concatenate([-half[::-1], half]).astype(np.float32)
 
 
 def shared_normal(level: int, block: int, shape: tuple[int, int]) -> np.ndarray:

@@ -31,6 +31,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+# Uniform whole numbers have this many bits, those of a float32 in [0,1).
+BITS = 23
 # TensorFlow's number for the generator Philox, and how many numbers of 32 bits one
 # value of its counter gives.
 _PHILOX, _BLOCK = 1, 4
@@ -83,15 +85,6 @@ def split(seed: tf.Tensor, num: int) -> list[tf.Tensor]:
     return tf.unstack(seeds & _NOT_NEGATIVE, num)
 
 
-def uniform(shape: list[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
-    """Uniform draws in [0,1), multiples of 2**-23.
-
-    They are made from whole numbers, because XLA makes the floats of
-    `stateless_uniform` of other bits: a run would see other draws when compiled.
-    """
-    return tf.cast(_uniform_23_bits(shape, seed), tf.float32) * 2.0**-23
-
-
 def _uniform_23_bits(shape: list[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
     """Uniform whole numbers below 2**23, int32."""
     bits = tf.random.stateless_uniform(
@@ -139,7 +132,7 @@ def normal_for_images(
 ) -> tf.Tensor:
     """Standard normal draws [B,size]: row i depends only on `seed` and `index[i]`."""
     # In the middle of their intervals, so that none is infinite.
-    return tf.math.ndtri(_for_images(seed, index, size) + 2.0**-24)
+    return tf.math.ndtri(_uniform_for_images(seed, index, size) + 2.0**-24)
 
 
 def uniform_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
@@ -147,21 +140,39 @@ def uniform_for_images(seed: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tenso
 
     Row i depends only on `seed` and `index[i]`.
     """
-    return _for_images(seed, index, size) * (1 - 2e-5) + 1e-5
+    return _uniform_for_images(seed, index, size) * (1 - 2e-5) + 1e-5
 
 
-def _for_images(seed: tf.Tensor, index: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
+def _uniform_for_images(
+    seed: tf.Tensor, index: tf.Tensor, size: int | tf.Tensor
+) -> tf.Tensor:
+    """Uniform draws in [0,1), multiples of 2**-23.
+
+    They are made from whole numbers, because XLA makes the floats of
+    `stateless_uniform` of other bits: a run would see other draws when compiled.
+    """
+    return tf.cast(bits_for_images(seed, index, size), tf.float32) * 2.0**-BITS
+
+
+def bits_for_images(
+    seed: tf.Tensor, index: tf.Tensor, size: int | tf.Tensor
+) -> tf.Tensor:
+    """Uniform whole numbers [B,size] below 2**23, int32; the same on every machine.
+
+    Row i depends only on `seed` and `index[i]`. The other draws for images are made of
+    these numbers.
+    """
     # Numbers of 64 bits would fold in alike: of what is drawn, 31 bits are kept.
     index = tf.cast(index, tf.int32)
     if tf.is_tensor(size):
-        return _uniform_rows(None)(seed, index, size)
-    return tf.ensure_shape(_uniform_rows(size)(seed, index, size), [*index.shape, size])
+        return _rows_of_bits(None)(seed, index, size)
+    return tf.ensure_shape(_rows_of_bits(size)(seed, index, size), [*index.shape, size])
 
 
 # Of as many sizes as a program is likely to use again.
 @functools.lru_cache(maxsize=32)
-def _uniform_rows(size: int | None) -> tf.types.experimental.PolymorphicFunction:
-    """Makes (seed, index [B], size) -> uniform draws [B,size], for every B.
+def _rows_of_bits(size: int | None) -> tf.types.experimental.PolymorphicFunction:
+    """Makes (seed, index [B], size) -> whole numbers [B,size], for every B.
 
     It is compiled for one size, or for all of them (None); XLA needs to know it.
     """
@@ -171,10 +182,11 @@ def _uniform_rows(size: int | None) -> tf.types.experimental.PolymorphicFunction
     # A graph even when called eagerly: one by one its operations take much longer.
     @tf.function(autograph=False, input_signature=shapes)
     def rows(seed: tf.Tensor, index: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
+        shape = [given if size is None else size]
         return tf.map_fn(
-            lambda i: uniform([given if size is None else size], fold_in(seed, i)),
+            lambda i: _uniform_23_bits(shape, fold_in(seed, i)),
             index,
-            fn_output_signature=tf.TensorSpec([size], tf.float32),
+            fn_output_signature=tf.TensorSpec([size], tf.int32),
         )
 
     return rows

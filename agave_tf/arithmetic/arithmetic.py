@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.pixel_scale import to_unit_range
+from agave_tf.randomness import normal_for_images
 
 
 class Arithmetic:
@@ -54,6 +55,12 @@ class Arithmetic:
     def zeros(self, shape: Sequence[Any]) -> tf.Tensor:
         """Features that are zero."""
         return tf.zeros(shape)
+
+    def normal_for_images(
+        self, seed: tf.Tensor, index: tf.Tensor, size: int | tf.Tensor
+    ) -> tf.Tensor:
+        """Standard normal draws [B,size]; arguments as in randomness.py."""
+        return normal_for_images(seed, index, size)
 
     def matmul(self, x: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
         """[B,in] times [in,out], not rounded."""

@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from agave_tf.arithmetic import exact_convolution, fixed_point
 from agave_tf.arithmetic.arithmetic import Arithmetic
+from agave_tf.arithmetic.normal_table import TABLE_BITS, normal_table
+from agave_tf.randomness import BITS, bits_for_images
 
 R = TypeVar("R")
 
@@ -51,6 +53,13 @@ class ExactArithmetic(Arithmetic):
 
     def zeros(self, shape: Sequence[Any]) -> tf.Tensor:
         return tf.zeros(shape, tf.float64)
+
+    def normal_for_images(
+        self, seed: tf.Tensor, index: tf.Tensor, size: int | tf.Tensor
+    ) -> tf.Tensor:
+        # The first bits, so that these draws are near those of floats.
+        place = bits_for_images(seed, index, size) // 2 ** (BITS - TABLE_BITS)
+        return tf.gather(tf.constant(normal_table(), tf.float64), place)
 
     def conv2d(
         self, x: tf.Tensor, kernel: tf.Tensor, strides: int, padding: Any

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from agave_tf.codec.latent_code import normal_table
+from agave_tf.arithmetic.normal_table import normal_table
 
 # Takes the place of a block's number for the dimensions that are in no block.
 NO_BLOCK = 1 << 32

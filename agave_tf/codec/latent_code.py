@@ -3,8 +3,6 @@
 The number of blocks follows from the number of candidates.
 """
 
-import functools
-import statistics
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,7 +12,6 @@ from agave_tf.codec.entropy_coder import OpenStack, Stack
 
 # The largest count of blocks of a region.
 MAX_BLOCKS = 255
-_TABLE_BITS = 16  # of `normal_table`, which has a value for each number of 16 bits
 
 # The latents of one image: of every level from the top, of every region (regions.py),
 # the candidate of each block.
@@ -103,17 +100,3 @@ def pop_code(
         [region(*counts) for _ in range(regions)]
         for counts, regions in zip(ranges, num_regions, strict=True)
     ]
-
-
-@functools.cache
-def normal_table() -> np.ndarray:
-    """65,536 equally likely values of a standard normal number, float32, rising.
-
-    They are rounded to multiples of 2**-14, so that they do not depend on the last bits
-    of a machine's logarithm.
-    """
-    size = 1 << _TABLE_BITS
-    inverse = statistics.NormalDist().inv_cdf
-    upper = [inverse((i + 0.5) / size) for i in range(size // 2, size)]
-    half = np.round(np.array(upper) * 2**14) / 2**14
-    return np.concatenate([-half[::-1], half]).astype(np.float32)

@@ -66,6 +66,22 @@ class LogisticMixture(NamedTuple):
         slots = tf.where(level <= 0, 0, slots)
         return tf.where(level >= NUM_LEVELS, NUM_SLOTS, slots)
 
+    def quantile(self, u: tf.Tensor) -> tf.Tensor:
+        """The level [B] with mass_below(level) <= u < mass_below(level + 1).
+
+        For a uniform u it is a draw of the mixture. The level of a uniform slot is not:
+        `slots_below` adds slots to every level, 1 in 2,048 of all.
+
+        Args:
+          u: [B], in (0,1); the mixture has batch shape [B].
+        """
+        level = tf.zeros(tf.shape(u), tf.int32)
+        for step in (_WAYS, 1):
+            below = self.mass_below(level[:, None] + step * tf.range(1, _WAYS))
+            is_passed = tf.cast(below <= u[:, None], tf.int32)
+            level += step * tf.reduce_sum(is_passed, axis=-1)
+        return level
+
     def level_at(self, slot: tf.Tensor) -> SlotsOfLevel:
         """The level that a slot stands for; in exact arithmetic.
 

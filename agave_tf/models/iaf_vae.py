@@ -27,7 +27,6 @@ from agave_tf.layers.initializing_pass import data_dependent_initialization
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
 from agave_tf.models.auxiliary_image import loc_of, log_scale_of
 from agave_tf.models.padding import Size, cells_of
-from agave_tf.randomness import normal_for_images
 from agave_tf.settings.config import IAFVAEConfig
 from agave_tf.weights.in_use import arithmetic_in_use, value_of
 
@@ -170,7 +169,7 @@ class IAFVAE(BaseLayer):
         """
         shapes = self.latent_shapes(size)
         sizes = [height * width * channels for height, width, channels in shapes]
-        drawn = normal_for_images(seed, index, sum(sizes))
+        drawn = arithmetic_in_use().normal_for_images(seed, index, sum(sizes))
         noise = tf.split(drawn, sizes, axis=-1, num=len(sizes))
         levels = zip(noise, shapes, strict=True)
         return [tf.reshape(level, (-1, *shape)) for level, shape in levels]

@@ -42,6 +42,7 @@ def draw_rows(
             z_temperature=config.z_temperature,
             pixel_temperature=config.pixel_temperature,
             progress=True,
+            exact=config.exact,
         ),
     )
     if config.shows_images:

@@ -23,7 +23,7 @@ from agave_tf.layers.causal_streams import ResizePair, ResnetPair, SideInputs
 from agave_tf.layers.weight_norm import kernels_computed_once
 from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.models.padding import cut, padded_size
-from agave_tf.sampling.pixel_source import PixelDraws, PixelSource
+from agave_tf.sampling.pixel_source import PixelSource
 from agave_tf.weights.in_use import arithmetic_in_use
 from agave_tf.weights.skeletons import function_of_weights
 
@@ -32,18 +32,18 @@ from agave_tf.weights.skeletons import function_of_weights
 def sample_cached(
     pixel_cnn: ConditionalPixelCNN,
     size: tuple[int, int],
-    draws: PixelDraws,
+    draws: PixelSource,
     condition: list[tf.Tensor] | None = None,
     label: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Draws x [B,H,W,C] in [-1,1], in raster order; the result of `sample_plain`.
 
-    It is compiled once for every architecture, size and B, and computes in float32.
+    It is compiled once for every architecture, arithmetic, size and B.
 
     Args:
       pixel_cnn: the network.
       size: (H,W).
-      draws: the noise, and the pixels to keep.
+      draws: the noise of the arithmetic in use, and the pixels to keep.
       condition, label: as `ConditionalPixelCNN` takes them.
     """
     return pixels_in_order(pixel_cnn, size, draws, condition, label)[0]

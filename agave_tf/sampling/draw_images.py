@@ -7,12 +7,20 @@ import tensorflow as tf
 
 from agave_tf.data.batches import padded_batches
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
-from agave_tf.pixel_scale import to_levels, to_unit_range
-from agave_tf.randomness import Stream, fold_in, stream, uniform_for_images
+from agave_tf.pixel_scale import to_levels
+from agave_tf.randomness import (
+    BITS,
+    Stream,
+    bits_for_images,
+    fold_in,
+    stream,
+    uniform_for_images,
+)
 from agave_tf.sampling.cached import sample_cached
 from agave_tf.sampling.completion import Kept
 from agave_tf.sampling.drawn import SamplingSettings
-from agave_tf.sampling.pixel_source import PixelDraws
+from agave_tf.sampling.pixel_source import PixelDraws, QuantileDraws
+from agave_tf.weights.in_use import arithmetic_in_use
 from agave_tf.weights.skeletons import function_of_weights
 
 
@@ -26,18 +34,19 @@ def draw_images(
     sample: int = 0,
     progress: Callable[[int], object] = lambda count: None,
 ) -> np.ndarray:
-    """Draws images x ~ p(x|z), uint8 [B,H,W,C].
+    """Draws images x ~ p(x|z), uint8 [B,H,W,C], in the arithmetic in use.
 
     Args:
       model: the model.
       index: int32 [B]; row i of the noise follows from the seed and index[i].
-      settings: seed, temperature, images at a time.
+      settings: seed, temperature, images at a time; `exact` in exact arithmetic alone.
       f_z: [B,h,w,c], the condition; None: without channels, for the PixelCNN++ alone.
       label: int32 [B], for a class-conditional PixelCNN++.
       kept: the pixels to keep.
       sample: number of the draw; several draws of one index differ by it.
       progress: called with the number of images drawn since the last call.
     """
+    assert settings.exact is not arithmetic_in_use().is_trainable
     seed = pixel_seed(settings.seed, sample)
     temperature = tf.constant(settings.pixel_temperature, tf.float32)
     images = np.empty((len(index), *model.image_shape), np.uint8)
@@ -73,15 +82,20 @@ def draw_batch(
     Args:
       model, index, f_z, label, kept: as for `draw_images`.
       seed: int32 [2], from `pixel_seed`.
-      temperature: float32 scalar, as in `PixelDraws`.
+      temperature: float32 scalar, as in `PixelDraws`; 1 in exact arithmetic.
     """
-    draws = pixel_draws(model, index, seed, temperature)
+    arithmetic, count = arithmetic_in_use(), index.shape[0]
+    draws: PixelDraws | QuantileDraws
+    if arithmetic.is_trainable:
+        draws = pixel_draws(model, index, seed, temperature)
+    else:
+        draws = quantile_draws(model, index, seed)
     if kept is not None:
-        x = to_unit_range(kept.images)
+        x = arithmetic.from_levels(kept.images)
         is_given = tf.reshape(kept.is_kept, [1, -1, 1])
         draws = draws._replace(
-            given=tf.reshape(x, draws.u_logistic.shape),
-            is_given=tf.tile(is_given, [index.shape[0], 1, 1]),
+            given=tf.reshape(x, [count, -1, model.image_shape[-1]]),
+            is_given=tf.tile(is_given, [count, 1, 1]),
         )
     size, condition = model.image_shape[:2], model.condition(f_z)
     return to_levels(sample_cached(model.pixel_cnn, size, draws, condition, label))
@@ -117,3 +131,14 @@ def pixel_draws(
         uniform[..., num_mixtures:],
         temperature=temperature,
     )
+
+
+def quantile_draws(
+    model: AutoregressiveModel, index: tf.Tensor, seed: tf.Tensor
+) -> QuantileDraws:
+    """The draws of the pixels of B images; arguments as for `pixel_draws`."""
+    height, width, channels = model.image_shape
+    bits = bits_for_images(seed, index, height * width * channels)
+    # In the middle of their intervals, so that none is 0.
+    u = (tf.cast(bits, tf.float64) + 0.5) * 2.0**-BITS
+    return QuantileDraws(tf.reshape(u, [*index.shape, height * width, channels]))

@@ -16,6 +16,9 @@ class SamplingSettings(NamedTuple):
     pixel_temperature: float = 1.0  # as in PixelDraws
     finish: bool = True  # False: f(z) alone, nothing drawn by the PixelCNN++
     progress: bool = False  # whether to show a progress bar
+    # Whether every machine draws the same images, bit for bit; with temperatures of 1,
+    # and z of the prior. They are other draws than without it.
+    exact: bool = False
 
 
 class PictureRow(NamedTuple):

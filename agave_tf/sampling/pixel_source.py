@@ -10,6 +10,7 @@ import tensorflow as tf
 from agave_tf.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
 )
+from agave_tf.weights.in_use import arithmetic_in_use
 
 
 class PixelSource(Protocol):
@@ -32,7 +33,7 @@ class PixelSource(Protocol):
 
 
 class PixelDraws(NamedTuple):
-    """The noise of a batch of images, and their pixels that are kept."""
+    """The noise of a batch of images, and their pixels that are kept; for floats."""
 
     u_mixture: tf.Tensor  # uniform [B,H*W,K], for the choice of a mixture component
     u_logistic: tf.Tensor  # uniform [B,H*W,C]
@@ -75,6 +76,51 @@ class PixelDraws(NamedTuple):
             self.snap_to_levels,
             self.temperature,
         )
-        if self.given is None or self.is_given is None:
-            return drawn
-        return tf.where(self.is_given[:, position], self.given[:, position], drawn)
+        return _unless_given(drawn, self.given, self.is_given, position)
+
+
+class QuantileDraws(NamedTuple):
+    """As PixelDraws, for exact arithmetic.
+
+    A channel is the level up to which its likelihood has the mass `u`, given the
+    channels before it. So it takes neither a logarithm nor an argmax of sums of them.
+    """
+
+    u: tf.Tensor  # uniform float64 [B,H*W,C] in (0,1), odd multiples of 2**-24
+    given: tf.Tensor | None = None  # float64 [B,H*W,C], as `from_levels` gives them
+    is_given: tf.Tensor | None = None  # bool [B,H*W,1], pixels to take from `given`
+
+    @property
+    def batch_size(self) -> int:
+        """Images at a time, B, which compiled code must know."""
+        return self.u.shape[0]
+
+    def first_state(self) -> list[tf.Tensor]:
+        """Nothing: the draws of a pixel follow from its place."""
+        return []
+
+    def next_pixel(
+        self,
+        likelihood: DiscretizedLogisticMixture,
+        position: tf.Tensor,
+        state: list[tf.Tensor],
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The pixel [B,C] that is drawn or kept, for `pixels_in_order`."""
+        pixel: list[tf.Tensor] = []
+        for u in tf.unstack(self.u[:, position], axis=-1):
+            level = likelihood.given_channels(pixel).quantile(u)
+            pixel.append(arithmetic_in_use().from_levels(level))
+        drawn = tf.stack(pixel, axis=-1)
+        return _unless_given(drawn, self.given, self.is_given, position), state
+
+
+def _unless_given(
+    drawn: tf.Tensor,
+    given: tf.Tensor | None,
+    is_given: tf.Tensor | None,
+    position: tf.Tensor,
+) -> tf.Tensor:
+    """The pixel [B,C] at `position`: that of `given` if it is kept, or `drawn`."""
+    if given is None or is_given is None:
+        return drawn
+    return tf.where(is_given[:, position], given[:, position], drawn)

@@ -4,6 +4,7 @@ Lucas & Verbeek 2018, Figures 2 to 7. The draws of a column follow from the seed
 column's number.
 """
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +14,7 @@ import tqdm
 from agave_tf.data.batches import padded_batches
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
+from agave_tf.layers.exact_weights import computing_exactly, exact_weights
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.padding import cut
@@ -35,6 +37,9 @@ class Sampler:
     Images are drawn in the model's size, which `ImageModel.of_size` changes, or in that
     of the images that are given.
 
+    With `settings.exact` it computes in exact arithmetic (layers/exact_weights.py). The
+    encoder cannot, so z must be of the prior.
+
     Args:
       model: what it lacks is not drawn: f(z) of a PixelCNN++ alone, finished images of
         a VAE alone.
@@ -42,12 +47,17 @@ class Sampler:
 
     Raises (every method):
       InputError: the model lacks the part that the pictures are about, the images have
-        other channels than the model's or several sizes, or labels that it needs are
-        missing or unknown.
+        other channels than the model's or several sizes, labels that it needs are
+        missing or unknown, or `settings.exact` does not go with it.
     """
 
     def __init__(self, model: ImageModel, settings: SamplingSettings):
         _check_at_least("batch_size", settings.batch_size, 1)
+        for name in ("z_temperature", "pixel_temperature"):
+            if settings.exact and getattr(settings, name) != 1.0:
+                raise InputError(
+                    f"`{name}` must be 1 with `exact`; got {getattr(settings, name)}."
+                )
         self.model, self.settings = model, settings
 
     def prior(
@@ -170,8 +180,11 @@ class Sampler:
         index = np.arange(len(image), dtype=np.int32)
         labels = self._labels(label, len(index), images)
 
+        if not from_prior and isinstance(model, LatentVariableModel):
+            self._check_encoder("complete with z of the image")
+
         def f_z(columns: np.ndarray) -> tf.Tensor:
-            if from_prior:
+            if from_prior or self.settings.exact:
                 return prior_f_z(model, columns, self.settings)
             return posterior_f_z(model, kept.images[columns], columns, self.settings)
 
@@ -212,9 +225,10 @@ class Sampler:
         )
         hidden = not settings.progress or None  # None: shown on a terminal only
         total = count * max(1, len(drawn.images))
-        with tqdm.tqdm(
-            total=total, desc="Drawing", unit="image", disable=hidden
-        ) as bar:
+        with (
+            self._arithmetic(),
+            tqdm.tqdm(total=total, desc="Drawing", unit="image", disable=hidden) as bar,
+        ):
             for columns, num_valid, place in padded_batches(count, settings.batch_size):
                 f_z_here = f_z(columns)
                 shown = cut(to_levels(f_z_here), model.auxiliary_shape[:2])
@@ -236,8 +250,23 @@ class Sampler:
                     bar.update(num_valid)
         return drawn
 
+    def _arithmetic(self) -> contextlib.AbstractContextManager[None]:
+        """The context in which images are drawn."""
+        if not self.settings.exact:
+            return contextlib.nullcontext()
+        return computing_exactly(self.model, exact_weights(self.model))
+
+    def _check_encoder(self, mode: str) -> None:
+        """Checks that the encoder may be used, which computes in floats."""
+        if self.settings.exact:
+            raise InputError(
+                "`mode` must draw z from the prior with `exact`: prior, condition, or "
+                f"complete with `z_from` prior; got {mode}."
+            )
+
     def _check_latents(self, mode: str, model: ImageModel) -> LatentVariableModel:
         """The model, which must have latent variables for this mode."""
+        self._check_encoder(mode)
         if not isinstance(model, LatentVariableModel):
             raise InputError(
                 "`mode` must be prior or complete for a run without latent variables; "

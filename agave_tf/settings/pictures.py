@@ -13,6 +13,7 @@ from agave_tf.settings.setting import (
     at_least,
     between,
     one_of,
+    require,
     setting,
 )
 from agave_tf.settings.user_path import expand_path
@@ -125,6 +126,13 @@ class PictureSettings(Settings):
         SEED,
         main=True,
     )
+    exact: bool = setting(
+        False,
+        "Compute in numbers that are the same on every machine. The same seed then "
+        "gives the same pictures to the last bit, whatever the processor, its threads "
+        "or the version of TensorFlow, and other pictures than without --exact. For "
+        "--mode=prior, condition, and complete with --z_from=prior.",
+    )
     sampling_batch_size: int = setting(
         16,
         "Images drawn at a time; affects memory and speed, not the pictures.",
@@ -148,12 +156,22 @@ class PictureSettings(Settings):
         return tuple(map(int, self.label.split(","))) if self.label else None
 
     def check_together(self) -> None:
-        """Checks that an interpolation has whole pairs."""
+        """Checks that an interpolation has whole pairs, and what goes with exact."""
         if self.mode == "interpolate" and self.num_images % 2:
             raise InputError(
                 "`num_images` must be even to interpolate between pairs of images; "
                 f"got {self.num_images}."
             )
+        if self.exact:
+            require(
+                self.mode not in ("reconstruct", "interpolate"),
+                "mode",
+                "prior, condition or complete with --exact",
+                self.mode,
+            )
+            for name in ("z_temperature", "pixel_temperature"):
+                value = getattr(self, name)
+                require(value == 1.0, name, "1 with --exact", value)
 
     def reads_images(self, num_classes: int) -> bool:
         """Returns True if drawing needs images, or their labels."""

@@ -1,4 +1,4 @@
-"""bin/sample.py of a class-conditional run, in this process: labels, and how many."""
+"""bin/sample.py in this process: labels, how many images, exact draws."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,11 @@ from tiny import tiny_config, tiny_images, tiny_model
 
 from agave_tf.commands import sample
 from agave_tf.errors import InputError
+from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.stages import STAGES
+from agave_tf.sampling.drawn import SamplingSettings
+from agave_tf.sampling.sampler import Sampler
 from agave_tf.weights.named_weights import named_weights
 
 pytestmark = pytest.mark.xdist_group("sampling")
@@ -119,3 +122,27 @@ def test_labels_that_do_not_fit_the_run_are_refused(conditional, unconditional, 
         drawn(conditional, "--label=0,1,2", "--num_images=2")
     with pytest.raises(InputError, match="`label` must be empty, a class number or"):
         drawn(conditional, "--label=cat")
+
+
+def test_exact_pictures_are_those_of_an_exact_sampler(unconditional, drawn):
+    rows = drawn(unconditional, "--exact", "--num_images=2", "--seed=3")
+    settings = SamplingSettings(seed=3, batch_size=2, exact=True)
+    expected = Sampler(open_run(unconditional).load_model(), settings).prior(2)
+    np.testing.assert_array_equal(rows["f(z)"], expected.f_z)
+    np.testing.assert_array_equal(rows["sample"], expected.images[0])
+
+
+@pytest.mark.parametrize(
+    "arguments,message",
+    [
+        (["--mode=reconstruct"], "`mode` must be prior, condition or complete"),
+        (["--mode=complete"], "complete with `z_from` prior"),
+        (["--pixel_temperature=0.9"], "`pixel_temperature` must be 1 with --exact"),
+    ],
+)
+def test_what_cannot_be_exact_is_refused(
+    unconditional, drawn, tmp_path, arguments, message
+):
+    with pytest.raises(InputError, match=message):
+        drawn(unconditional, "--exact", *arguments)
+    assert not list(tmp_path.iterdir())

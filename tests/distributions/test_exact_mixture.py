@@ -79,6 +79,22 @@ def test_slots_are_the_same_in_tensorflow_and_xla_and_for_any_batch(channels):
     np.testing.assert_array_equal(alone, eager[7:8])
 
 
+@pytest.mark.parametrize("scale", [0.3, 4.0, 300.0])
+def test_a_quantile_is_the_level_whose_masses_enclose_it(scale):
+    parameters = parameters_of(200, 1, scale)
+    u = (np.random.default_rng(2).integers(0, 2**23, 200) + 0.5) / 2**23
+    u[:2] = 2.0**-24, 1 - 2.0**-24
+    with using_arithmetic(EXACT):
+        mixture = DiscretizedLogisticMixture(parameters, 1).given_channels([])
+        below = mixture.mass_below(tf.tile(tf.range(1, 256)[None], [200, 1])).numpy()
+        level = mixture.quantile(tf.constant(u)).numpy()
+    below = np.pad(below, [(0, 0), (1, 1)])
+    below[:, -1] = 1.0
+    assert level.dtype == np.int32
+    assert (np.take_along_axis(below, level[:, None], 1)[:, 0] <= u).all()
+    assert (np.take_along_axis(below, level[:, None] + 1, 1)[:, 0] > u).all()
+
+
 def test_no_order_of_components_changes_a_slot():
     parameters, level = parameters_of(300, 3), levels_of(300, 3)
     order = np.random.default_rng(2).permutation(NUM_MIXTURES)

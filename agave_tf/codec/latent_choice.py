@@ -96,9 +96,13 @@ class LatentChoice:
         z = mean
         for block in range(count.max(initial=0)):
             at = tf.constant(z.reshape(-1, *shape))
+            rows = np.flatnonzero((block < count).any(axis=1))
             # Where the flow cannot be inverted, no step is made from the means.
-            score = np.nan_to_num(
-                _flat(_score(level, h, bottom_up, at)), posinf=0, neginf=0
+            score = np.zeros_like(z)
+            score[rows] = np.nan_to_num(
+                _flat(_score(level, *_rows([h, bottom_up, at], rows))),
+                posinf=0,
+                neginf=0,
             )
             target = _Normal(z + _STEP * score * variance, deviation)
             blocks = [
@@ -150,15 +154,22 @@ class LatentChoice:
         best, first = np.zeros(len(blocks), np.int64), 0
         noise_of_best = np.zeros([len(blocks), most], np.float32)
         for noise in self._candidates.parts(number, block, most):
-            weight = linear @ noise.T + square @ np.square(noise).T
-            index = weight.argmax(axis=1)
-            highest = weight[np.arange(len(blocks)), index]
+            # By TensorFlow, whose threads these are.
+            weight = tf.matmul(linear, noise, transpose_b=True)
+            weight += tf.matmul(square, np.square(noise), transpose_b=True)
+            index = tf.argmax(weight, axis=1).numpy()
+            highest = weight.numpy()[np.arange(len(blocks)), index]
             is_better = highest > best_weight
             best_weight = np.where(is_better, highest, best_weight)
             best[is_better] = first + index[is_better]
             noise_of_best[is_better] = noise[index[is_better]]
             first += len(noise)
         return best, noise_of_best
+
+
+def _rows(x: list, rows: np.ndarray) -> list:
+    """These rows of all tensors in x."""
+    return tf.nest.map_structure(lambda part: tf.gather(part, rows), x)
 
 
 def _flat(x: tf.Tensor) -> np.ndarray:
@@ -198,7 +209,8 @@ def _summary(
     return level.posterior(h, bottom_up).summary(level.prior(h), noise, is_real)
 
 
-@function_of_weights()
+# For any number of images, of which fewer have a later block.
+@function_of_weights(reduce_retracing=True)
 def _score(
     level: LadderLayer, h: tf.Tensor, bottom_up: BottomUp, z: tf.Tensor
 ) -> tf.Tensor:

@@ -6,6 +6,7 @@ could change with NumPy. Philox counts, so a candidate is drawn without those be
 the decoder draws one of each block.
 """
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -43,7 +44,7 @@ def shared_order(level: int, num_dims: int) -> np.ndarray:
 class Candidates:
     """All candidates of blocks, for an encoder, which chooses among them.
 
-    What it keeps is bounded, and so is what it draws at a time.
+    What it keeps is bounded, and so is what it draws at a time. Threads may share it.
 
     Args:
       count: K, candidates of a block.
@@ -52,6 +53,7 @@ class Candidates:
     def __init__(self, count: int):
         self._count = count
         self._kept: dict[tuple[int, int], np.ndarray] = {}
+        self._lock = threading.Lock()
 
     def parts(self, level: int, block: int, num_dims: int) -> Iterator[np.ndarray]:
         """Yields the candidates in their order, float32 [k,D], as `candidate` does."""
@@ -62,13 +64,19 @@ class Candidates:
                 numbers = range(first, min(first + step, self._count))
                 yield _drawn(level, block, numbers, num_dims)
             return
+        with self._lock:
+            known = self._table(level, block, num_dims)
+        yield known[:, :num_dims]
+
+    def _table(self, level: int, block: int, num_dims: int) -> np.ndarray:
+        """All candidates of a block, of at least D dimensions, which are kept."""
         known = self._kept.pop((level, block), None)
         if known is None or known.shape[1] < num_dims:
             known = _drawn(level, block, range(self._count), num_dims)
             while self._kept and known.nbytes + self._num_bytes > _MOST_KEPT:
                 self._kept.pop(next(iter(self._kept)))  # That was used longest ago.
         self._kept[level, block] = known
-        yield known[:, :num_dims]
+        return known
 
     @property
     def _num_bytes(self) -> int:

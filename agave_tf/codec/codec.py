@@ -1,6 +1,5 @@
 """Pictures to bytes and back, bit for bit, with a model as the code."""
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -9,6 +8,8 @@ import numpy as np
 from agave_tf.codec.candidates import Candidates
 from agave_tf.codec.entropy_coder import OpenStack, Stack
 from agave_tf.codec.file_format import (
+    CRC_BYTES,
+    MOST_PICTURES,
     WEIGHTS_BYTES,
     CodedFile,
     Group,
@@ -16,7 +17,10 @@ from agave_tf.codec.file_format import (
     Kind,
     digest_of,
     file_of,
-    is_intact,
+    is_possible,
+    keys_of,
+    stored_pixels,
+    stored_stream,
 )
 from agave_tf.codec.latent_code import LatentCode, code_bytes, ranges_of
 from agave_tf.codec.one_size import Progress, SizedCodec, no_progress
@@ -111,6 +115,10 @@ class Codec:
             number, labels that are no such numbers, or that the model must have and
             that are missing.
         """
+        if len(images) > MOST_PICTURES:
+            raise InputError(
+                f"`images` must be at most {MOST_PICTURES}; got {len(images)}."
+            )
         kinds = self._kinds(images)
         labels = self._checked(len(images), labels, names)
         groups: list[_EncodedGroup] = []
@@ -123,18 +131,22 @@ class Codec:
                 pictures = np.stack([images[place] for place in own])
                 groups += self._groups(kind, own, pictures, labels)
         header = Header([group.group for group in groups], names, labels)
+        content = header.to_bytes(self.model.image_shape[:2])
         latents = b"".join(group.latents for group in groups)
         streams = [
             [
-                part.stream(key) if isinstance(part, Stack) else part
+                part.stream(key)
+                if isinstance(part, Stack)
+                else stored_stream(part, key)
                 for part, key in zip(group.parts, keys, strict=True)
             ]
-            for group, keys in zip(groups, self._keys(header), strict=True)
+            for group, keys in zip(
+                groups, keys_of(header, content, self._weights), strict=True
+            )
         ]
-        size = self.model.image_shape[:2]
-        digest = digest_of(header, size, self._weights, latents)
+        digest = digest_of(content, self._weights, latents)
         weights = self._weights[:WEIGHTS_BYTES]
-        return CodedFile(header, weights, digest, streams).to_bytes(size)
+        return CodedFile(header, content, weights, digest, streams).to_bytes()
 
     def decode(self, data: bytes, salvage: bool = False) -> Decoded:
         """Decodes the pictures of a file, bit for bit.
@@ -151,15 +163,17 @@ class Codec:
         opened = self._open(data, salvage)
         parts: list[tuple[np.ndarray, np.ndarray]] = []
         for group in opened.groups:
-            if group.kind.is_stored:
-                parts.append(self._stored(group, salvage))
+            if not group.stacks:
+                parts.append(self._without_model(group, salvage))
                 continue
             label = self._label_of(group.kind, group.places, opened.file.header.labels)
             decoded, is_right = self._sized(group.kind.size).decode(
                 group.stacks, group.codes, label, salvage
             )
-            each = np.all(is_right.reshape(-1, group.kind.images_each), axis=1)
-            parts.append((group.kind.from_model(decoded), np.asarray(each)))
+            each = np.logical_and.reduce(
+                is_right.reshape(-1, group.kind.images_each), axis=1
+            )
+            parts.append((group.kind.from_model(decoded), each))
         return _in_order(opened, parts)
 
     def preview(self, data: bytes) -> Decoded:
@@ -175,8 +189,8 @@ class Codec:
         opened = self._open(data, salvages=False)
         parts = []
         for group in opened.groups:
-            if group.kind.is_stored:
-                parts.append(self._stored(group, salvages=False))
+            if not group.stacks:
+                parts.append(self._without_model(group, salvages=False))
                 continue
             f_z = self._sized(group.kind.size).previews(group.codes)
             kind = group.kind._replace(size=f_z.shape[1:3])
@@ -198,18 +212,20 @@ class Codec:
                 f"{file.weights.hex()}...; got a model of weights {ours.hex()}...."
             )
         groups = []
+        keys_of_groups = keys_of(file.header, file.content, self._weights)
         for group, streams, keys in zip(
-            file.header.groups, file.streams, self._keys(file.header), strict=True
+            file.header.groups, file.streams, keys_of_groups, strict=True
         ):
             groups.append(self._opened(group, streams, keys, salvages))
         latents = b"".join(code_bytes(code) for group in groups for code in group.codes)
-        size = self.model.image_shape[:2]
-        digest = digest_of(file.header, size, self._weights, latents)
+        digest = digest_of(file.content, self._weights, latents)
         if digest != file.digest and not salvages:
             raise InputError(
                 f"{DAMAGED}, or was made with another model: the digest of its header "
                 f"and latents is another. {SALVAGE}"
             )
+        # A damaged header, where it is salvaged, may have lost the labels.
+        self._check_labels(file.header.num_pictures, file.header.labels)
         return _Opened(file, groups)
 
     def _opened(
@@ -217,7 +233,12 @@ class Codec:
     ) -> "_OpenGroup":
         kind, places = group.kind, group.places
         if kind.is_stored:
-            return _OpenGroup(kind, places, streams, [], [], is_intact(group, *streams))
+            is_whole = len(streams[0]) == group.lengths[0]
+            pixels = stored_pixels(streams[0], keys[0]) if is_whole else None
+            return _OpenGroup(kind, places, pixels, [], [])
+        channels = self.model.image_shape[-1]
+        if not is_possible(group, channels, sum(map(len, streams))):
+            return _OpenGroup(kind, places, None, [], [])  # It is cut off.
         stacks = [
             # What is cut off has no images; any words stand for it.
             OpenStack(stream if len(stream) > 3 or not salvages else bytes(8), key)
@@ -227,24 +248,24 @@ class Codec:
         codes = sized.pop_codes(
             stacks, group.num_images, group.ranges, group.index_bits, salvages
         )
-        return _OpenGroup(kind, places, streams, stacks, codes, True)
+        return _OpenGroup(kind, places, None, stacks, codes)
 
-    def _stored(
+    def _without_model(
         self, group: "_OpenGroup", salvages: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The pictures of a stored group, and whether they are intact, bool [n]."""
+        """The pictures of a group that is stored or lost, and which are intact."""
         height, width = group.kind.size
         shape = (height, width, group.kind.num_channels(self.model.image_shape[-1]))
         count = len(group.places)
-        if group.is_intact:
-            pixels = np.frombuffer(group.streams[0], np.uint8)
+        if group.pixels is not None:
+            pixels = np.frombuffer(group.pixels, np.uint8)
             return pixels.reshape(count, *shape), np.ones(count, bool)
         if not salvages:
             raise InputError(
                 f"{DAMAGED}: the checksum of {count} stored pictures is another. "
                 f"{SALVAGE}"
             )
-        return np.zeros([count, *shape], np.uint8), np.zeros(count, bool)
+        return np.zeros([count, 0], np.uint8), np.zeros(count, bool)
 
     def _groups(
         self,
@@ -281,24 +302,21 @@ class Codec:
                 yield _EncodedGroup(group, stacks, latents)
         if is_stored.any():
             pixels = pictures[is_stored].tobytes()
-            group = Group(
-                kind._replace(is_stored=True),
-                places[is_stored].tolist(),
-                [len(pixels)],
-                crc32=zlib.crc32(pixels),
-            )
+            kind = kind._replace(is_stored=True)
+            length = CRC_BYTES + len(pixels)
+            group = Group(kind, places[is_stored].tolist(), [length])
             yield _EncodedGroup(group, [pixels], b"")
 
     def _label_of(
-        self, kind: Kind, places: Sequence[int] | np.ndarray, labels: np.ndarray | None
+        self,
+        kind: Kind,
+        places: Sequence[int] | np.ndarray,
+        labels: np.ndarray | None,
     ) -> np.ndarray | None:
         """The labels of the images that a group's pictures become."""
         if labels is None or not self.model.num_classes:
             return None
         return np.repeat(labels[np.asarray(places)], kind.images_each)
-
-    def _keys(self, header: Header) -> list[list[int]]:
-        return header.keys(self.model.image_shape[:2], self._weights)
 
     def _sized(self, size: tuple[int, int]) -> SizedCodec:
         model = self.model.of_size(size)
@@ -352,14 +370,16 @@ class Codec:
                     f"{len(values)}."
                 )
         if names is not None:
-            if any("\0" in name for name in names):
-                raise InputError("`names` must not have the character 0.")
             check_names(names, "`names` must be")
         if labels is not None:
             labels = class_numbers(np.asarray(labels), "`labels` must be", "got", -1)
-        none = np.zeros([count, 1, 1, 1], np.uint8)
-        Images(none, labels).check_labels(self.model.num_classes)
+        self._check_labels(count, labels)
         return labels
+
+    def _check_labels(self, count: int, labels: np.ndarray | None) -> None:
+        """Checks that a class-conditional model knows the labels."""
+        none = np.zeros([count, 1, 1, 1], np.uint8)
+        Images(none, labels).check_labels(self.model.num_classes, "the file")
 
 
 class _EncodedGroup(NamedTuple):
@@ -375,10 +395,9 @@ class _OpenGroup(NamedTuple):
 
     kind: Kind
     places: Sequence[int]
-    streams: list[bytes]
-    stacks: list[OpenStack]  # its lanes, without latents
+    pixels: bytes | None  # that are stored; None: there are none, or damaged ones
+    stacks: list[OpenStack]  # its lanes, without latents; none if it is stored or lost
     codes: list[LatentCode]  # the latents of its images
-    is_intact: bool  # whether the checksum of stored pixels is right
 
 
 class _Opened(NamedTuple):
@@ -401,16 +420,16 @@ def _in_order(
       InputError: none is intact.
     """
     header = opened.file.header
-    images: list[np.ndarray] = [np.zeros(0, np.uint8)] * header.num_pictures
     is_right = np.zeros(header.num_pictures, bool)
-    for group, (pictures, each) in zip(opened.groups, parts, strict=True):
+    for group, (_, each) in zip(opened.groups, parts, strict=True):
         is_right[np.asarray(group.places)] = each
-        for place, picture in zip(group.places, pictures, strict=True):
-            images[place] = picture
     numbers, lost = np.flatnonzero(is_right), np.flatnonzero(~is_right)
     if not len(numbers):
         raise InputError(f"{DAMAGED}: none of its {len(lost)} pictures is intact.")
-    found = [images[number] for number in numbers]
+    images: dict[int, np.ndarray] = {}
+    for group, (pictures, _) in zip(opened.groups, parts, strict=True):
+        images |= zip(group.places, pictures, strict=True)
+    found = [images[number] for number in numbers.tolist()]
     alike = len({image.shape for image in found}) == 1
     names = header.names and [header.names[number] for number in numbers.tolist()]
     labels = None if header.labels is None else header.labels[numbers]

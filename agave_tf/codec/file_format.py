@@ -17,15 +17,18 @@
       most - least           by level, the same, if any is not 0
       number of lanes        a varint, if there are several pictures
       length of streams      a varint each, but for the last one of the file
-    or of a stored one:
-      CRC-32 of its pixels   4 bytes
-    streams, or pixels       of every group
+    streams                  of every group
 
 A picture that the model would make larger is stored. A gray picture of a model of RGB
 images is coded as the RGB picture that shows it; an RGB picture of a model of gray ones
 as its three planes. Image i of a group is in lane i modulo the number of lanes, each of
 which has a stream. A stream holds the latents of all its images, and then their pixels,
-so a preview needs its first bytes alone.
+so a preview needs its first bytes alone. The stream of a stored group is the CRC-32 of
+its pixels, 4 bytes, and the pixels.
+
+Digest and keys are of the bytes of the header as they stand in the file, because
+another zlib would pack the same names in other bytes. A stream has a key of its own, so
+none can be read, and no stored pixels are taken for intact, with another header.
 
 Every number is bounded before anything is made of its size.
 """
@@ -54,10 +57,12 @@ from agave_tf.settings.image_size import MOST_PIXELS
 
 FORMAT = 4
 WEIGHTS_BYTES, _DIGEST_BYTES = 1, 3
+_BEFORE_WEIGHTS = len(MAGIC) + 1
+CRC_BYTES = 4
 _STORED, _GRAY, _PLANES, _OTHER_SIZE, _SEVERAL, _VARIED, _NOT_LAST = (
     1 << bit for bit in range(7)
 )
-_MOST_PICTURES = 2**24
+MOST_PICTURES = 2**24
 _MOST_LANES = 2**16
 _MOST_INDEX_BITS = 16
 # A coded level costs at least this part of a bit, because it leaves two slots of 2**20
@@ -105,12 +110,11 @@ class Group(NamedTuple):
 
     kind: Kind
     places: Sequence[int]  # among all pictures, rising
-    # Of the streams; of a stored group one, of its pixels. A last one of 0 reaches to
-    # the end of the file.
+    # Of the streams; a stored group has one. A last one of 0 reaches to the end of the
+    # file.
     lengths: list[int]
     index_bits: int = 0  # 0 without z
     ranges: list[CountRange] = []
-    crc32: int = 0  # of a stored group
 
     @property
     def num_images(self) -> int:
@@ -130,39 +134,37 @@ class Header(NamedTuple):
         """Pictures of all groups."""
         return sum(len(group.places) for group in self.groups)
 
-    def to_bytes(self, own_size: tuple[int, int]) -> tuple[bytes, bytes]:
+    def to_bytes(self, own_size: tuple[int, int]) -> bytes:
         """The bytes before weights and digest, and those after.
 
         Args:
           own_size: (H,W) of the model's images.
         """
         flags, names_and_labels = pack_names_and_labels(self.names, self.labels)
-        parts = [names_and_labels]
+        parts = [MAGIC + bytes([FORMAT | flags << LOW_BITS]), names_and_labels]
         for number, group in enumerate(self.groups):
             is_last = number == len(self.groups) - 1
             parts += _group_bytes(group, own_size, number > 0, is_last)
-        return MAGIC + bytes([FORMAT | flags << LOW_BITS]), b"".join(parts)
-
-    def keys(self, own_size: tuple[int, int], weights: bytes) -> list[list[int]]:
-        """The keys of the streams of all groups: of the header without lengths.
-
-        Args:
-          own_size: (H,W) of the model's images.
-          weights: the fingerprint of the weights.
-        """
-        groups = [
-            group._replace(lengths=[0] * len(group.lengths)) for group in self.groups
-        ]
-        content = weights + b"".join(self._replace(groups=groups).to_bytes(own_size))
-        return [
-            [_key(content, number, lane) for lane in range(len(group.lengths))]
-            for number, group in enumerate(groups)
-        ]
+        return b"".join(parts)
 
 
-def _key(content: bytes, group: int, lane: int) -> int:
-    place = varint(group) + varint(lane)
-    found = hashlib.sha256(hashlib.sha256(content).digest() + place).digest()
+def keys_of(header: Header, content: bytes, weights: bytes) -> list[list[int]]:
+    """The keys of the streams of all groups.
+
+    Args:
+      header: the header of a file.
+      content: its bytes, without weights and digest.
+      weights: the fingerprint of the weights.
+    """
+    known = hashlib.sha256(weights + content).digest()
+    return [
+        [_key(known, number, lane) for lane in range(len(group.lengths))]
+        for number, group in enumerate(header.groups)
+    ]
+
+
+def _key(known: bytes, group: int, lane: int) -> int:
+    found = hashlib.sha256(known + varint(group) + varint(lane)).digest()
     return int.from_bytes(found[:4], "big") & CHECKSUM_MASK
 
 
@@ -188,7 +190,7 @@ def _group_bytes(
     if has_earlier or not is_last:
         parts += [varint(int(gap)) for gap in np.diff(group.places, prepend=0)]
     if kind.is_stored:
-        return [*parts, group.crc32.to_bytes(4, "big")]
+        return parts
     if group.index_bits:
         counts = [least for least, _ in group.ranges]
         if varied:
@@ -204,31 +206,28 @@ class CodedFile(NamedTuple):
     """The content of a file."""
 
     header: Header
+    content: bytes  # of the header, without weights and digest
     weights: bytes  # 1 byte
     digest: bytes  # 3 bytes
-    streams: list[list[bytes]]  # of every group; those of a stored one are its pixels
+    streams: list[list[bytes]]  # of every group
 
-    def to_bytes(self, own_size: tuple[int, int]) -> bytes:
-        """The bytes of the file; `own_size` as `Header.to_bytes` takes it."""
-        first, rest = self.header.to_bytes(own_size)
+    def to_bytes(self) -> bytes:
+        """The bytes of the file."""
+        first, rest = self.content[:_BEFORE_WEIGHTS], self.content[_BEFORE_WEIGHTS:]
         streams = (stream for group in self.streams for stream in group)
         return b"".join([first, self.weights, self.digest, rest, *streams])
 
 
-def digest_of(
-    header: Header, own_size: tuple[int, int], weights: bytes, latents: bytes
-) -> bytes:
+def digest_of(content: bytes, weights: bytes, latents: bytes) -> bytes:
     """The digest of a file, 3 bytes.
 
     Args:
-      header: its header.
-      own_size: (H,W) of the model's images.
+      content: the bytes of its header, without weights and digest.
       weights: the fingerprint of the weights.
       latents: of all images.
     """
-    content = weights + b"".join(header.to_bytes(own_size))
-    found = hashlib.sha256(hashlib.sha256(content).digest() + latents).digest()
-    return found[:_DIGEST_BYTES]
+    known = hashlib.sha256(weights + content).digest()
+    return hashlib.sha256(known + latents).digest()[:_DIGEST_BYTES]
 
 
 def file_of(
@@ -246,8 +245,9 @@ def file_of(
       InputError: not such a file, one of another format, or a damaged one.
     """
     flags = _flags(data)
-    reader = Reader(data, len(MAGIC) + 1)
+    reader = Reader(data, _BEFORE_WEIGHTS)
     weights, digest = reader.bytes(WEIGHTS_BYTES), reader.bytes(_DIGEST_BYTES)
+    begin = reader.place
     names_and_labels = reader.bytes(reader.varint()) if flags else b""
     groups: list[Group] = []
     while True:
@@ -258,13 +258,20 @@ def file_of(
     if len(groups) > 1:
         _check_places(groups)
     count = sum(len(group.places) for group in groups)
-    if count > _MOST_PICTURES:
+    if count > MOST_PICTURES:
         raise InputError(f"{DAMAGED}: {count} pictures.")
+    content = data[:_BEFORE_WEIGHTS] + data[begin : reader.place]
     streams = _read_streams(reader, groups, salvages)
     for group, own in zip(groups, streams, strict=True):
-        _check_possible(group, image_shape[-1], sum(map(len, own)))
+        num_bytes = sum(map(len, own))
+        if not (salvages or is_possible(group, image_shape[-1], num_bytes)):
+            raise InputError(
+                f"{DAMAGED}: {num_bytes} bytes of {len(group.places)} pictures "
+                f"{group.kind.size[0]}x{group.kind.size[1]}."
+            )
     names, labels = read_names_and_labels(flags, names_and_labels, count)
-    return CodedFile(Header(groups, names, labels), weights, digest, streams)
+    header = Header(groups, names, labels)
+    return CodedFile(header, content, weights, digest, streams)
 
 
 def num_stored(data: bytes, image_shape: tuple[int, int, int], num_levels: int) -> int:
@@ -313,7 +320,7 @@ def _read_group(
     if not all(1 <= side <= MOST_PIXELS for side in size):
         raise InputError(f"{DAMAGED}: pictures of {size[0]}x{size[1]}.")
     count = reader.varint() if bits & _SEVERAL else 1
-    if not 1 <= count <= _MOST_PICTURES:
+    if not 1 <= count <= MOST_PICTURES:
         raise InputError(f"{DAMAGED}: {count} pictures in a group.")
     places: Sequence[int] = range(count)
     if has_earlier or not is_last:
@@ -321,9 +328,8 @@ def _read_group(
         reader.check_left(count)
         places = np.cumsum([reader.varint() for _ in range(count)]).tolist()
     if kind.is_stored:
-        crc32 = int.from_bytes(reader.bytes(4), "big")
         length = count * size[0] * size[1] * kind.num_channels(channels)
-        return Group(kind, places, [length], crc32=crc32), is_last
+        return Group(kind, places, [CRC_BYTES + length]), is_last
     index_bits, ranges = 0, []
     if num_levels:
         index_bits = reader.byte()
@@ -367,17 +373,25 @@ def _read_streams(
     return streams
 
 
-def _check_possible(group: Group, channels: int, num_bytes: int) -> None:
-    """Checks that so few bytes can hold the pictures of a coded group."""
+def is_possible(group: Group, channels: int, num_bytes: int) -> bool:
+    """Whether so few bytes can hold the pictures of a coded group.
+
+    Args:
+      group: the group; if it is stored, its length is known to be right.
+      channels: of the model's images.
+      num_bytes: of all its streams.
+    """
     height, width = group.kind.size
     num_levels = group.num_images * height * width * channels
-    if not group.kind.is_stored and num_levels * _LEAST_BITS > 8 * num_bytes:
-        raise InputError(
-            f"{DAMAGED}: {num_bytes} bytes of {len(group.places)} pictures "
-            f"{height}x{width}."
-        )
+    return group.kind.is_stored or num_levels * _LEAST_BITS <= 8 * num_bytes
 
 
-def is_intact(group: Group, pixels: bytes) -> bool:
-    """Whether the pixels of a stored group are those of its checksum."""
-    return len(pixels) == group.lengths[0] and zlib.crc32(pixels) == group.crc32
+def stored_stream(pixels: bytes, key: int) -> bytes:
+    """The stream of a stored group."""
+    return (zlib.crc32(pixels) ^ key).to_bytes(CRC_BYTES, "big") + pixels
+
+
+def stored_pixels(stream: bytes, key: int) -> bytes | None:
+    """The pixels in the stream of a stored group; None: they are damaged."""
+    pixels = stream[CRC_BYTES:]
+    return pixels if stored_stream(pixels, key) == stream else None

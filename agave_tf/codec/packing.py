@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from agave_tf.codec.latent_code import MAX_BLOCKS
-from agave_tf.errors import InputError
+from agave_tf.errors import InputError, quoted
 
 MAGIC = b"AG"
 # Two numbers share a byte: one below 32, and one below 8.
@@ -17,7 +17,7 @@ LOW_BITS = 5
 DAMAGED = "The file of coded images is damaged or incomplete"
 SALVAGE = "--salvage (Codec.decode: `salvage`) decodes what is intact."
 _HAS_NAMES, _HAS_LABELS, _IS_COMPRESSED = 1, 2, 4
-# Names and labels of a file take no more, of some hundred thousand images.
+# Names and labels of a file take no more, of some hundred thousand images; names half.
 _MOST_NAME_BYTES = 2**26
 # Characters of a name, as many as a path on Linux has bytes.
 MOST_NAME = 4096
@@ -81,18 +81,30 @@ def _names(content: bytes, num_images: int) -> list[str]:
 
 
 def check_names(names: Sequence[str], must: str) -> None:
-    """Checks that no name is longer than a path can be.
+    """Checks that a file can keep names, none of which is longer than a path can be.
 
     Args:
       names: the names.
       must: the beginning of the error's sentence.
 
     Raises:
-      InputError: one is longer.
+      InputError: one is longer, or has no bytes or a 0; or all take too many bytes.
     """
     longest = max(map(len, names))
     if longest > MOST_NAME:
         raise InputError(f"{must} of at most {MOST_NAME} characters; got {longest}.")
+    num_bytes = len(names)
+    for name in names:
+        try:
+            num_bytes += len(name.encode("utf-8", "surrogateescape"))
+        except UnicodeEncodeError as error:
+            raise InputError(f"{must} of Unicode; got {quoted(name)}.") from error
+        if "\0" in name:
+            raise InputError(f"{must} without the character 0; got {quoted(name)}.")
+    if num_bytes > _MOST_NAME_BYTES // 2:
+        raise InputError(
+            f"{must} of at most {_MOST_NAME_BYTES // 2} bytes in all; got {num_bytes}."
+        )
 
 
 def _labels(content: bytes, num_images: int) -> np.ndarray:

@@ -29,6 +29,7 @@ from agave_tf.data.image_set import Images
 from agave_tf.data.labels import class_numbers
 from agave_tf.data.mixed_images import MixedImages
 from agave_tf.errors import InputError
+from agave_tf.evaluation.memory import check_memory_to_code
 from agave_tf.layers.exact_weights import exact_weights
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
@@ -120,6 +121,8 @@ class Codec:
                 f"`images` must be at most {MOST_PICTURES}; got {len(images)}."
             )
         kinds = self._kinds(images)
+        for size in {kind.size for kind in kinds}:
+            check_memory_to_code(self.model, size)
         labels = self._checked(len(images), labels, names)
         groups: list[_EncodedGroup] = []
         for kind in sorted(set(kinds)):

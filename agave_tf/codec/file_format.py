@@ -65,9 +65,9 @@ _STORED, _GRAY, _PLANES, _OTHER_SIZE, _SEVERAL, _VARIED, _NOT_LAST = (
 MOST_PICTURES = 2**24
 _MOST_LANES = 2**16
 _MOST_INDEX_BITS = 16
-# A coded level costs at least this part of a bit, because it leaves two slots of 2**20
-# to each of the 255 others.
-_LEAST_BITS = 0.0007
+# A coded level costs at least this part of a bit, because it leaves a slot of 2**20 to
+# each of the 255 others.
+_LEAST_BITS = 0.00035
 _LEAST_STREAM = 4  # bytes
 
 

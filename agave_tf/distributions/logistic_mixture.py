@@ -14,9 +14,9 @@ NUM_LEVELS = 256
 # An entropy coder shares out 2**20 slots among the levels.
 SLOT_BITS = 20
 NUM_SLOTS = 1 << SLOT_BITS
-# Slots that every level has whatever its mass: two, so that it keeps one where rounding
-# makes the mass below it fall by a slot from one level to the next.
-_SLOTS_OF_LEVEL = 2
+# Slots that every level has whatever its mass. The mass below it never falls from one
+# level to the next: it is a sum of products of rising numbers, each computed exactly.
+_SLOTS_OF_LEVEL = 1
 # A level is searched among this many at a time, twice.
 _WAYS = 16
 
@@ -70,7 +70,7 @@ class LogisticMixture(NamedTuple):
         """The level [B] with mass_below(level) <= u < mass_below(level + 1).
 
         For a uniform u it is a draw of the mixture. The level of a uniform slot is not:
-        `slots_below` adds slots to every level, 1 in 2,048 of all.
+        `slots_below` adds a slot to every level, 1 in 4,096 of all.
 
         Args:
           u: [B], in (0,1); the mixture has batch shape [B].

@@ -135,7 +135,6 @@ class Codec:
                 groups += self._groups(kind, own, pictures, labels)
         header = Header([group.group for group in groups], names, labels)
         content = header.to_bytes(self.model.image_shape[:2])
-        latents = b"".join(group.latents for group in groups)
         streams = [
             [
                 part.stream(key)
@@ -147,6 +146,7 @@ class Codec:
                 groups, keys_of(header, content, self._weights), strict=True
             )
         ]
+        latents = (group.latents for group in groups)
         digest = digest_of(content, self._weights, latents)
         weights = self._weights[:WEIGHTS_BYTES]
         return CodedFile(header, content, weights, digest, streams).to_bytes()
@@ -220,7 +220,7 @@ class Codec:
             file.header.groups, file.streams, keys_of_groups, strict=True
         ):
             groups.append(self._opened(group, streams, keys, salvages))
-        latents = b"".join(code_bytes(code) for group in groups for code in group.codes)
+        latents = (code_bytes(code) for group in groups for code in group.codes)
         digest = digest_of(file.content, self._weights, latents)
         if digest != file.digest and not salvages:
             raise InputError(

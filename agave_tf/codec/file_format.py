@@ -35,7 +35,7 @@ Every number is bounded before anything is made of its size.
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -218,16 +218,18 @@ class CodedFile(NamedTuple):
         return b"".join([first, self.weights, self.digest, rest, *streams])
 
 
-def digest_of(content: bytes, weights: bytes, latents: bytes) -> bytes:
+def digest_of(content: bytes, weights: bytes, latents: Iterable[bytes]) -> bytes:
     """The digest of a file, 3 bytes.
 
     Args:
       content: the bytes of its header, without weights and digest.
       weights: the fingerprint of the weights.
-      latents: of all images.
+      latents: of all images, one after the other; there may be millions.
     """
-    known = hashlib.sha256(weights + content).digest()
-    return hashlib.sha256(known + latents).digest()[:_DIGEST_BYTES]
+    digest = hashlib.sha256(hashlib.sha256(weights + content).digest())
+    for part in latents:
+        digest.update(part)
+    return digest.digest()[:_DIGEST_BYTES]
 
 
 def file_of(

@@ -46,7 +46,7 @@ def changed(file: CodedFile, **changes) -> CodedFile:
 def sealed(codec: Codec, file: CodedFile) -> bytes:
     """The bytes of a file, with the digest of its header and latents."""
     groups = codec._open(file.to_bytes(), salvages=True).groups
-    latents = b"".join(code_bytes(code) for group in groups for code in group.codes)
+    latents = (code_bytes(code) for group in groups for code in group.codes)
     digest = digest_of(file.content, codec._weights, latents)
     return file._replace(digest=digest).to_bytes()
 

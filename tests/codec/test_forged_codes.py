@@ -45,7 +45,7 @@ def sealed(codec, data: bytes) -> bytes:
     """The same file with the right digest, if its latents have no blocks."""
     num_levels = len(codec.model.latent_shapes)
     file = file_of(data, codec.model.image_shape, num_levels, False)
-    latents = b"".join(
+    latents = (
         code_bytes(code)
         for group in file.header.groups
         for code in [

@@ -12,7 +12,7 @@
       number of pictures     a varint, if it is not 1
       their places           the first, then the distances, varints; if several groups
     and of a coded one:
-      bits of an index       1 byte, if the model has z
+      bits of an index       1 byte, if the model has z and they are not 12
       least count of blocks  by level, in half bytes, as varints of 3 bits
       most - least           by level, the same, if any is not 0
       number of lanes        a varint, if there are several pictures
@@ -59,9 +59,9 @@ FORMAT = 4
 WEIGHTS_BYTES, _DIGEST_BYTES = 1, 3
 _BEFORE_WEIGHTS = len(MAGIC) + 1
 CRC_BYTES = 4
-_STORED, _GRAY, _PLANES, _OTHER_SIZE, _SEVERAL, _VARIED, _NOT_LAST = (
-    1 << bit for bit in range(7)
-)
+_STORED, _GRAY, _PLANES, _OTHER_SIZE = 1, 2, 4, 8
+_SEVERAL, _VARIED, _NOT_LAST, _USUAL_INDICES = 16, 32, 64, 128
+_USUAL_INDEX_BITS = 12  # the default of CodecSettings
 MOST_PICTURES = 2**24
 _MOST_LANES = 2**16
 _MOST_INDEX_BITS = 16
@@ -181,6 +181,7 @@ def _group_bytes(
         _SEVERAL: count > 1,
         _VARIED: varied,
         _NOT_LAST: not is_last,
+        _USUAL_INDICES: group.index_bits == _USUAL_INDEX_BITS,
     }
     parts = [bytes([sum(bit for bit, is_set in bits.items() if is_set)])]
     if kind.size != own_size:
@@ -195,7 +196,9 @@ def _group_bytes(
         counts = [least for least, _ in group.ranges]
         if varied:
             counts += [most - least for least, most in group.ranges]
-        parts += [bytes([group.index_bits]), in_half_bytes(counts)]
+        if group.index_bits != _USUAL_INDEX_BITS:
+            parts.append(bytes([group.index_bits]))
+        parts.append(in_half_bytes(counts))
     if group.num_images > 1:
         parts.append(varint(len(group.lengths)))
     lengths = group.lengths[: len(group.lengths) - is_last]
@@ -317,7 +320,9 @@ def _read_group(
         size = (reader.varint(), reader.varint())
     kind = Kind(size, *(bool(bits & bit) for bit in (_STORED, _GRAY, _PLANES)))
     fits = {_GRAY: channels == 3, _PLANES: channels == 1, 0: True}
-    if bits > 127 or not fits.get(bits & (_GRAY | _PLANES), False):
+    has_latents = num_levels > 0 and not kind.is_stored
+    is_known = has_latents or not bits & (_VARIED | _USUAL_INDICES)
+    if not is_known or not fits.get(bits & (_GRAY | _PLANES), False):
         raise InputError(f"{DAMAGED}: a group of unknown kind {bits}.")
     if not all(1 <= side <= MOST_PIXELS for side in size):
         raise InputError(f"{DAMAGED}: pictures of {size[0]}x{size[1]}.")
@@ -334,7 +339,8 @@ def _read_group(
         return Group(kind, places, [CRC_BYTES + length]), is_last
     index_bits, ranges = 0, []
     if num_levels:
-        index_bits = reader.byte()
+        is_usual = bool(bits & _USUAL_INDICES)
+        index_bits = _USUAL_INDEX_BITS if is_usual else reader.byte()
         if not 1 <= index_bits <= _MOST_INDEX_BITS:
             raise InputError(f"{DAMAGED}: indices of {index_bits} bits.")
         is_varied = bool(bits & _VARIED)

@@ -1,9 +1,12 @@
 """Models to code small pictures with, which every process and machine makes alike."""
 
+import dataclasses
+
 import numpy as np
 from exact_passes import exact_model
 
 from agave_tf.codec.codec import Codec
+from agave_tf.codec.one_size import no_progress
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.settings.coding import CodecSettings
@@ -35,13 +38,17 @@ def gray_model(
             means = weight.numpy()
             means[:2] += kl_shift  # Of q(z|x).
             weight.assign(means)
+        elif name.endswith("up_in/g"):
+            weight.assign(weight + 2.0)  # So that q(z|x) depends on x.
     return model
 
 
-def gray_codec(model: AutoregressiveModel | None = None, **settings) -> Codec:
+def gray_codec(
+    model: AutoregressiveModel | None = None, progress=no_progress, **settings
+) -> Codec:
     """A codec of `gray_model`, with changes of SETTINGS."""
-    known = {"lanes": LANES, "index_bits": 6, "block_bits": 6.0}
-    return Codec(model or gray_model(), CodecSettings(**{**known, **settings}))
+    changed = dataclasses.replace(SETTINGS, **settings)
+    return Codec(model or gray_model(), changed, progress)
 
 
 def smooth(count=COUNT, size=SIZE, channels=3, seed=0) -> np.ndarray:

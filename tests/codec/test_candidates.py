@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from coding_models import SIZE, gray_codec, gray_model, noise, smooth
 
+from agave_tf.arithmetic.normal_table import normal_table
 from agave_tf.codec import candidates as candidates_module
 from agave_tf.codec.candidates import NO_BLOCK, Candidates, candidate, shared_order
 from agave_tf.codec.entropy_coder import OpenStack, Stack
@@ -14,7 +15,6 @@ from agave_tf.codec.latent_code import (
     MAX_BLOCKS,
     CountRange,
     code_bytes,
-    normal_table,
     pop_code,
     push_code,
     ranges_of,

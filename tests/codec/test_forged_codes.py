@@ -94,7 +94,7 @@ def size(height: int, width: int, kind=0) -> bytes:
         ([b"\0", bytes([12]), b"\x88\x40"], "a count of its header is too large"),
         ([b"\0", b"\xff" * 2**19], "indices of 255 bits"),
         ([bytes([SEVERAL]), b"\xff" * 2**19], "a number of its header is too large"),
-        ([b"\x80" * 2**19], "a group of unknown kind 128"),
+        ([b"\x81" * 2**19], "a group of unknown kind 129"),
         ([size(2**20, 2**20), NO_BLOCKS, bytes(99)], "pictures of 1048576x1048576"),
         ([size(2**20, 1, STORED), bytes(99)], "pictures of 1048576x1"),
         ([size(2048, 2048, STORED), bytes(99)], "it is cut off"),
@@ -201,7 +201,7 @@ def test_the_end_of_a_stream_is_noticed_before_all_its_images_are_decoded(
     """2**17 images in a stream that two fill; each would take milliseconds."""
     codec, num_images = codec_without_z, 2**17
     rng = np.random.default_rng(0)
-    stream = b"\1" + rng.bytes(num_images * 48 * 7 // 80_000 + 99)
+    stream = b"\1" + rng.bytes(num_images * 48 * 35 // 800_000 + 99)
     data = forged(codec, count(num_images), b"\1", stream)
     batches = []
     pop_images = one_size.pop_images
@@ -214,12 +214,12 @@ def test_the_end_of_a_stream_is_noticed_before_all_its_images_are_decoded(
     data = sealed(codec, data)
     message = refused(codec.decode, data, seconds=90)
     assert "a stream ends before its last image" in message
-    assert 2 <= len(batches) < 60
+    assert 2 <= len(batches) < 200
     batches.clear()
     most = 4 * num_images * 48 / MEGABYTE
     message = refused(lambda data: codec.decode(data, True), data, most, 10)
     assert f"none of its {num_images} pictures is intact" in message
-    assert len(batches) < 60
+    assert len(batches) < 200
 
 
 def test_what_is_lost_takes_no_memory(codec):

@@ -2,10 +2,6 @@
 
 import numpy as np
 import pytest
-from broad_pixels import model_of_gray_pixels
-from tiny import tiny_images
-
-from agave_tf.codec.codec import Codec
 from agave_tf.codec.container import (
     Container,
     Group,
@@ -14,6 +10,10 @@ from agave_tf.codec.container import (
     is_container,
     num_stored,
 )
+from broad_pixels import model_of_gray_pixels
+from tiny import tiny_images
+
+from agave_tf.codec.codec import Codec
 from agave_tf.codec.packing import MAGIC, checksum, varint
 from agave_tf.errors import InputError
 from agave_tf.settings.coding import CodecSettings

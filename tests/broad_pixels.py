@@ -22,15 +22,3 @@ def model_with_broad_pixels(stage="joint", images=None, **settings):
         up[:2] += 1.5  # The means of q(z|x).
         weights["vae/level_0_0/up_in/b"].assign(up)
     return model
-
-
-def model_of_gray_pixels(stage="joint", images=None, **settings):
-    """A model that expects levels from some 115 to 140, and whose z costs some bits."""
-    model = model_with_broad_pixels(stage, images, **settings)
-    weights = named_weights(model)
-    mixtures, channels = 2, model.image_shape[-1]
-    head = weights["pixel_cnn/head/b"].numpy() * 0
-    of_channels = head[mixtures:].reshape(channels, -1, mixtures)
-    of_channels[:, 1] = -3
-    weights["pixel_cnn/head/b"].assign(head)
-    return model

@@ -46,6 +46,7 @@ LONGEST = (
     "test_export",
     "test_wheel",
     "test_serving",
+    "test_coded_anywhere",
     "test_codec",
     "test_provenance",
     "test_compress_command",

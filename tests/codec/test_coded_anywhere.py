@@ -73,7 +73,7 @@ def test_the_golden_file_decodes():
     assert digests(codec.preview(data)) == expected["preview"]
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 64])
+@pytest.mark.parametrize("lanes", [1, 2, 4])
 def test_a_file_decodes_whatever_the_settings_of_the_decoder(codec, lanes):
     other = gray_codec(lanes=lanes, index_bits=8, block_bits=4.0)
     decoded = codec.decode(other.encode(smooth()))

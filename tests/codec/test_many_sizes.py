@@ -2,40 +2,19 @@
 
 import numpy as np
 import pytest
-from agave_tf.codec.container import (
-    Container,
-    Group,
-    Kind,
-    container_of,
-    is_container,
-    num_stored,
-)
-from broad_pixels import model_of_gray_pixels
-from tiny import tiny_images
+from coding_models import SIZE, gray_codec, gray_model, noise, smooth
 
-from agave_tf.codec.codec import Codec
-from agave_tf.codec.packing import MAGIC, checksum, varint
+from agave_tf.codec.file_format import FORMAT, Group, Header, Kind, file_of, num_stored
+from agave_tf.codec.latent_code import CountRange
+from agave_tf.codec.packing import LOW_BITS, MAGIC
 from agave_tf.errors import InputError
-from agave_tf.settings.coding import CodecSettings
-
-SETTINGS = CodecSettings(lanes=4, index_bits=6, block_bits=6)
-# Padded to multiples of 4.
-NETWORK = {"num_resolutions": 2}
+from agave_tf.evaluation import memory
+from agave_tf.models.pixel_cnn_model import PixelCNNModel
 
 
 @pytest.fixture(scope="module")
-def agave():
-    return model_of_gray_pixels(images=tiny_images(16, size=16), **NETWORK)
-
-
-def smooth(size, channels=3, seed=0):
-    """A picture of about the gray that the models expect."""
-    level = np.random.default_rng(seed).integers(120, 136, (*size, 1))
-    return np.repeat(level, channels, -1).astype(np.uint8)
-
-
-def noise(size, channels=3):
-    return np.random.default_rng(9).integers(0, 256, (*size, channels), np.uint8)
+def codec():
+    return gray_codec(lanes=1)
 
 
 def assert_same(found, expected):
@@ -44,67 +23,90 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(one, other)
 
 
-def test_sizes_and_colours_come_back_in_their_order(agave):
-    pictures = [
-        smooth((13, 7)),
-        smooth((16, 8), seed=1),
-        smooth((13, 7), channels=1),
-        smooth((13, 7), seed=2),
-        noise((1, 1)),
+def test_sizes_and_colours_come_back_in_their_order(codec):
+    flat = np.full([6, *SIZE, 1], 128, np.uint8)
+    odd = smooth(2, (3, 5))
+    pictures = [*flat[:3], odd[0], *noise(1, (1, 1)), *flat[3:], odd[1], *smooth(5)]
+    labels = [3, -1, 0, 2, 1, *range(9)]
+    names = ["a", "b,\n", "c", "d", "e", *map(str, range(9))]
+    data = codec.encode(pictures, labels, names)
+    groups = file_of(data, (*SIZE, 3), 2, False).header.groups
+    kinds = [group.kind for group in groups]
+    assert kinds == [
+        Kind((1, 1), True),
+        Kind((3, 5)),
+        Kind(SIZE),
+        Kind(SIZE, False, True),
     ]
-    labels, names = [3, -1, 0, 2, 1], ["a", "b,\n", "c", "d", "e"]
-    data = Codec(agave, SETTINGS).encode(pictures, labels, names)
-    assert is_container(data)
-    # 1x1, and the gray one, of which this model says the same three times.
-    assert num_stored(data, 3) == 2
-    decoded = Codec(agave, SETTINGS).decode(data)
+    assert num_stored(data, (*SIZE, 3), 2) == 1
+    decoded = codec.decode(data)
     assert_same(decoded.images, pictures)
     assert (decoded.labels.tolist(), decoded.names) == (labels, names)
-    previews = Codec(agave, SETTINGS).preview(data).images
+    assert decoded.numbers.tolist() == list(range(14)) and not len(decoded.lost)
+    previews = codec.preview(data).images
     assert [p.shape for p in previews] == [p.shape for p in pictures]
 
 
-def test_one_size_that_needs_padding_is_an_array_again(agave):
-    pictures = np.stack([smooth((6, 9), seed=i) for i in range(5)])
-    decoded = Codec(agave, SETTINGS).decode(Codec(agave, SETTINGS).encode(pictures))
+def test_one_size_is_an_array_again(codec):
+    pictures = smooth(5)
+    decoded = codec.decode(codec.encode(list(pictures)))
     assert isinstance(decoded.images, np.ndarray)
     np.testing.assert_array_equal(decoded.images, pictures)
 
 
-def test_a_picture_takes_no_more_than_its_pixels(agave):
-    pictures = [noise((8, 8)), smooth((8, 8)), noise((8, 8)) // 2 + 100]
-    data = Codec(agave, SETTINGS).encode(pictures)
-    assert_same(Codec(agave, SETTINGS).decode(data).images, pictures)
-    alone = Codec(agave, SETTINGS).encode([noise((8, 8))])
-    head = len(alone) - 8 * 8 * 3
-    assert num_stored(alone, 3) == 1
-    assert head < 24
-    container = container_of(alone, 3)
-    assert container.groups[0].kind == Kind((8, 8), is_stored=True)
+def test_a_picture_takes_no_more_than_its_pixels(codec):
+    pictures = np.concatenate([noise(2), smooth(1), noise(2) // 2 + 100])
+    data = codec.encode(pictures)
+    assert_same(codec.decode(data).images, pictures)
+    assert num_stored(data, (*SIZE, 3), 2) == 4
+    stored = codec.encode(noise(5))
+    # Magic, format, weights, digest, kind, number and checksum.
+    assert len(stored) == 5 * noise().size + 2 + 1 + 1 + 3 + 1 + 1 + 4
+    groups = file_of(stored, (*SIZE, 3), 2, False).header.groups
+    assert [group.kind for group in groups] == [Kind(SIZE, is_stored=True)]
+
+
+def test_pictures_that_do_not_pay_for_their_stream_are_stored(codec, monkeypatch):
+    """Each takes fewer bits than its pixels, but not with the stream's own bytes."""
+    flat = np.full([1, *SIZE, 1], 128, np.uint8)
+    sized = codec._sized(SIZE)
+    (bits,) = sized.encode(np.repeat(flat, 3, -1), None).bits(6)
+    assert bits < 8 * flat.size < bits + 32
+    assert num_stored(codec.encode(flat), (*SIZE, 3), 2) == 1
 
 
 def test_rgb_pictures_of_a_model_of_gray_ones_are_coded_by_their_planes():
-    images = tiny_images(16, channels=1)
-    model = model_of_gray_pixels("pretrain_pixel_cnn", images)
-    pictures = [smooth((8, 8)), smooth((8, 8), channels=1)]
-    data = Codec(model, SETTINGS).encode(pictures)
-    kinds = [group.kind for group in container_of(data, 1).groups]
-    assert Kind((8, 8), is_planes=True) in kinds
-    assert_same(Codec(model, SETTINGS).decode(data).images, pictures)
+    codec = gray_codec(gray_model(channels=1, kind=PixelCNNModel), lanes=2)
+    pictures = [*smooth(2), *smooth(2, channels=1, seed=1)]
+    data = codec.encode(pictures)
+    groups = file_of(data, (*SIZE, 1), 0, False).header.groups
+    assert [group.kind for group in groups] == [Kind(SIZE), Kind(SIZE, is_planes=True)]
+    assert groups[1].num_images == 6
+    assert_same(codec.decode(data).images, pictures)
 
 
-def test_gray_pictures_of_a_model_of_rgb_images_are_gray_again():
-    kind, pictures = Kind((2, 3), is_gray=True), noise((2, 3), 1)[None]
+@pytest.mark.parametrize(
+    ("kind", "channels"), [(Kind((2, 3), is_gray=True), 1), (Kind((2, 3)), 3)]
+)
+def test_pictures_that_a_model_takes_otherwise_are_themselves_again(kind, channels):
+    pictures = noise(2, (2, 3), channels)
     images = kind.to_model(pictures)
-    assert images.shape == (1, 2, 3, 3)
-    assert (images == pictures).all()
+    assert images.shape == (2, 2, 3, 3) and (images == pictures).all()
     np.testing.assert_array_equal(kind.from_model(images), pictures)
 
 
-def test_what_is_no_picture_is_refused(agave):
-    codec = Codec(agave, SETTINGS)
+def test_planes_are_pictures_again():
+    kind, pictures = Kind((2, 3), is_planes=True), noise(4, (2, 3))
+    planes = kind.to_model(pictures)
+    assert planes.shape == (12, 2, 3, 1)
+    np.testing.assert_array_equal(planes[4, ..., 0], pictures[1, ..., 1])
+    np.testing.assert_array_equal(kind.from_model(planes), pictures)
+
+
+def test_what_is_no_picture_is_refused(codec):
     for images, message in [
         ([], "N at least 1; got 0 pictures"),
+        (noise(0), r"N at least 1; got uint8 \[0, 4, 4, 3\]"),
         ([np.zeros((2, 2, 2), np.uint8)], r"C 1 or 3; got uint8 \[2, 2, 2\]"),
         ([np.zeros((2, 2, 3))], r"got float64 \[2, 2, 3\]"),
         ([np.zeros((1, 2049, 3), np.uint8)], "from 1 to 2048; got 1x2049"),
@@ -113,48 +115,42 @@ def test_what_is_no_picture_is_refused(agave):
             codec.encode(images)
 
 
-def stored(count=2, size=(2, 3)):
-    """A file of stored pictures."""
-    content = bytes(range(count * size[0] * size[1] * 3))
-    group = Group(Kind(size, is_stored=True), np.arange(count), content)
-    return Container(count, [group], None, None).to_bytes()
+def test_a_header_keeps_its_numbers():
+    ranges = [
+        CountRange(0, 0),
+        CountRange(7, 8),
+        CountRange(8, 255),
+        CountRange(63, 64),
+    ]
+    groups = [
+        Group(Kind((7, 300)), [1, 300, 301], [70_000, 4], 12, ranges),
+        Group(Kind((4, 4), is_stored=True), [0], [4 + 48]),
+        Group(Kind((2048, 1), is_gray=True), range(2, 300), [0], 16, ranges[:1] * 4),
+    ]
+    labels = np.arange(302, dtype=np.int32) - 1
+    header = Header(groups, ["ä" * i for i in range(302)], labels)
+    content = header.to_bytes((4, 4))
+    data = content[:3] + b"wddd" + content[3:] + bytes(70_004 + 52 + 1000)
+    found = file_of(data, (4, 4, 3), 4, False)
+    assert (found.weights, found.digest) == (b"w", b"ddd")
+    assert found.header.names == header.names and found.content == content
+    np.testing.assert_array_equal(found.header.labels, labels)
+    for group, own in zip(found.header.groups, groups, strict=True):
+        assert group._replace(places=[]) == own._replace(places=[])
+        assert list(group.places) == list(own.places)
+    lengths = [[len(stream) for stream in own] for own in found.streams]
+    assert lengths == [[70_000, 4], [52], [1000]]
 
 
-def test_every_flipped_bit_of_a_stored_file_is_found():
-    data = stored()
-    assert len(container_of(data, 3).groups[0].pixels(3)) == 2
-    for place in range(8 * len(data)):
-        damaged = bytearray(data)
-        damaged[place // 8] ^= 1 << place % 8
-        if is_container(bytes(damaged)):
-            with pytest.raises(InputError, match="damaged"):
-                container_of(bytes(damaged), 3)
-    for length in range(3, len(data)):
-        with pytest.raises(InputError, match="damaged"):
-            container_of(data[:length], 3)
+def test_the_header_of_one_picture_takes_few_bytes():
+    """Magic, format, kind, index bits and the counts of two levels."""
+    group = Group(Kind((4, 4)), [0], [9], 12, [CountRange(1, 1), CountRange(7, 7)])
+    content = Header([group], None, None).to_bytes((4, 4))
+    assert content == MAGIC + bytes([FORMAT, 0, 12, 0x17])
+    assert FORMAT < 1 << LOW_BITS
 
 
-@pytest.mark.parametrize(
-    "numbers",
-    [
-        (2**40, 1, 0, 32, 32, 2**40, 100),  # as many pictures
-        (1, 1, 0, 2**20, 2**20, 1, 100),  # as many pixels
-        (10**6, 1, 0, 2048, 2048, 10**6, 60),  # more pixels than bytes can hold
-        (1, 2**40, 0, 8, 8, 1, 60),  # as many groups
-        (1, 1, 0, 8, 8, 1, 2**40),  # as many bytes
-        (1, 1, 9, 8, 8, 1, 60),  # an unknown kind
-        (2, 1, 0, 8, 8, 1, 60),  # a picture in no group
-    ],
-)
-def test_forged_numbers_take_no_memory(numbers):
-    num_images, num_groups, kind, *rest = numbers
-    head = MAGIC + bytes([3]) + varint(num_images) + varint(num_groups) + bytes([kind])
-    head += b"".join(map(varint, rest))
-    forged = head + checksum(head) + bytes(60)
-    with pytest.raises(InputError, match="damaged"):
-        container_of(forged, 3)
-
-
-def test_a_file_of_no_picture_is_refused():
-    with pytest.raises(InputError, match="damaged"):
-        container_of(Container(0, [], None, None).to_bytes(), 3)
+def test_a_picture_that_no_memory_holds_is_refused_before_the_work(codec, monkeypatch):
+    monkeypatch.setattr(memory, "_present_memory", lambda: 10**7)
+    with pytest.raises(InputError, match=r"small enough to be coded .*1000x1000 takes"):
+        codec.encode([np.zeros([1000, 1000, 3], np.uint8)])

@@ -108,7 +108,7 @@ class SizedCodec:
         self._num_decoded = min(most, _MOST_LANES_AT_A_TIME)
         # TensorFlow and XLA compile once, in the thread that comes first.
         self._compiling = threading.Lock()
-        self._is_compiled = False
+        self._compiled: set[str] = set()
 
     @property
     def num_regions(self) -> list[int]:
@@ -125,7 +125,7 @@ class SizedCodec:
 
         def encode_batch(batch: tuple) -> tuple[CodedImages, int]:
             rows, num_valid, _ = batch
-            with self._one_compiles():
+            with self._one_compiles("encode"):
                 codes = self._chosen(images[rows])
                 with self._computing_exactly():
                     f_z = self._f_z(codes)
@@ -245,7 +245,7 @@ class SizedCodec:
                     else copy.copy(stacks[number % num_lanes])
                     for number, on in zip(own, is_on, strict=True)
                 ]
-                with self._one_compiles(), self._computing_exactly():
+                with self._one_compiles("decode"), self._computing_exactly():
                     f_z = self._f_z([codes[number] for number in own])
                     images = pop_images(self.model, here, f_z, _some(label, own))
                 rows.append(images[is_on])
@@ -322,13 +322,13 @@ class SizedCodec:
             yield
 
     @contextlib.contextmanager
-    def _one_compiles(self) -> Iterator[None]:
-        if self._is_compiled:
+    def _one_compiles(self, direction: str) -> Iterator[None]:
+        if direction in self._compiled:
             yield
             return
         with self._compiling:
             yield
-        self._is_compiled = True
+        self._compiled.add(direction)
 
 
 def _num_threads() -> int:

@@ -16,15 +16,14 @@ from agave_tf.codec.file_format import (
     Header,
     Kind,
     digest_of,
-    file_of,
-    is_possible,
     keys_of,
-    stored_pixels,
     stored_stream,
 )
-from agave_tf.codec.latent_code import LatentCode, code_bytes, ranges_of
+from agave_tf.codec.latent_code import code_bytes, ranges_of
 from agave_tf.codec.one_size import Progress, SizedCodec, no_progress
+from agave_tf.codec.opened_file import Decoded, OpenedFile, OpenGroup, in_order
 from agave_tf.codec.packing import DAMAGED, SALVAGE, check_names
+from agave_tf.codec.read_file import file_of, is_possible, stored_pixels
 from agave_tf.data.image_set import Images
 from agave_tf.data.labels import class_numbers
 from agave_tf.data.mixed_images import MixedImages
@@ -42,17 +41,6 @@ from agave_tf.weights.named_weights import fingerprint, named_weights
 Pictures = np.ndarray | MixedImages | Sequence[np.ndarray]
 # Sub-pixels of a group of pictures, whose slots an encoder holds, 8 bytes each.
 _MOST_LEVELS = 2**28
-
-
-class Decoded(NamedTuple):
-    """The pictures of a file."""
-
-    # uint8 [N,H,W,C]; a list of [H,W,C] if they differ in size or channels.
-    images: np.ndarray | list[np.ndarray]
-    labels: np.ndarray | None  # int32 [N]
-    names: Sequence[str] | None
-    numbers: np.ndarray  # int64 [N], their places in the file, rising
-    lost: np.ndarray  # int64, places of pictures that are damaged
 
 
 class Codec:
@@ -177,7 +165,7 @@ class Codec:
                 is_right.reshape(-1, group.kind.images_each), axis=1
             )
             parts.append((group.kind.from_model(decoded), each))
-        return _in_order(opened, parts)
+        return in_order(opened, parts)
 
     def preview(self, data: bytes) -> Decoded:
         """Decodes f(z) of every picture, uint8 [h,w,c], from the first part of streams.
@@ -198,9 +186,9 @@ class Codec:
             f_z = self._sized(group.kind.size).previews(group.codes)
             kind = group.kind._replace(size=f_z.shape[1:3])
             parts.append((kind.from_model(f_z), np.ones(len(group.places), bool)))
-        return _in_order(opened, parts)
+        return in_order(opened, parts)
 
-    def _open(self, data: bytes, salvages: bool) -> "_Opened":
+    def _open(self, data: bytes, salvages: bool) -> OpenedFile:
         """Reads the header and the latents of a file, and checks both.
 
         Raises:
@@ -229,19 +217,19 @@ class Codec:
             )
         # A damaged header, where it is salvaged, may have lost the labels.
         self._check_labels(file.header.num_pictures, file.header.labels)
-        return _Opened(file, groups)
+        return OpenedFile(file, groups)
 
     def _opened(
         self, group: Group, streams: list[bytes], keys: list[int], salvages: bool
-    ) -> "_OpenGroup":
+    ) -> OpenGroup:
         kind, places = group.kind, group.places
         if kind.is_stored:
             is_whole = len(streams[0]) == group.lengths[0]
             pixels = stored_pixels(streams[0], keys[0]) if is_whole else None
-            return _OpenGroup(kind, places, pixels, [], [])
+            return OpenGroup(kind, places, pixels, [], [])
         channels = self.model.image_shape[-1]
         if not is_possible(group, channels, sum(map(len, streams))):
-            return _OpenGroup(kind, places, None, [], [])  # It is cut off.
+            return OpenGroup(kind, places, None, [], [])  # It is cut off.
         stacks = [
             # What is cut off has no images; any words stand for it.
             OpenStack(stream if len(stream) > 3 or not salvages else bytes(8), key)
@@ -251,10 +239,10 @@ class Codec:
         codes = sized.pop_codes(
             stacks, group.num_images, group.ranges, group.index_bits, salvages
         )
-        return _OpenGroup(kind, places, None, stacks, codes)
+        return OpenGroup(kind, places, None, stacks, codes)
 
     def _without_model(
-        self, group: "_OpenGroup", salvages: bool
+        self, group: OpenGroup, salvages: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """The pictures of a group that is stored or lost, and which are intact."""
         height, width = group.kind.size
@@ -391,53 +379,6 @@ class _EncodedGroup(NamedTuple):
     group: Group
     parts: Sequence[Stack | bytes]  # its streams, or pixels
     latents: bytes  # of all its images, for the digest
-
-
-class _OpenGroup(NamedTuple):
-    """A group of a file that is being read."""
-
-    kind: Kind
-    places: Sequence[int]
-    pixels: bytes | None  # that are stored; None: there are none, or damaged ones
-    stacks: list[OpenStack]  # its lanes, without latents; none if it is stored or lost
-    codes: list[LatentCode]  # the latents of its images
-
-
-class _Opened(NamedTuple):
-    """A file whose latents have been read."""
-
-    file: CodedFile
-    groups: list[_OpenGroup]
-
-
-def _in_order(
-    opened: _Opened, parts: Sequence[tuple[np.ndarray, np.ndarray]]
-) -> Decoded:
-    """Puts the pictures of all groups in their places.
-
-    Args:
-      opened: the file.
-      parts: of every group its pictures [n,...], and whether they are intact [n].
-
-    Raises:
-      InputError: none is intact.
-    """
-    header = opened.file.header
-    is_right = np.zeros(header.num_pictures, bool)
-    for group, (_, each) in zip(opened.groups, parts, strict=True):
-        is_right[np.asarray(group.places)] = each
-    numbers, lost = np.flatnonzero(is_right), np.flatnonzero(~is_right)
-    if not len(numbers):
-        raise InputError(f"{DAMAGED}: none of its {len(lost)} pictures is intact.")
-    images: dict[int, np.ndarray] = {}
-    for group, (pictures, _) in zip(opened.groups, parts, strict=True):
-        images |= zip(group.places, pictures, strict=True)
-    found = [images[number] for number in numbers.tolist()]
-    alike = len({image.shape for image in found}) == 1
-    names = header.names and [header.names[number] for number in numbers.tolist()]
-    labels = None if header.labels is None else header.labels[numbers]
-    stacked = np.stack(found) if alike else found
-    return Decoded(stacked, labels, names, numbers, lost)
 
 
 def _is_larger(bits: np.ndarray, pictures: np.ndarray) -> np.ndarray:

@@ -16,8 +16,8 @@ import tqdm
 from absl import flags, logging
 
 from agave_tf.codec.codec import Codec, Pictures
-from agave_tf.codec.file_format import num_stored
 from agave_tf.codec.one_size import Progress
+from agave_tf.codec.read_file import num_stored
 from agave_tf.commands.devices import define_threads, use_threads
 from agave_tf.commands.flags import (
     define_settings_of,

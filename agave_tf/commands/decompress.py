@@ -13,7 +13,8 @@ import numpy as np
 import tqdm
 from absl import flags, logging
 
-from agave_tf.codec.codec import Codec, Decoded
+from agave_tf.codec.codec import Codec
+from agave_tf.codec.opened_file import Decoded
 from agave_tf.commands.devices import define_threads, use_threads
 from agave_tf.commands.flags import flag_group
 from agave_tf.commands.paths import check_optional_file, define_path, define_run_dir

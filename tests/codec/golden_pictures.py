@@ -13,7 +13,8 @@ import pathlib
 import numpy as np
 from coding_models import gray_codec, noise, smooth
 
-from agave_tf.codec.codec import Codec, Decoded
+from agave_tf.codec.codec import Codec
+from agave_tf.codec.opened_file import Decoded
 
 DIRECTORY = pathlib.Path(__file__).resolve().parents[1] / "golden"
 CODED, DIGESTS = DIRECTORY / "coded_pictures.agave", DIRECTORY / "coded_pictures.json"

@@ -9,7 +9,7 @@ from tiny import tiny_images, tiny_model
 from agave_tf.codec import codec as codec_module
 from agave_tf.codec import packing
 from agave_tf.codec.codec import Codec
-from agave_tf.codec.file_format import file_of
+from agave_tf.codec.read_file import file_of
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.models.pixel_cnn_model import PixelCNNModel

@@ -13,7 +13,7 @@ from coding_models import COUNT, SIZE, gray_codec, noise, smooth
 from golden_pictures import CODED, DIGESTS, digests, golden_codec, golden_pictures
 
 from agave_tf.codec import one_size
-from agave_tf.codec.file_format import file_of
+from agave_tf.codec.read_file import file_of
 
 
 @pytest.fixture(scope="module")

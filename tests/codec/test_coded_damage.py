@@ -5,8 +5,9 @@ import pytest
 from coding_models import LANES, gray_codec, gray_model, noise, smooth
 
 from agave_tf.codec.codec import Codec
-from agave_tf.codec.file_format import CodedFile, digest_of, file_of
+from agave_tf.codec.file_format import CodedFile, digest_of
 from agave_tf.codec.latent_code import code_bytes
+from agave_tf.codec.read_file import file_of
 from agave_tf.errors import InputError
 from agave_tf.weights.named_weights import named_weights
 

@@ -9,9 +9,10 @@ import pytest
 from coding_models import gray_codec, gray_model
 
 from agave_tf.codec import one_size
-from agave_tf.codec.file_format import FORMAT, digest_of, file_of
+from agave_tf.codec.file_format import FORMAT, digest_of
 from agave_tf.codec.latent_code import code_bytes
 from agave_tf.codec.packing import LOW_BITS, MAGIC, varint
+from agave_tf.codec.read_file import file_of
 from agave_tf.errors import InputError
 from agave_tf.models.pixel_cnn_model import PixelCNNModel
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from coding_models import SIZE, gray_codec, gray_model, noise, smooth
 
-from agave_tf.codec.file_format import FORMAT, Group, Header, Kind, file_of, num_stored
+from agave_tf.codec.file_format import FORMAT, Group, Header, Kind
 from agave_tf.codec.latent_code import CountRange
 from agave_tf.codec.packing import LOW_BITS, MAGIC
+from agave_tf.codec.read_file import file_of, num_stored
 from agave_tf.errors import InputError
 from agave_tf.evaluation import memory
 from agave_tf.models.pixel_cnn_model import PixelCNNModel

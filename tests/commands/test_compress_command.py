@@ -10,7 +10,7 @@ from picture_bytes import UNREADABLE, tiff
 from PIL import Image
 from short_runs import train
 
-from agave_tf.codec.codec import Decoded
+from agave_tf.codec.opened_file import Decoded
 from agave_tf.commands.decompress import _file_names
 from agave_tf.data.exact_pictures import read_exact_pictures
 from agave_tf.errors import InputError

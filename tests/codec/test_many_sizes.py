@@ -143,11 +143,13 @@ def test_a_header_keeps_its_numbers():
     assert lengths == [[70_000, 4], [52], [1000]]
 
 
-def test_the_header_of_one_picture_takes_few_bytes():
-    """Magic, format, kind, index bits and the counts of two levels."""
-    group = Group(Kind((4, 4)), [0], [9], 12, [CountRange(1, 1), CountRange(7, 7)])
+@pytest.mark.parametrize(("index_bits", "after_format"), [(12, [128]), (6, [0, 6])])
+def test_the_header_of_one_picture_takes_few_bytes(index_bits, after_format):
+    """Magic, format, kind, index bits but for the usual ones, and counts of blocks."""
+    ranges = [CountRange(1, 1), CountRange(7, 7)]
+    group = Group(Kind((4, 4)), [0], [9], index_bits, ranges)
     content = Header([group], None, None).to_bytes((4, 4))
-    assert content == MAGIC + bytes([FORMAT, 0, 12, 0x17])
+    assert content == MAGIC + bytes([FORMAT, *after_format, 0x17])
     assert FORMAT < 1 << LOW_BITS
 
 

@@ -164,7 +164,11 @@ class Codec:
             each = np.logical_and.reduce(
                 is_right.reshape(-1, group.kind.images_each), axis=1
             )
-            parts.append((group.kind.from_model(decoded), each))
+            if each.any():
+                decoded = group.kind.from_model(decoded)
+            else:
+                decoded = np.zeros([len(each), 0], np.uint8)
+            parts.append((decoded, each))
         return in_order(opened, parts)
 
     def preview(self, data: bytes) -> Decoded:

@@ -137,10 +137,11 @@ class SizedCodec:
         batches = padded_batches(len(images), size, shrinks=False)
         codes: list[LatentCode] = []
         parts: list[Intervals] = []
-        for coded, num_valid in _in_threads(encode_batch, batches):
-            codes += coded.codes[:num_valid]
-            parts.append(Intervals(*(x[:num_valid] for x in coded.intervals)))
-            self._progress(Progress(num_valid, float(parts[-1].bits.sum())))
+        with _threads() as in_threads:
+            for coded, num_valid in in_threads(encode_batch, batches):
+                codes += coded.codes[:num_valid]
+                parts.append(Intervals(*(x[:num_valid] for x in coded.intervals)))
+                self._progress(Progress(num_valid, float(parts[-1].bits.sum())))
         found = Intervals(*map(np.concatenate, zip(*parts, strict=True)))
         return CodedImages(codes, found)
 
@@ -221,83 +222,94 @@ class SizedCodec:
           salvages: whether to go on where a lane is damaged.
 
         Returns:
-          The images uint8 [N,H,W,C], and whether they are intact, bool [N].
+          The images uint8 [N,H,W,C], and whether they are intact, bool [N]. If it is
+          known before the last one that none is, the images are empty, [N,0].
 
         Raises:
           InputError: a lane is damaged, and `salvages` is not set.
         """
         num_lanes, num_images = len(stacks), len(codes)
         width = min(self._num_decoded, -(-num_lanes // _num_threads()))
-
-        def decode_lanes(lanes: range) -> tuple[range, list[np.ndarray]]:
-            # Lanes that fill up the batch read the first one's words.
-            filling = [lanes[0]] * (width - len(lanes))
-            rows: list[np.ndarray] = []
-            for first in range(0, num_images, num_lanes):
-                own = np.array([*lanes, *filling]) + first
-                is_on = (own < num_images) & (np.arange(width) < len(lanes))
-                own = np.where(is_on, own, lanes[0] + first)
-                if not is_on.any():
-                    break
-                here = [
-                    stacks[number % num_lanes]
-                    if on
-                    else copy.copy(stacks[number % num_lanes])
-                    for number, on in zip(own, is_on, strict=True)
-                ]
-                with self._one_compiles("decode"), self._computing_exactly():
-                    f_z = self._f_z([codes[number] for number in own])
-                    images = pop_images(self.model, here, f_z, _some(label, own))
-                rows.append(images[is_on])
-                overdrawn = [stacks[lane].is_overdrawn for lane in lanes]
-                if any(overdrawn) and (all(overdrawn) or not salvages):
-                    break
-            return lanes, rows
-
+        # By batches, because a forged header may name more images than will come.
+        found: list[tuple[np.ndarray, np.ndarray]] = []
         chunks = [
-            range(first, min(first + width, num_lanes))
+            np.arange(first, min(first + width, num_lanes))
             for first in range(0, num_lanes, width)
         ]
-        found: dict[int, np.ndarray] = {}
-        for lanes, rows in _in_threads(decode_lanes, chunks):
-            for row, images in enumerate(rows):
-                for lane, image in zip(lanes, images, strict=False):
-                    found[lane + row * num_lanes] = image
-            self._progress(Progress(sum(map(len, rows)), 0.0))
-            if not salvages and any(stacks[lane].is_overdrawn for lane in lanes):
-                raise InputError(f"{DAMAGED}: a stream ends before its last image.")
-        return self._checked(stacks, codes, found, salvages)
 
-    def _checked(
+        def decode_some(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return numbers, self._popped(stacks, codes, label, numbers, width)
+
+        # The next image of every lane, then the one after it: so an end that comes too
+        # early, or an interrupt, is noticed after a batch.
+        with _threads() as in_threads:
+            for first in range(0, num_images, num_lanes):
+                if all(stack.is_overdrawn for stack in stacks):
+                    return np.zeros([num_images, 0], np.uint8), np.zeros(
+                        num_images, bool
+                    )
+                rows = [first + lanes[first + lanes < num_images] for lanes in chunks]
+                rows = [numbers for numbers in rows if len(numbers)]
+                for numbers, decoded in in_threads(decode_some, rows):
+                    found.append((numbers, decoded))
+                    self._progress(Progress(len(numbers), 0.0))
+                if not salvages and any(stack.is_overdrawn for stack in stacks):
+                    raise InputError(f"{DAMAGED}: a stream ends before its last image.")
+        images = np.zeros([num_images, *self.model.image_shape], np.uint8)
+        for numbers, decoded in found:
+            images[numbers] = decoded
+        return images, self._are_intact(stacks, codes, images, salvages)
+
+    def _popped(
         self,
         stacks: Sequence[OpenStack],
         codes: Sequence[LatentCode],
-        found: dict[int, np.ndarray],
+        label: np.ndarray | None,
+        numbers: np.ndarray,
+        width: int,
+    ) -> np.ndarray:
+        """Pops images from their lanes, uint8 [n,H,W,C].
+
+        Args:
+          stacks, codes, label: as `decode` takes them.
+          numbers: int [n], of images in lanes that differ.
+          width: images that the sampler is compiled for, at least n.
+        """
+        here = [stacks[number % len(stacks)] for number in numbers]
+        # What fills up the batch reads the first one's words.
+        here += [copy.copy(here[0]) for _ in range(width - len(numbers))]
+        own = np.append(numbers, np.full(width - len(numbers), numbers[0]))
+        with self._one_compiles("decode"), self._computing_exactly():
+            f_z = self._f_z([codes[number] for number in own])
+            images = pop_images(self.model, here, f_z, _some(label, own))
+        return images[: len(numbers)]
+
+    def _are_intact(
+        self,
+        stacks: Sequence[OpenStack],
+        codes: Sequence[LatentCode],
+        images: np.ndarray,
         salvages: bool,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The images that were found, and whether the checksum of their lane is right.
+    ) -> np.ndarray:
+        """Whether the checksums of the images' lanes are right, bool [N].
 
         Raises:
           InputError: as `decode`.
         """
-        num_lanes, num_images = len(stacks), len(codes)
-        images = np.zeros([num_images, *self.model.image_shape], np.uint8)
-        for number, image in found.items():
-            images[number] = image
-        checksums = _checksums(images, codes, num_lanes)
+        checksums = _checksums(images, codes, len(stacks))
         is_right = np.array(
             [
                 stack.has_ended_with(checksum)
                 for stack, checksum in zip(stacks, checksums, strict=True)
             ]
         )
-        is_intact = is_right[np.arange(num_images) % num_lanes]
+        is_intact = is_right[np.arange(len(images)) % len(stacks)]
         if not is_intact.all() and not salvages:
             raise InputError(
-                f"{DAMAGED}: the checksum of {np.sum(~is_intact)} of {num_images} "
+                f"{DAMAGED}: the checksum of {np.sum(~is_intact)} of {len(images)} "
                 f"images is another. {SALVAGE}"
             )
-        return images, is_intact
+        return is_intact
 
     def previews(self, codes: Sequence[LatentCode]) -> np.ndarray:
         """f(z) of codes, uint8 [N,h,w,c]."""
@@ -316,10 +328,8 @@ class SizedCodec:
             return tf.zeros([len(codes), *self.model.f_z_shape], tf.float64)
         return self._latents.f_z(codes)
 
-    @contextlib.contextmanager
-    def _computing_exactly(self) -> Iterator[None]:
-        with computing_exactly(self.model, self._exact):
-            yield
+    def _computing_exactly(self) -> contextlib.AbstractContextManager[None]:
+        return computing_exactly(self.model, self._exact)
 
     @contextlib.contextmanager
     def _one_compiles(self, direction: str) -> Iterator[None]:
@@ -337,14 +347,16 @@ def _num_threads() -> int:
     return count or len(os.sched_getaffinity(0))
 
 
-def _in_threads(function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-    """`map` in as many threads as TensorFlow has for an operation.
+@contextlib.contextmanager
+def _threads() -> Iterator[Callable[[Callable[[A], B], Iterable[A]], Iterator[B]]]:
+    """Gives `map` in as many threads as TensorFlow has for an operation.
 
     XLA's programs compute in one thread each. What they compute depends on no thread.
+    After an error or an interrupt nothing more begins.
     """
     executor = concurrent.futures.ThreadPoolExecutor(_num_threads())
     try:
-        yield from executor.map(function, items)
+        yield executor.map
     finally:
         executor.shutdown(cancel_futures=True)
 

@@ -130,3 +130,13 @@ def test_the_progress_counts_every_image(codec):
     assert sum(step.num_images for step in encoded) == COUNT
     assert sum(step.num_images for step in progress[before:]) == 4
     assert min(step.bits for step in encoded) > 0
+
+
+def test_the_progress_of_a_long_stream_comes_image_by_image(codec):
+    """It came when a lane was done, after minutes, and so did the end by Ctrl-C."""
+    progress = []
+    shown = gray_codec(codec.model, progress=progress.append, lanes=1)
+    data = shown.encode(smooth(3))
+    progress.clear()
+    shown.decode(data)
+    assert [step.num_images for step in progress] == [1, 1, 1]

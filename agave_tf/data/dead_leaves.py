@@ -93,21 +93,17 @@ def _draw(
     color, slope = _colors(n, channels, rng)
     angle = rng.uniform(0, 2 * np.pi, n)
 
+    owner = _topmost(center_y, center_x, radius, (fine_height, fine_width))
     y = np.arange(fine_height)[:, None] + 0.5
     x = np.arange(fine_width)[None, :] + 0.5
-    owner = np.full((fine_height, fine_width), n)  # n: the background
-    distance = (y - center_y[:, None, None]) ** 2 + (x - center_x[:, None, None]) ** 2
-    covers = distance < radius[:, None, None] ** 2
-    is_covered = covers.any(axis=0)
-    owner[is_covered] = covers.argmax(axis=0)[is_covered]
 
     # Light falls off across a leaf, along a direction of its own.
     def at_pixels(values: np.ndarray) -> np.ndarray:
         return np.concatenate([values, values[-1:]])[owner]
 
     along = (
-        (y - at_pixels(center_y)) * np.sin(at_pixels(angle))
-        + (x - at_pixels(center_x)) * np.cos(at_pixels(angle))
+        (y - at_pixels(center_y)) * at_pixels(np.sin(angle))
+        + (x - at_pixels(center_x)) * at_pixels(np.cos(angle))
     ) / at_pixels(radius)
     shading = np.clip(along, -1, 1) * at_pixels(slope)
     fine = at_pixels(color) + shading[..., None]
@@ -116,6 +112,42 @@ def _draw(
     )
     coarse += rng.normal(0, _NOISE, coarse.shape)
     return np.clip(np.rint(coarse), 0, 255).astype(np.uint8)
+
+
+def _topmost(
+    center_y: np.ndarray,
+    center_x: np.ndarray,
+    radius: np.ndarray,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Returns the number of the topmost of n leaves at each pixel [H,W]; n: none.
+
+    Each leaf is compared with the pixels of the square around it alone.
+
+    Args:
+      center_y, center_x, radius: of the leaves [n], the topmost first, in pixels.
+      size: (H,W).
+    """
+    n, (height, width) = len(radius), size
+
+    def span(center: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+        first = np.clip(np.floor(center - radius), 0, length).astype(int)
+        end = np.clip(np.ceil(center + radius), 0, length).astype(int)
+        return first, end - first
+
+    first_row, rows = span(center_y, height)
+    first_column, columns = span(center_x, width)
+    # Every pixel of every square, one square after another.
+    count = rows * columns
+    leaf = np.repeat(np.arange(n), count)
+    within = np.arange(len(leaf)) - np.repeat(np.cumsum(count) - count, count)
+    row, column = np.divmod(within, columns[leaf])
+    row, column = row + first_row[leaf], column + first_column[leaf]
+    distance = (row + 0.5 - center_y[leaf]) ** 2 + (column + 0.5 - center_x[leaf]) ** 2
+    covers = distance < radius[leaf] ** 2
+    owner = np.full(height * width, n)
+    np.minimum.at(owner, (row * width + column)[covers], leaf[covers])
+    return owner.reshape(size)
 
 
 def _colors(

@@ -13,8 +13,13 @@ _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 def cache_directory(config: DataConfig) -> str:
     """The directory that holds the caches of all data sets."""
+    return config.cache_dir or home_cache_directory()
+
+
+def home_cache_directory() -> str:
+    """The directory of the package's caches, unless the user names another."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return config.cache_dir or os.path.join(home, "agave_tf")
+    return os.path.join(home, "agave_tf")
 
 
 def user_number() -> int:

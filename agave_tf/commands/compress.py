@@ -26,6 +26,7 @@ from agave_tf.commands.paths import (
     define_run_dir,
 )
 from agave_tf.commands.running import run_command
+from agave_tf.data.picture_paths import check_picture_paths
 from agave_tf.errors import InputError
 from agave_tf.runs.run_path import run_path
 from agave_tf.settings.coding import CodecSettings
@@ -93,6 +94,7 @@ def run(values: flags.FlagValues) -> None:
     check_settings_of_run("data", values)
     check_output_file("output", values.output, SUFFIX)
     _check_image_flags(values)
+    check_picture_paths(values.files)
     run_path(values.run_dir)
     run_work("compress", values, settings)
 

@@ -15,6 +15,7 @@ from agave_tf.commands.flags import (
 from agave_tf.commands.loading import run_work
 from agave_tf.commands.paths import define_path, define_run_dir
 from agave_tf.commands.running import run_command
+from agave_tf.interop.openai_path import directory_of_list, named_prefix
 from agave_tf.settings.data import DataConfig
 from agave_tf.settings.stages import IMPORTED_STAGES
 from agave_tf.whole_file import check_new_directory
@@ -58,7 +59,10 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(values: flags.FlagValues) -> None:
     """Makes --run_dir."""
     check_new_directory("run_dir", values.run_dir)
-    run_work("import_openai", values, settings_from_flags(DataConfig, values))
+    data = settings_from_flags(DataConfig, values)
+    if directory_of_list(values.checkpoint) is None:
+        named_prefix(values.checkpoint)
+    run_work("import_openai", values, data)
 
 
 def main() -> None:

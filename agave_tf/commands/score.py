@@ -25,6 +25,7 @@ from agave_tf.commands.paths import (
     define_run_dir,
 )
 from agave_tf.commands.running import run_command
+from agave_tf.data.picture_paths import check_picture_paths
 from agave_tf.errors import InputError
 from agave_tf.runs.run_path import run_path
 from agave_tf.settings.data import DataConfig
@@ -72,6 +73,7 @@ def run(values: flags.FlagValues) -> None:
     check_output_file("output", values.output, ".csv")
     check_optional_file("contact_sheet", values.contact_sheet, ".png")
     _check_beside_files(settings, values)
+    check_picture_paths(values.files)
     run_path(values.run_dir)
     run_work("score", values, settings)
 

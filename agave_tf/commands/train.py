@@ -5,6 +5,8 @@ bin/train.py --flagfile=small.flags --stage=all --run_dir=runs/small
 Started again with the same flags, a run that was stopped goes on.
 """
 
+import os
+
 from absl import flags
 
 from agave_tf.commands.devices import define_num_logical_cpus
@@ -17,8 +19,9 @@ from agave_tf.commands.loading import run_work
 from agave_tf.commands.paths import define_path, define_run_dir
 from agave_tf.commands.running import run_command
 from agave_tf.errors import InputError
+from agave_tf.runs.run_path import is_begun, run_path
 from agave_tf.settings.devices import STRATEGIES, check_logical_cpus
-from agave_tf.settings.stages import STAGE_SOURCES, check_sources
+from agave_tf.settings.stages import STAGE_SOURCES, TRAINING_STAGES, check_sources
 
 _SOURCES = {
     "init_vae_from": "Run directory; joint or pretrain_vae starts from its VAE.",
@@ -71,7 +74,19 @@ def run(values: flags.FlagValues) -> None:
     else:
         check_sources(values.stage, sources)
     check_logical_cpus(values.strategy, values.num_logical_cpus)
+    directories = directories_of(values.stage, values.run_dir).values()
+    if not any([is_begun(directory) for directory in directories]):
+        # A run that goes on does without those that it started from.
+        for source in filter(None, sources.values()):
+            run_path(source)
     run_work("train", values, config, sources)
+
+
+def directories_of(stage: str, run_dir: str) -> dict[str, str]:
+    """Returns the run directories that --stage trains in, by stage, in order."""
+    if stage != "all":
+        return {stage: run_dir}
+    return {name: os.path.join(run_dir, name) for name in TRAINING_STAGES}
 
 
 def _check_no_source(sources: dict[str, str]) -> None:

@@ -1,8 +1,9 @@
-"""The path of a run directory, checked before the run is read."""
+"""The path of a run directory, checked before the run is read or made."""
 
 import os
 
 from agave_tf.errors import InputError
+from agave_tf.runs.run_lock import LOCK_FILES
 from agave_tf.settings.stages import STAGE_SOURCES
 from agave_tf.settings.user_path import expand_path
 
@@ -29,3 +30,18 @@ def run_path(path: str) -> str:
             f"{hint}"
         )
     return path
+
+
+def is_begun(path: str) -> bool:
+    """Returns whether there is a run at `path`, and not a place for a new one.
+
+    A new one can be made where nothing is, or a directory without files.
+
+    Raises:
+      InputError: there is something else.
+    """
+    if os.path.isfile(path):
+        raise InputError(f"`run_dir` must be a directory; {path} is a file.")
+    if not os.path.isdir(path) or not set(os.listdir(path)) - LOCK_FILES:
+        return False
+    return bool(run_path(path))

@@ -30,6 +30,9 @@ REFUSED = {
     ("train", RUN, "--stage=ablation"): "`--init_from` must name a run directory",
     ("train", RUN, "--stage=all", "--init_from=x"): "cannot go with --stage=all",
     ("train", RUN, "--stage=joint", "--num_logical_cpus=2"): "--strategy=mirrored",
+    ("train", "--run_dir=coded", "--stage=joint"): "coded is a file",
+    ("train", "--run_dir=..", "--stage=joint"): "with a config.json; .. has none",
+    ("train", RUN, "--stage=joint", "--init_from=x"): "there is no directory x",
     ("train", RUN, "--flagfile=smal"): "Did you mean small.flags?",
     ("evaluate", RUN): "there is no directory nowhere",
     ("evaluate", "--run_dir=empty"): "with a config.json; empty has none",
@@ -48,6 +51,8 @@ REFUSED = {
     ("score", RUN, CSV, "--rank_by=ratios"): "Did you mean ratio?",
     ("score", RUN, CSV, "--reference_images=-1"): "must be at least 0",
     ("score", RUN, CSV, "--files=x", "--split=train"): "must not be given with --files",
+    ("score", RUN, CSV, "--files=x"): "there is no 'x'",
+    ("compress", RUN, CODED, "--files=x"): "there is no 'x'",
     ("compress", RUN, CODED): "there is no directory nowhere",
     ("compress", RUN, CODED, "--lanes=0"): "`lanes` must be",
     ("compress", RUN, CODED, "--files=x", "--crop=centre"): "not be given with --files",
@@ -71,6 +76,7 @@ REFUSED = {
     (
         *("import_openai", "--run_dir=empty", "--checkpoint=x", "--kind=iaf_vae"),
     ): "`run_dir` must not exist yet",
+    ("import_openai", RUN, "--checkpoint=x", "--kind=iaf_vae"): "no x.index",
     (
         *("import_openai", RUN, "--checkpoint=x", "--kind=iaf_vae"),
         "--image_channels=2",

@@ -1,14 +1,12 @@
 """The work of bin/train.py: trains a stage, or three one after another."""
 
-import os
-
 from absl import flags
 
+from agave_tf.commands.train import directories_of
 from agave_tf.runs.run_data import check_same_dataset
 from agave_tf.runs.same_run import check_same_run
 from agave_tf.runs.stages import STAGES
 from agave_tf.settings.config import Config
-from agave_tf.settings.stages import TRAINING_STAGES
 from agave_tf.training.strategy import make_strategy
 from agave_tf.training.train_stage import train_stage
 
@@ -27,7 +25,7 @@ def run(values: flags.FlagValues, config: Config, sources: dict[str, str]) -> No
     if values.stage != "all":
         train_stage(STAGES[values.stage], config, values.run_dir, sources, strategy)
         return
-    directories = _directories(values.run_dir)
+    directories = directories_of("all", values.run_dir)
     pretrained = {
         "init_vae_from": directories["pretrain_vae"],
         "init_pixel_cnn_from": directories["pretrain_pixel_cnn"],
@@ -37,14 +35,9 @@ def run(values: flags.FlagValues, config: Config, sources: dict[str, str]) -> No
         train_stage(STAGES[name], config, directory, sources, strategy)
 
 
-def _directories(run_dir: str) -> dict[str, str]:
-    """Returns the run directory of each stage of --stage=all, in order."""
-    return {name: os.path.join(run_dir, name) for name in TRAINING_STAGES}
-
-
 def _check_all(config: Config, run_dir: str) -> None:
     """Checks all stages before the first is trained, which may take days."""
-    for name, directory in _directories(run_dir).items():
+    for name, directory in directories_of("all", run_dir).items():
         existing = check_same_run(directory, STAGES[name], config)
         if existing:
             check_same_dataset(existing, config.data)

@@ -198,7 +198,7 @@ def _parse(
                 values[flag.name] = flag
     try:
         program, *expanded = expand_flag_files(arguments)
-        _show_help(expanded, values, description)
+        _show_help_or_version(expanded, values, description)
         check_arguments(expanded, values)
         rest = values([program, *expanded])
     except flags.Error as error:
@@ -207,7 +207,7 @@ def _parse(
     return rest
 
 
-def _show_help(
+def _show_help_or_version(
     arguments: list[str], values: flags.FlagValues, description: str
 ) -> None:
     """Prints the help or version that the arguments ask for, if they do, and exits."""

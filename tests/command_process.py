@@ -23,8 +23,9 @@ _processes.set_forkserver_preload(
     [
         "tensorflow_datasets",
         *(
-            f"agave_tf.commands.{path.stem}"
-            for path in (ROOT / "agave_tf" / "commands").glob("[a-z]*.py")
+            f"agave_tf.commands.{room}{path.stem}"
+            for room in ("", "work.")
+            for path in (ROOT / "agave_tf" / "commands" / room[:-1]).glob("[a-z]*.py")
         ),
     ]
 )

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from agave_tf.benchmarks.networks import PIXEL_CNNS
 from agave_tf.benchmarks.timing import (
     first_call_seconds,
     median_seconds,
@@ -22,6 +21,7 @@ from agave_tf.models.pixel_cnn_model import PixelCNNModel
 from agave_tf.randomness import ImageDraws, seed_tensor
 from agave_tf.sampling.draw_images import draw_images
 from agave_tf.sampling.drawn import SamplingSettings
+from agave_tf.settings.benchmark import PIXEL_CNNS
 from agave_tf.settings.coding import CodecSettings
 from agave_tf.settings.config import Config, TrainConfig
 from agave_tf.training.initialization import initialize

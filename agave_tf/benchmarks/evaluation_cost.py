@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from agave_tf.benchmarks.networks import MODELS, random_images
+from agave_tf.benchmarks.networks import make_network, random_images
 from agave_tf.benchmarks.timing import (
     first_call_seconds,
     median_seconds,
@@ -15,6 +15,7 @@ from agave_tf.benchmarks.timing import (
 )
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.randomness import ImageDraws, seed_tensor
+from agave_tf.settings.benchmark import MODELS
 
 
 class EvaluationCost(NamedTuple):
@@ -65,7 +66,7 @@ def _costs(
 ) -> Iterator[EvaluationCost]:
     keras.utils.set_random_seed(0)
     model, batch = MODELS[name], MODELS[name].batch
-    network = model.make(model.config(**compute), size)
+    network = make_network(model, model.config(**compute), size)
     evaluator = Evaluator(network, batch)
     images = random_images(batch, size)
     image, index = tf.constant(images.array), tf.range(batch)

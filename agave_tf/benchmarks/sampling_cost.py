@@ -6,7 +6,6 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from agave_tf.benchmarks.networks import PIXEL_CNNS
 from agave_tf.benchmarks.timing import (
     first_call_seconds,
     median_seconds,
@@ -16,6 +15,7 @@ from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.sampling.cached import sample_cached
 from agave_tf.sampling.pixel_source import PixelDraws
 from agave_tf.sampling.plain import sample_plain
+from agave_tf.settings.benchmark import PIXEL_CNNS
 
 # Pixels timed of an image that is drawn naively; all pixels cost the same.
 _PLAIN_PIXELS = 2

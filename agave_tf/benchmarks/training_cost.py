@@ -10,10 +10,9 @@ import keras
 import tensorflow as tf
 
 from agave_tf.benchmarks.networks import (
-    MODELS,
-    Model,
     count_gigaflop,
     count_nodes,
+    make_network,
     peak_gigaflops,
     random_images,
 )
@@ -28,6 +27,8 @@ from agave_tf.data.image_set import Images
 from agave_tf.data.in_python import read_images
 from agave_tf.models.image_model import ImageModel
 from agave_tf.randomness import ImageDraws, seed_tensor
+from agave_tf.runs.stages import STAGES
+from agave_tf.settings.benchmark import MODELS, MeasuredModel
 from agave_tf.settings.config import Config
 from agave_tf.training.train_state import TrainState
 from agave_tf.training.train_step import make_train_steps, skip_graph_optimizer_on_cpu
@@ -118,13 +119,13 @@ def _cost(
 
 
 def _prepare(
-    model: Model, config: Config, size: int
+    model: MeasuredModel, config: Config, size: int
 ) -> tuple[ImageModel, dict[str, Callable], Callable[[], tf.Graph]]:
     """Makes the network, the functions to time, and one that traces a training step."""
     keras.utils.set_random_seed(0)
-    network = model.make(config, size)
+    network = make_network(model, config, size)
     state = TrainState(network, config, num_steps=0)
-    train_steps = make_train_steps(state, model.stage, config)
+    train_steps = make_train_steps(state, STAGES[model.stage], config)
     images = random_images(4 * model.batch, size)
     batches = iter(training_batches(images, model.batch, 0, 0, _MANY_STEPS))
     image = tf.constant(images.array[: model.batch])

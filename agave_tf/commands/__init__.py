@@ -1,14 +1,15 @@
 """The command lines: one module for each command, and what commands share.
 
 Each command has `define_flags`, which defines its flags, `run`, which takes their
-values, and `main`, which is the console script: agave-train is train.main.
+values, and `main`, which is the console script: agave-train is train.main. `run` checks
+all that can be checked in a moment; then it hands over to the module of the same name
+in `work`, which loads TensorFlow. --help and a wrong flag never come so far.
 """
 
 import os
 import sys
-import warnings
 
-from agave_tf.commands.streams import open_closed_streams, shown_on, without_messages
+from agave_tf.commands.streams import open_closed_streams
 
 
 def _refuse_stripped_docstrings() -> None:
@@ -28,17 +29,3 @@ def _refuse_stripped_docstrings() -> None:
 
 open_closed_streams()
 _refuse_stripped_docstrings()
-
-# TensorFlow prints a dozen lines when it is imported, which would bury an error of one
-# line and which no setting suppresses completely. This package is imported before the
-# modules of the commands, whatever the order of their imports.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with (
-    shown_on(sys.stderr, "Loading TensorFlow ..."),
-    without_messages(),
-    warnings.catch_warnings(),
-):
-    # Libraries warn of each other; PYTHONWARNINGS=error would make that an error.
-    warnings.simplefilter("ignore")
-    # It imports everything else that prints.
-    import agave_tf.training.train_loop  # noqa: F401

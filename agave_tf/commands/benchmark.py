@@ -10,15 +10,25 @@ Times are medians. Run it on a machine that does nothing else.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from absl import flags, logging
+from absl import flags
 
-from agave_tf.benchmarks import coding_cost, sampling_cost, training_cost
-from agave_tf.benchmarks import evaluation_cost as evaluation
-from agave_tf.benchmarks.networks import COMPUTES, MODELS, PIXEL_CNNS
 from agave_tf.commands.flags import flag_group
+from agave_tf.commands.loading import run_work
 from agave_tf.commands.running import run_command
 from agave_tf.errors import InputError, did_you_mean
+from agave_tf.settings.benchmark import COMPUTES, MODELS, PIXEL_CNNS
+
+
+class Lists(NamedTuple):
+    """The flags that are lists, read and checked; rows of the table go through them."""
+
+    models: list[str]
+    computed: list[str]
+    samples: list[int]
+    sizes: list[int]
+    batches: list[int]
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -68,65 +78,17 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def run(values: flags.FlagValues) -> None:
     """Prints the table of --what."""
-    repeats = values.repeats
     sizes = _numbers("sizes", values)
     batches = _numbers("batches", values)
     samples = _numbers("samples", values)
     models = _choices("models", MODELS, values)
-    computes = {name: COMPUTES[name] for name in _choices("computed", COMPUTES, values)}
+    computed = _choices("computed", COMPUTES, values)
     if values.what in ("train", "evaluate") and len(sizes) > 1:
         raise InputError(
             f"`sizes` must be one size for --what={values.what}; got {sizes}."
         )
-    measure = {
-        "train": lambda: (
-            training_cost.TRAINING_COLUMNS,
-            training_cost.training_costs(models, sizes[0], computes, repeats),
-        ),
-        "evaluate": lambda: (
-            evaluation.EVALUATION_COLUMNS,
-            evaluation.evaluation_costs(models, sizes[0], computes, samples, repeats),
-        ),
-        "input": lambda: (
-            training_cost.INPUT_COLUMNS,
-            [
-                cost
-                for size in sizes
-                for cost in training_cost.input_costs(size, batches, repeats)
-            ],
-        ),
-        "sample": lambda: (
-            sampling_cost.SAMPLING_COLUMNS,
-            sampling_cost.sampling_costs(values.network, sizes, batches, repeats),
-        ),
-        "code": lambda: (
-            coding_cost.CODING_COLUMNS,
-            coding_cost.coding_costs(values.network, sizes, batches, repeats),
-        ),
-    }
-    logging.info(
-        "Measuring %s %d times; each is compiled first, the table comes at the end",
-        values.what,
-        repeats,
-    )
-    _print_table(*measure[values.what]())
-
-
-def _print_table(columns: dict[str, str], measurements: Iterable[object]) -> None:
-    """Prints a row for each measurement as soon as it is made.
-
-    Args:
-      columns: format strings by heading; {0} is the measurement.
-      measurements: one for each row, in order.
-    """
-    _print_row(columns)
-    _print_row(["---"] * len(columns))
-    for measurement in measurements:
-        _print_row(form.format(measurement) for form in columns.values())
-
-
-def _print_row(cells: Iterable[str]) -> None:
-    print(f"| {' | '.join(cells)} |", flush=True)
+    lists = Lists(models, computed, samples, sizes, batches)
+    run_work("benchmark", values, lists)
 
 
 def _words(choices: Iterable[str]) -> str:

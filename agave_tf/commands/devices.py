@@ -2,7 +2,6 @@
 
 import os
 
-import tensorflow as tf
 from absl import flags
 
 from agave_tf.commands.flags import flag_group
@@ -36,15 +35,6 @@ def define_threads(values: flags.FlagValues) -> None:
             upper_bound=1024,
             flag_values=values,
         )
-
-
-def use_threads(count: int) -> None:
-    """Computes on the CPU alone, with `count` threads; 0: as many as there are CPUs.
-
-    Call it before TensorFlow computes.
-    """
-    tf.config.set_visible_devices([], "GPU")
-    tf.config.threading.set_intra_op_parallelism_threads(count)
 
 
 def define_num_logical_cpus(values: flags.FlagValues) -> None:

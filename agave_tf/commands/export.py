@@ -6,16 +6,15 @@ docs/export.md lists the signatures. --format=run writes a run directory instead
 pass on to others who use agave_tf.
 """
 
-from absl import flags, logging
+from absl import flags
 
 from agave_tf.commands.flags import flag_group
+from agave_tf.commands.loading import run_work
 from agave_tf.commands.paths import define_path, define_run_dir
 from agave_tf.commands.running import run_command
 from agave_tf.errors import InputError
-from agave_tf.interop.provenance import about_run
-from agave_tf.interop.run_copy import copy_run
-from agave_tf.interop.saved_model import check_output_dir, export_model
-from agave_tf.runs.open_run import open_run
+from agave_tf.interop.export_path import check_output_dir
+from agave_tf.runs.run_path import run_path
 from agave_tf.settings.image_size import parse_image_size
 from agave_tf.whole_file import check_new_directory
 
@@ -58,9 +57,8 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def run(values: flags.FlagValues) -> None:
     """Writes --output_dir."""
-    is_run = values.format == "run"
     size = parse_image_size(values.image_size)
-    if is_run:
+    if values.format == "run":
         if size:
             raise InputError(
                 "`image_size` must be empty with --format=run, whose run keeps the "
@@ -69,17 +67,8 @@ def run(values: flags.FlagValues) -> None:
         check_new_directory("output_dir", values.output_dir)
     else:
         check_output_dir(values.output_dir)
-    source = open_run(values.run_dir)
-    logging.info("Reading the weights of %s", source.path)
-    model, about = source.load_model(), about_run(source)
-    if is_run:
-        copy_run(source, model, values.output_dir)
-        print(values.output_dir)
-        return
-    logging.info("Building the signatures, and writing them to %s", values.output_dir)
-    model = model.of_size(size or model.image_shape[:2])
-    export_model(model, values.output_dir, about, values.sampling_batch_size)
-    print(values.output_dir)
+    run_path(values.run_dir)
+    run_work("export", values, size)
 
 
 def main() -> None:

@@ -15,7 +15,13 @@ from absl import flags
 
 from agave_tf.commands.paths import define_path
 from agave_tf.settings.config import PARTS, Config, config_from_settings
-from agave_tf.settings.setting import Settings, choices_of, help_of, type_of
+from agave_tf.settings.setting import (
+    Settings,
+    checked_value,
+    choices_of,
+    help_of,
+    type_of,
+)
 from agave_tf.settings.user_path import expand_path
 
 _Settings = TypeVar("_Settings", bound=Settings)
@@ -138,6 +144,17 @@ def config_from_flags(values: flags.FlagValues) -> Config:
         field.name for part in PARTS.values() for field in dataclasses.fields(part)
     ]
     return config_from_settings({name: values[name].value for name in names})
+
+
+def check_settings_of_run(part_name: str, values: flags.FlagValues) -> None:
+    """Checks the flags of `define_settings_of_run` one by one, without the run.
+
+    Raises:
+      InputError: a value is not allowed, whatever the run's own settings are.
+    """
+    for field in dataclasses.fields(PARTS[part_name]):
+        if values[field.name].present:
+            checked_value(field, values[field.name].value)
 
 
 def with_flags(config: Config, part_name: str, values: flags.FlagValues) -> Config:

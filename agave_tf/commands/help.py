@@ -39,7 +39,10 @@ def full_help(description: str, values: flags.FlagValues) -> str:
       description: the text above the flags, with an example.
       values: has the command's flags; absl's own are left out.
     """
-    end = "--help shows the main flags only; [...] is a flag's default."
+    end = (
+        "--help shows the main flags only, --version the version; [...] is a flag's "
+        "default."
+    )
     return _help(description, values, end, is_short=False)
 
 

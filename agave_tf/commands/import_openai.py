@@ -5,18 +5,20 @@ bin/import_openai.py --kind=pixel_cnn --checkpoint=params_cifar.ckpt --run_dir=r
 The run can be evaluated, sampled and exported, and a joint stage can start from it.
 """
 
-from absl import flags, logging
+from absl import flags
 
 from agave_tf.commands.flags import (
     define_settings,
     flag_group,
     settings_from_flags,
 )
+from agave_tf.commands.loading import run_work
 from agave_tf.commands.paths import define_path, define_run_dir
 from agave_tf.commands.running import run_command
-from agave_tf.interop.import_openai import KINDS, import_openai
-from agave_tf.interop.saved_model import check_new_directory
-from agave_tf.settings.config import DataConfig
+from agave_tf.interop.openai_path import directory_of_list, named_prefix
+from agave_tf.settings.data import DataConfig
+from agave_tf.settings.stages import IMPORTED_STAGES
+from agave_tf.whole_file import check_new_directory
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -26,7 +28,7 @@ def define_flags(values: flags.FlagValues) -> None:
         flags.DEFINE_enum(
             "kind",
             None,
-            [*KINDS],
+            [*IMPORTED_STAGES],
             "Network of the checkpoint. pixel_cnn: of openai/pixel-cnn; iaf_vae: of "
             "openai/iaf.",
             required=True,
@@ -58,13 +60,9 @@ def run(values: flags.FlagValues) -> None:
     """Makes --run_dir."""
     check_new_directory("run_dir", values.run_dir)
     data = settings_from_flags(DataConfig, values)
-    logging.info("Reading %s, and building its network", values.checkpoint)
-    imported = import_openai(
-        values.kind, values.checkpoint, values.run_dir, values.nonlinearity, data
-    )
-    config = imported.config
-    network = config.vae if imported.stage.has("vae") else config.pixel_cnn
-    print(f"{imported.path}: {network}")
+    if directory_of_list(values.checkpoint) is None:
+        named_prefix(values.checkpoint)
+    run_work("import_openai", values, data)
 
 
 def main() -> None:

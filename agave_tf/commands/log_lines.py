@@ -5,7 +5,6 @@ import logging as std_logging
 import os
 import time
 
-import tensorflow as tf
 from absl import logging
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -46,11 +45,17 @@ def log_lines_for_people() -> None:
     handler = logging.get_absl_handler()
     handler.setFormatter(LineFormatter(_worker()))
     handler.addFilter(_is_shown)
-    # TensorFlow's own handler would show its warnings a second time.
-    tensorflow = tf.get_logger()
-    tensorflow.setLevel(std_logging.WARNING)
-    for other in list(tensorflow.handlers):
-        tensorflow.removeHandler(other)
+
+
+def stop_second_handlers(logger: std_logging.Logger) -> None:
+    """Leaves the warnings of a library to our log; its handlers would show them twice.
+
+    Args:
+      logger: the library's.
+    """
+    logger.setLevel(std_logging.WARNING)
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
 
 
 def _worker() -> str:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NamedTuple, NoReturn
 
-import tensorflow as tf
 from absl import app, flags, logging
 
+import agave_tf
 from agave_tf.commands.arguments import check_arguments, required_flag_error
 from agave_tf.commands.devices import take_gpu_memory_as_needed
 from agave_tf.commands.help import full_help, short_help
@@ -70,7 +70,8 @@ def run_command(
 
     Args:
       define_flags: defines the command's flags.
-      run: the command; takes the values of the flags.
+      run: the command; takes the values of the flags. It loads TensorFlow once they
+        are right, by `run_work`.
       description: the text of --help above the flags; a command line in it starts with
         bin/NAME.py, which becomes agave-NAME in the help of a console script.
     """
@@ -158,7 +159,9 @@ def failure_of(error: BaseException) -> Failure | None:
             f"removed, and so there is no {error.filename or 'such path'}.",
             2,
         )
-    if isinstance(error, tf.errors.OpError):
+    # Nothing that has not loaded TensorFlow has its errors.
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow and isinstance(error, tensorflow.errors.OpError):
         reasons = [os.strerror(n) for n in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
         for reason in reasons:
             if reason in str(error.message):
@@ -195,7 +198,7 @@ def _parse(
                 values[flag.name] = flag
     try:
         program, *expanded = expand_flag_files(arguments)
-        _show_help(expanded, values, description)
+        _show_help_or_version(expanded, values, description)
         check_arguments(expanded, values)
         rest = values([program, *expanded])
     except flags.Error as error:
@@ -204,11 +207,12 @@ def _parse(
     return rest
 
 
-def _show_help(
+def _show_help_or_version(
     arguments: list[str], values: flags.FlagValues, description: str
 ) -> None:
-    """Prints the help that the arguments ask for, if they do, and exits."""
+    """Prints the help or version that the arguments ask for, if they do, and exits."""
     texts = {
+        "version": lambda *_: f"agave_tf {agave_tf.__version__}",
         "help": short_help,
         "h": short_help,
         "?": short_help,

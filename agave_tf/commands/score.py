@@ -7,16 +7,16 @@ docs/outliers.md says what the scores mean.
 
 import dataclasses
 
-import numpy as np
-from absl import flags, logging
+from absl import flags
 
 from agave_tf.commands.flags import (
+    check_settings_of_run,
     define_settings_of,
     define_settings_of_run,
     flag_group,
     settings_from_flags,
-    with_flags,
 )
+from agave_tf.commands.loading import run_work
 from agave_tf.commands.paths import (
     check_optional_file,
     check_output_file,
@@ -25,36 +25,14 @@ from agave_tf.commands.paths import (
     define_run_dir,
 )
 from agave_tf.commands.running import run_command
-from agave_tf.data.exact_pictures import read_pictures_of_any_size
-from agave_tf.data.image_set import Images, describe_sizes
-from agave_tf.data.source import parts_named
+from agave_tf.data.picture_paths import check_picture_paths
 from agave_tf.errors import InputError
-from agave_tf.evaluation.evaluator import Evaluator
-from agave_tf.evaluation.outlier_table import (
-    described,
-    medians,
-    shown_name,
-    write_table,
-)
-from agave_tf.evaluation.outliers import (
-    LONGEST_SIDE,
-    OutlierScores,
-    check_coder_takes,
-    outlier_scores,
-    percentile_of,
-)
-from agave_tf.pictures.contact_sheet import write_contact_sheet
-from agave_tf.runs.open_run import open_run
-from agave_tf.runs.run_data import is_same, load_run_data
-from agave_tf.runs.run_directory import RunDirectory
+from agave_tf.runs.run_path import run_path
 from agave_tf.settings.data import DataConfig
-from agave_tf.settings.image_size import MOST_PIXELS
-from agave_tf.settings.networks import AuxiliaryConfig
 from agave_tf.settings.scoring import ScoringSettings
 
-_NUM_SHOWN = 10
-# Settings that say where images are kept, and not which they are.
-_WHERE = ("data_dir", "cache_dir")
+# Images that are printed, and drawn by --contact_sheet.
+NUM_SHOWN = 10
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -80,7 +58,7 @@ def define_flags(values: flags.FlagValues) -> None:
         define_path(
             "contact_sheet",
             "",
-            f"File ending in .png to draw the {_NUM_SHOWN} strangest images to, with "
+            f"File ending in .png to draw the {NUM_SHOWN} strangest images to, with "
             "f(z) and the bits that each pixel costs; empty: none.",
             values,
         )
@@ -91,43 +69,17 @@ def define_flags(values: flags.FlagValues) -> None:
 def run(values: flags.FlagValues) -> None:
     """Writes --output, and --contact_sheet."""
     settings = settings_from_flags(ScoringSettings, values)
+    check_settings_of_run("data", values)
     check_output_file("output", values.output, ".csv")
     check_optional_file("contact_sheet", values.contact_sheet, ".png")
-    source = open_run(values.run_dir)
-    _check_flags(source, settings, values)
-    images, names = _images(source, settings, values)
-    source.check_images(images, bool(settings.tile_size))
-    check_coder_takes(images)
-    held_out = _held_out_images(source, settings, values)
-    logging.info("Reading the weights of %s", source.path)
-    model = source.load_model()
-    evaluator = Evaluator(model, settings.evaluation_batch_size)
-    logging.info("Compiling the evaluation, for which the first images wait")
-    scores = outlier_scores(
-        evaluator, images, settings, settings.max_images, "Scoring", names
-    )
-    num_reference = 0
-    if held_out is not None:
-        reference = outlier_scores(
-            evaluator, held_out, settings, settings.reference_images, "Held-out images"
-        )
-        scores = scores.with_percentiles(reference)
-        num_reference = len(reference.index)
-        _say_other_sizes(scores.size, reference.size)
-    write_table(values.output, scores)
-    _print(source, scores, num_reference)
-    _print_strangest(scores, settings.rank_by)
-    if values.contact_sheet:
-        logging.info("Drawing %s", values.contact_sheet)
-        write_contact_sheet(
-            values.contact_sheet, model, images, scores, settings, _NUM_SHOWN
-        )
+    _check_beside_files(settings, values)
+    check_picture_paths(values.files)
+    run_path(values.run_dir)
+    run_work("score", values, settings)
 
 
-def _check_flags(
-    source: RunDirectory, settings: ScoringSettings, values: flags.FlagValues
-) -> None:
-    """Refuses flags without an effect, and those that do not suit the run."""
+def _check_beside_files(settings: ScoringSettings, values: flags.FlagValues) -> None:
+    """Refuses flags about a data set that have no effect beside --files."""
     names = ["split", "max_images"]
     if not settings.reference_images:
         names += [field.name for field in dataclasses.fields(DataConfig)]
@@ -137,105 +89,6 @@ def _check_flags(
             f"`{given[0]}` must not be given with --files, of which all are scored; "
             "got both."
         )
-    if values.files and source.num_classes:
-        raise InputError(
-            "`files` must not be given for a class-conditional model, which scores "
-            "with labels, because picture files have none; --dataset has images with "
-            "labels."
-        )
-    if settings.rank_by == "kl" and not source.stage.has("vae"):
-        raise InputError(
-            "`rank_by` must be bits_per_dim or ratio for a run without latent "
-            f"variables; got kl, and {source.path} is of stage {source.stage.name}."
-        )
-    is_of_y = not source.stage.has("pixel_cnn")
-    if is_of_y and source.config.auxiliary != AuxiliaryConfig():
-        logging.warning(
-            "%s is a VAE alone: its bits_per_dim are of the auxiliary image, while the "
-            "coder codes the whole image.",
-            source.path,
-        )
-
-
-def _images(
-    source: RunDirectory, settings: ScoringSettings, values: flags.FlagValues
-) -> tuple[Images, list[str]]:
-    """Returns the images to score, and the names of those that come from files."""
-    if values.files:
-        named = read_pictures_of_any_size(
-            values.files,
-            source.image_shape[-1],
-            LONGEST_SIDE if settings.tile_size else MOST_PIXELS,
-            "" if settings.tile_size else " --tile_size scores larger ones in tiles.",
-        )
-        for sentence in named.notes:
-            logging.warning("%s", sentence)
-        return Images(named.image, None), named.names
-    config = with_flags(source.config, "data", values).data
-    loaded = load_run_data(source, config, parts_named(settings.split))
-    loaded.check_labels(source.num_classes)
-    images = loaded.part(settings.split)
-    images.check_labels(source.num_classes)
-    return images, []
-
-
-def _held_out_images(
-    source: RunDirectory, settings: ScoringSettings, values: flags.FlagValues
-) -> Images | None:
-    """Returns the run's held-out images; None if no percentiles are wanted."""
-    if not settings.reference_images:
-        return None
-    config = with_flags(source.config, "data", values).data
-    if not values.files:
-        # The flags are about the images to score; but for where all of them are kept.
-        where = {name: getattr(config, name) for name in _WHERE}
-        config = dataclasses.replace(source.config.data, **where)
-    try:
-        loaded = load_run_data(source, config, ["test"])
-    except InputError as error:
-        raise InputError(
-            f"{error} The percentiles are relative to these images of the run; "
-            "--reference_images=0 does without."
-        ) from error
-    if source.data is not None and not is_same(source.data, loaded.record):
-        logging.warning(
-            "The percentiles are relative to other images than those of the run, %s.",
-            source.config.data.dataset,
-        )
-    images = loaded.part("test")
-    source.check_images(images, bool(settings.tile_size))
-    return images
-
-
-def _say_other_sizes(sizes: np.ndarray, reference: np.ndarray) -> None:
-    """Warns that images of other sizes are compared with those of the run's."""
-    known = {tuple(size) for size in reference.tolist()}
-    others = [size for size in sizes.tolist() if tuple(size) not in known]
-    if others:
-        logging.warning(
-            "Percentiles are relative to images of %s; %d of the %d scored images have "
-            "other sizes, and other bits/dim for that alone.",
-            describe_sizes(reference),
-            len(others),
-            len(sizes),
-        )
-
-
-def _print(source: RunDirectory, scores: OutlierScores, num_reference: int) -> None:
-    count, sizes = len(scores.index), describe_sizes(scores.size)
-    print(f"{source.path}, step {source.step}: {count} images, {sizes}")
-    among = f"   percentile among {num_reference} held-out images"
-    print(f"  {'median of':<20}{'value':>9}{among if num_reference else ''}")
-    for line in medians(scores):
-        print(f"  {line}")
-
-
-def _print_strangest(scores: OutlierScores, rank_by: str) -> None:
-    percentile = " (percentile)" if percentile_of(rank_by) in scores.values else ""
-    print(f"  strangest by {rank_by}{percentile}")
-    for rank, row in enumerate(scores.strangest(rank_by, _NUM_SHOWN), start=1):
-        found = described(scores, rank_by, row)
-        print(f"  {rank:>4}  {found}  {shown_name(scores.name[row])}")
 
 
 def main() -> None:

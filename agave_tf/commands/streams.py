@@ -47,11 +47,13 @@ def shown_on(stream: TextIO, text: str) -> Iterator[None]:
     if is_terminal:
         stream.write(text)
         stream.flush()
-    yield
-    if is_terminal:
-        # Blanks, because a simple terminal (TERM=dumb) erases nothing by itself.
-        stream.write(f"\r{' ' * len(text)}\r")
-        stream.flush()
+    try:
+        yield
+    finally:
+        if is_terminal:
+            # Blanks, because a simple terminal (TERM=dumb) erases nothing by itself.
+            stream.write(f"\r{' ' * len(text)}\r")
+            stream.flush()
 
 
 def escape_what_cannot_be_shown() -> None:

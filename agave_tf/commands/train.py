@@ -15,15 +15,13 @@ from agave_tf.commands.flags import (
     define_settings,
     flag_group,
 )
+from agave_tf.commands.loading import run_work
 from agave_tf.commands.paths import define_path, define_run_dir
 from agave_tf.commands.running import run_command
 from agave_tf.errors import InputError
-from agave_tf.runs.run_data import check_same_dataset
-from agave_tf.runs.same_run import check_same_run
-from agave_tf.runs.stages import STAGES, TRAINING_STAGES
-from agave_tf.settings.config import Config
-from agave_tf.training.strategy import STRATEGIES, make_strategy
-from agave_tf.training.train_stage import train_stage
+from agave_tf.runs.run_path import is_begun, run_path
+from agave_tf.settings.devices import STRATEGIES, check_logical_cpus
+from agave_tf.settings.stages import STAGE_SOURCES, TRAINING_STAGES, check_sources
 
 _SOURCES = {
     "init_vae_from": "Run directory; joint or pretrain_vae starts from its VAE.",
@@ -42,7 +40,7 @@ def define_flags(values: flags.FlagValues) -> None:
         flags.DEFINE_enum(
             "stage",
             None,
-            [*STAGES, "all"],
+            [*STAGE_SOURCES, "all"],
             "Stage to train; all: pretrain_vae, pretrain_pixel_cnn and joint, one "
             "after another, each in a directory of its name below --run_dir.",
             required=True,
@@ -72,38 +70,32 @@ def run(values: flags.FlagValues) -> None:
     config = config_from_flags(values)
     sources: dict[str, str] = {name: getattr(values, name) for name in _SOURCES}
     if values.stage == "all":
-        _check_all(config, values.run_dir, sources)
-    strategy = make_strategy(values.strategy, values.num_logical_cpus)
-    if values.stage != "all":
-        train_stage(STAGES[values.stage], config, values.run_dir, sources, strategy)
-        return
-    directories = _directories(values.run_dir)
-    pretrained = {
-        "init_vae_from": directories["pretrain_vae"],
-        "init_pixel_cnn_from": directories["pretrain_pixel_cnn"],
-    }
-    for name, directory in directories.items():
-        sources = pretrained if name == "joint" else {}
-        train_stage(STAGES[name], config, directory, sources, strategy)
+        _check_no_source(sources)
+    else:
+        check_sources(values.stage, sources)
+    check_logical_cpus(values.strategy, values.num_logical_cpus)
+    directories = directories_of(values.stage, values.run_dir).values()
+    if not any([is_begun(directory) for directory in directories]):
+        # A run that goes on does without those that it started from.
+        for source in filter(None, sources.values()):
+            run_path(source)
+    run_work("train", values, config, sources)
 
 
-def _directories(run_dir: str) -> dict[str, str]:
-    """Returns the run directory of each stage of --stage=all, in order."""
+def directories_of(stage: str, run_dir: str) -> dict[str, str]:
+    """Returns the run directories that --stage trains in, by stage, in order."""
+    if stage != "all":
+        return {stage: run_dir}
     return {name: os.path.join(run_dir, name) for name in TRAINING_STAGES}
 
 
-def _check_all(config: Config, run_dir: str, sources: dict[str, str]) -> None:
-    """Checks all stages before the first is trained, which may take days."""
+def _check_no_source(sources: dict[str, str]) -> None:
     for name, source in sources.items():
         if source:
             raise InputError(
                 f"`{name}` cannot go with --stage=all, which starts from nothing; "
                 f"got {source!r}."
             )
-    for name, directory in _directories(run_dir).items():
-        existing = check_same_run(directory, STAGES[name], config)
-        if existing:
-            check_same_dataset(existing, config.data)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from agave_tf.data.folder_tree import list_pictures
 from agave_tf.data.mixed_images import ImageArray, ImageBuffer
 from agave_tf.data.picture_decoding import Largest
 from agave_tf.data.picture_file import read_pictures
+from agave_tf.data.picture_paths import check_picture_paths
 from agave_tf.data.source import FILES, Notes
 from agave_tf.errors import InputError
 from agave_tf.settings.data import DataConfig
@@ -89,16 +90,13 @@ def _pictures(
 
 def _files(paths: Sequence[str], config: DataConfig, notes: Notes) -> list[str]:
     """The files at the paths, and those in directories, at least one."""
+    check_picture_paths(paths)
     files = []
     for path in paths:
         if os.path.isdir(path):
             files += list_pictures(path, config, notes, FILES).paths
-        elif os.path.exists(path):
-            files.append(path)
         else:
-            raise InputError(
-                f"`files` must be pictures or folders; there is no {path!r}."
-            )
+            files.append(path)
     if not files:
         raise InputError(f"`files` must have a picture; got {', '.join(paths)}.")
     return files

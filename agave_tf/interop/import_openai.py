@@ -28,11 +28,9 @@ from agave_tf.settings.config import (
     TrainConfig,
 )
 from agave_tf.settings.image_size import parse_image_size
+from agave_tf.settings.stages import IMPORTED_STAGES
 from agave_tf.weights.named_weights import named_weights
 from agave_tf.whole_file import check_new_directory, new_directory
-
-# The stage of the run that a checkpoint of each kind becomes.
-KINDS = {"pixel_cnn": "pretrain_pixel_cnn", "iaf_vae": "pretrain_vae"}
 
 
 def import_openai(
@@ -41,7 +39,7 @@ def import_openai(
     """Makes a run directory from a checkpoint, whole or not at all.
 
     Args:
-      kind: a key of KINDS.
+      kind: a key of IMPORTED_STAGES.
       path: a name of the checkpoint, as `find_prefix` takes it.
       run_dir: the directory to make.
       nonlinearity: elu or relu, if the shapes leave the choice; empty: concat_elu.
@@ -54,7 +52,7 @@ def import_openai(
     """
     check_new_directory("run_dir", run_dir)
     checkpoint = read_openai_checkpoint(path)
-    stage = STAGES[KINDS[kind]]
+    stage = STAGES[IMPORTED_STAGES[kind]]
     if stage.has("vae"):
         config, channels = _vae_config(checkpoint)
     else:

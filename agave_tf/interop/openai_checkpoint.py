@@ -12,16 +12,15 @@ import numpy as np
 import tensorflow as tf
 
 from agave_tf.errors import InputError, first_line
+from agave_tf.interop.openai_path import (
+    LIST,
+    REQUIRED,
+    directory_of_list,
+    has_index,
+    named_prefix,
+)
 from agave_tf.runs.checkpoint_paths import readable_prefix
 
-_REQUIRED = (
-    "`checkpoint` must be the prefix of a TensorFlow checkpoint, one of its files "
-    "PREFIX.index, PREFIX.data-... and PREFIX.meta, or a directory whose file "
-    "`checkpoint` names one"
-)
-# The end of a file's name, or the dot to which a shell completes the prefix.
-_ENDING = re.compile(r"\.(index|meta|data-\d+-of-\d+|)$")
-_LIST = "checkpoint"
 _AVERAGE = "/ExponentialMovingAverage"
 _STEP = "model/global_step"
 # Variables of a checkpoint that are not the network's: the optimizer's and counters.
@@ -96,7 +95,7 @@ def _read_tensors(prefix: str) -> dict[str, np.ndarray]:
             }
         except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
             reason = first_line(error).replace(readable, prefix)
-            raise InputError(f"{_REQUIRED}; {prefix} cannot be read ({reason}).") from (
+            raise InputError(f"{REQUIRED}; {prefix} cannot be read ({reason}).") from (
                 error
             )
 
@@ -112,27 +111,8 @@ def find_prefix(path: str) -> str:
     Raises:
       InputError: there is no such checkpoint.
     """
-    if "://" in path or _exists(path):
-        return path
-    if os.path.isdir(path):
-        return _newest_in(path)
-    if os.path.basename(path) == _LIST and os.path.isfile(path):
-        return _newest_in(os.path.dirname(path))
-    prefix = _ENDING.sub("", path)
-    if prefix != path and (_exists(prefix) or os.path.isfile(prefix)):
-        return prefix
-    if os.path.isfile(path):
-        if prefix != path:
-            raise InputError(f"{_REQUIRED}; beside {path} there is no {prefix}.index.")
-        return path  # The whole checkpoint, of an old version.
-    if re.search(r"[*?]", os.path.basename(path)):
-        return path  # A pattern for the parts of an old one, which TensorFlow knows.
-    raise InputError(f"{_REQUIRED}; there is no {prefix}.index.")
-
-
-def _exists(prefix: str) -> bool:
-    """Returns whether there is a checkpoint with an index, as TensorFlow writes now."""
-    return os.path.isfile(f"{prefix}.index")
+    directory = directory_of_list(path)
+    return named_prefix(path) if directory is None else _newest_in(directory)
 
 
 def _newest_in(directory: str) -> str:
@@ -141,26 +121,26 @@ def _newest_in(directory: str) -> str:
     # A directory may have been moved since its list was written, on any system.
     base = re.split(r"[/\\]", newest)[-1]
     for prefix in (newest, os.path.join(directory, base)):
-        if _exists(prefix) or os.path.isfile(prefix):
+        if has_index(prefix) or os.path.isfile(prefix):
             return prefix
     raise InputError(
-        f"{_REQUIRED}; that of {directory or '.'} names {newest}, which is not there."
+        f"{REQUIRED}; that of {directory or '.'} names {newest}, which is not there."
         f"{_others(directory)}"
     )
 
 
 def _name_in_list(directory: str) -> str:
     """The newest checkpoint that the list names; its path is as written there."""
-    path = os.path.join(directory, _LIST)
+    path = os.path.join(directory, LIST)
     if not os.path.isfile(path):
-        raise InputError(f"{_REQUIRED}; there is no {path}.{_others(directory)}")
+        raise InputError(f"{REQUIRED}; there is no {path}.{_others(directory)}")
     try:
         state = tf.train.get_checkpoint_state(directory or ".")
         newest = state.model_checkpoint_path if state else ""
     except ValueError:  # It is not text.
         newest = ""
     if not newest:
-        raise InputError(f"{_REQUIRED}; {path} names none.{_others(directory)}")
+        raise InputError(f"{REQUIRED}; {path} names none.{_others(directory)}")
     return newest
 
 

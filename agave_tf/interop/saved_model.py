@@ -9,36 +9,20 @@ import tensorflow as tf
 from absl import logging
 
 import agave_tf
-from agave_tf.errors import InputError
+from agave_tf.interop.export_path import check_output_dir
 from agave_tf.interop.model_card import CARD_FILE, model_card
 from agave_tf.interop.signatures import ExportedModel
 from agave_tf.interop.warm_up import WARM_UP_FILE, smallest_inputs, write_warm_up
 from agave_tf.models.auxiliary_image import auxiliary_shape
 from agave_tf.models.image_model import ImageModel
-from agave_tf.runs.checkpoint_paths import is_pattern, is_utf8
+from agave_tf.runs.checkpoint_paths import is_pattern
 from agave_tf.runs.numerics import library_versions
-from agave_tf.whole_file import check_new_directory, new_directory, write_text
+from agave_tf.whole_file import new_directory, write_text
 
 # Inside the SavedModel; TensorFlow leaves the directory assets.extra to the user.
 DESCRIPTION_FILE = os.path.join("assets.extra", "agave_tf.json")
 # The names of arguments that have one row for each image.
 _IMAGES = ("images", "auxiliary_images")
-
-
-def check_output_dir(output_dir: str) -> None:
-    """Checks that a SavedModel can be made in `output_dir` and loaded from there.
-
-    Raises:
-      InputError: `output_dir` exists, the directory it is to be made in does not, or
-        TensorFlow could not load a model from it because of its path.
-    """
-    check_new_directory("output_dir", output_dir)
-    if is_pattern(output_dir) or not is_utf8(output_dir):
-        raise InputError(
-            "`output_dir` must have no brackets and no backslash in its path, and be "
-            "UTF-8: from another path TensorFlow cannot load a model. Got "
-            f"{output_dir!r}."
-        )
 
 
 def export_model(

@@ -8,18 +8,15 @@ import numpy as np
 
 from agave_tf.checked_json import parse_json, read_json
 from agave_tf.checked_npz import npz_comment
-from agave_tf.errors import InputError
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.weight_forms import check_weights
 from agave_tf.runs.run_directory import (
-    CONFIG_FILE,
     PROGRESS_FILE,
     WEIGHTS_FILE,
     RunDirectory,
 )
+from agave_tf.runs.run_path import CONFIG_FILE, run_path
 from agave_tf.runs.run_record import read_run_record
-from agave_tf.runs.stages import STAGES
-from agave_tf.settings.user_path import expand_path
 from agave_tf.weights.named_weights import read_weights
 
 
@@ -37,18 +34,7 @@ def open_run(path: str, weights: bool = True) -> RunDirectory:
       InputError: no directory, not a run directory, or one with a file that is damaged
         or of a later version.
     """
-    path = expand_path(path, "run_dir")
-    if not os.path.isdir(path):
-        raise InputError(
-            f"`run_dir` must be a run directory; there is no directory {path}."
-        )
-    if not os.path.exists(os.path.join(path, CONFIG_FILE)):
-        stages = [name for name in STAGES if os.path.isdir(os.path.join(path, name))]
-        hint = f" Did you mean {os.path.join(path, stages[-1])}?" if stages else ""
-        raise InputError(
-            f"`run_dir` must be a run directory, with a {CONFIG_FILE}; {path} has none."
-            f"{hint}"
-        )
+    path = run_path(path)
     while True:
         before = _file_states(path)
         run = RunDirectory(path, *read_run_record(os.path.join(path, CONFIG_FILE)))

@@ -21,6 +21,7 @@ from agave_tf.errors import InputError
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.weight_forms import Network, check_size
 from agave_tf.runs.numerics import library_versions, use_tensor_float_32
+from agave_tf.runs.run_path import CONFIG_FILE
 from agave_tf.runs.run_record import Change, Source
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import Config
@@ -32,7 +33,6 @@ from agave_tf.weights.named_weights import (
 )
 from agave_tf.whole_file import write_npz, write_text
 
-CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "averaged_weights.npz"
 PROGRESS_FILE = "progress.json"
 

@@ -11,8 +11,9 @@ from agave_tf.models.iaf_vae import check_widths
 from agave_tf.runs.stages import STAGES, Stage
 from agave_tf.settings.config import Config, config_from_parts
 from agave_tf.settings.image_size import MOST_PIXELS, check_image_sides
+from agave_tf.settings.stages import STAGE_SOURCES
 
-_SOURCE_FLAGS = sorted({flag for stage in STAGES.values() for flag in stage.sources})
+_SOURCE_FLAGS = sorted({flag for s in STAGE_SOURCES.values() for flag in s.flags})
 _MOST_IN_WORD = 100  # characters of a version or a fingerprint
 
 

@@ -1,13 +1,12 @@
 """Checks that a command may go on with a run: that their settings are the same."""
 
 import dataclasses
-import os
 
 from agave_tf.errors import InputError
 from agave_tf.runs.checkpoints import checkpoint_steps
 from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_directory import RunDirectory
-from agave_tf.runs.run_lock import LOCK_FILES
+from agave_tf.runs.run_path import is_begun
 from agave_tf.runs.run_record import Change
 from agave_tf.runs.stages import Stage
 from agave_tf.settings.config import PARTS, Config
@@ -25,9 +24,7 @@ def check_same_run(path: str, stage: Stage, config: Config) -> RunDirectory | No
     Raises:
       InputError: the directory holds something else, or a run with other settings.
     """
-    if os.path.isfile(path):
-        raise InputError(f"`run_dir` must be a directory; {path} is a file.")
-    if not os.path.isdir(path) or not set(os.listdir(path)) - LOCK_FILES:
+    if not is_begun(path):
         return None
     old = open_run(path, weights=False)
     if old.stage != stage:

@@ -1,4 +1,7 @@
-"""The four stages of training, Lucas & Verbeek 2018, section 4."""
+"""The four stages of training, Lucas & Verbeek 2018, section 4.
+
+settings/stages.py says where each may start from.
+"""
 
 from typing import NamedTuple
 
@@ -13,16 +16,13 @@ from agave_tf.settings.config import Config
 
 
 class Stage(NamedTuple):
-    """The model that a stage trains, its objective, and where it may start from."""
+    """The model that a stage trains, and its objective."""
 
     name: str
     model_class: type[ImageModel]  # the model that the stage trains
     has_auxiliary_loss: bool  # whether ln p(y|z) is in the objective
     # True: --auxiliary_weight and --kl_weight count; False: both weights are 1.
     is_weighted: bool = False
-    # Flags that may name the runs whose weights the stage starts from.
-    sources: tuple[str, ...] = ()
-    required_source: str | None = None  # one of `sources` that must be given
 
     def has(self, network: str) -> bool:
         """Returns whether the stage's model has "vae" or "pixel_cnn"."""
@@ -63,66 +63,16 @@ class Stage(NamedTuple):
         """Optimizer steps of this stage."""
         return getattr(config.train, self.steps_setting)
 
-    def check_sources(self, given: dict[str, str]) -> None:
-        """Raises InputError unless this stage can start from the runs given by flags.
-
-        Args:
-          given: directory by flag name; empty where the flag is not set.
-        """
-        named = sorted(flag for flag, directory in given.items() if directory)
-        for flag in named:
-            if flag not in self.sources:
-                takes = ", ".join(f"--{source}" for source in self.sources) or "none"
-                raise InputError(
-                    f"`--{flag}` cannot go with --stage={self.name}, which takes "
-                    f"{takes}; got --{flag}={given[flag]}."
-                )
-        if "init_from" in named and len(named) > 1:
-            raise InputError(
-                f"`--init_from` gives all weights and cannot go with --{named[-1]}; "
-                f"got both."
-            )
-        if self.required_source and self.required_source not in named:
-            raise InputError(
-                f"`--{self.required_source}` must name a run directory of stage joint "
-                f"for --stage={self.name}; got nothing."
-            )
-
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage(
-            "pretrain_vae",
-            VAEModel,
-            has_auxiliary_loss=True,
-            sources=("init_vae_from", "init_from"),
-        ),
-        Stage(
-            "pretrain_pixel_cnn",
-            PixelCNNModel,
-            has_auxiliary_loss=False,
-            sources=("init_pixel_cnn_from", "init_from"),
-        ),
-        Stage(
-            "joint",
-            AGAVE,
-            has_auxiliary_loss=True,
-            is_weighted=True,
-            sources=("init_vae_from", "init_pixel_cnn_from", "init_from"),
-        ),
-        Stage(
-            "ablation",
-            AGAVE,
-            has_auxiliary_loss=False,
-            sources=("init_from",),
-            required_source="init_from",
-        ),
+        Stage("pretrain_vae", VAEModel, has_auxiliary_loss=True),
+        Stage("pretrain_pixel_cnn", PixelCNNModel, has_auxiliary_loss=False),
+        Stage("joint", AGAVE, has_auxiliary_loss=True, is_weighted=True),
+        Stage("ablation", AGAVE, has_auxiliary_loss=False),
     )
 }
-
-# The stages of --stage=all, in order.
-TRAINING_STAGES = ("pretrain_vae", "pretrain_pixel_cnn", "joint")
 
 
 def stage_named(name: str) -> Stage:

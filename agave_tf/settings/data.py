@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 from agave_tf.settings.data_kinds import HELP, WRITTEN, expand_dataset
-from agave_tf.settings.image_size import parse_image_size
+from agave_tf.settings.image_size import checked_image_size, parse_image_size
 from agave_tf.settings.setting import (
     Constraint,
     Settings,
@@ -70,6 +70,7 @@ class DataConfig(Settings):
         "HEIGHTxWIDTH such as 24x32. Empty: keep their sizes (dead_leaves: 32), which "
         "must be one for training.",
         main=True,
+        expand=checked_image_size,
     )
     crop: str = setting(
         "resize",
@@ -111,8 +112,7 @@ class DataConfig(Settings):
         super().__post_init__()
 
     def check_together(self) -> None:
-        """Raises InputError if `image_size` is no size, or missing for a `crop`."""
-        parse_image_size(self.image_size)
+        """Raises InputError if `image_size` is missing for a `crop`."""
         require(
             self.crop == "resize" or bool(self.image_size),
             "image_size",

@@ -30,6 +30,12 @@ def parse_image_size(text: str, name: str = "image_size") -> tuple[int, int] | N
     return height, width
 
 
+def checked_image_size(text: str, name: str) -> str:
+    """Returns the value of a setting that is a size; raises as `parse_image_size`."""
+    parse_image_size(text, name)
+    return text
+
+
 def check_image_sides(height: int, width: int, name: str) -> None:
     """Checks that the networks take images of these sides: from 1 to 2048.
 

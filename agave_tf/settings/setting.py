@@ -107,7 +107,8 @@ def setting(
       main: --help shows the setting to somebody who meets the command for the first
         time; --helpfull shows every setting.
       expand: a function of the given value and the setting's name that returns the
-        value to keep, such as `expand_path` for a setting that is a path.
+        value to keep, such as `expand_path` for a setting that is a path; it may raise
+        InputError.
     """
     metadata = {
         "help": help_text,
@@ -137,13 +138,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            expand = field.metadata["expand"]
-            value = getattr(self, field.name)
-            if expand and isinstance(value, os.PathLike):
-                value = os.fspath(value)
-            _check(field, value)
-            if expand:
-                object.__setattr__(self, field.name, expand(value, field.name))
+            value = checked_value(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
         self.check_together()
 
     def check_together(self) -> None:
@@ -191,6 +187,19 @@ def type_of(field: dataclasses.Field) -> type:
     """Returns the type of a field: a class, as annotations of settings are no text."""
     assert isinstance(field.type, type)
     return field.type
+
+
+def checked_value(field: dataclasses.Field, value: Any) -> Any:
+    """Returns the value that a field keeps of a given one.
+
+    Raises:
+      InputError: it has not the field's type, or is not allowed.
+    """
+    expand = field.metadata["expand"]
+    if expand and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    _check(field, value)
+    return expand(value, field.name) if expand else value
 
 
 def _check(field: dataclasses.Field, value: Any) -> None:

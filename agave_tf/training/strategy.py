@@ -10,9 +10,8 @@ import tensorflow as tf
 
 from agave_tf.errors import InputError
 from agave_tf.settings.config import Config
+from agave_tf.settings.devices import STRATEGIES, check_logical_cpus
 from agave_tf.training.cluster import Cluster, malformed, read_cluster
-
-STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 
 
 def make_strategy(name: str, num_logical_cpus: int = 0) -> tf.distribute.Strategy:
@@ -35,8 +34,9 @@ def make_strategy(name: str, num_logical_cpus: int = 0) -> tf.distribute.Strateg
         raise InputError(
             f"`strategy` must be one of {', '.join(STRATEGIES)}; got {name!r}."
         )
+    check_logical_cpus(name, num_logical_cpus)
     if num_logical_cpus:
-        return _mirrored_cpus(name, num_logical_cpus)
+        return _mirrored_cpus(num_logical_cpus)
     if name in ("auto", "multi_worker"):
         cluster = read_cluster()
         if name == "multi_worker" and not cluster.num_processes:
@@ -145,12 +145,7 @@ def _mirrored_gpus() -> tf.distribute.Strategy:
         return tf.distribute.MirroredStrategy()
 
 
-def _mirrored_cpus(name: str, num_logical_cpus: int) -> tf.distribute.Strategy:
-    if name != "mirrored" or num_logical_cpus < 1:
-        raise InputError(
-            "`num_logical_cpus` must be positive, and goes with --strategy=mirrored; "
-            f"got {num_logical_cpus} with --strategy={name}."
-        )
+def _mirrored_cpus(num_logical_cpus: int) -> tf.distribute.Strategy:
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * num_logical_cpus

@@ -18,6 +18,7 @@ from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.runs.run_lock import run_lock
 from agave_tf.runs.stages import Stage, stage_named
 from agave_tf.settings.config import PARTS, Config
+from agave_tf.settings.stages import check_sources
 from agave_tf.settings.user_path import expand_path
 from agave_tf.training.open_trainer import open_trainer
 from agave_tf.training.stage_plan import StagePlan
@@ -57,7 +58,7 @@ def train_stage(
         stage = stage_named(stage)
     if data is not None:
         config = dataclasses.replace(config, data=data.config)
-    stage.check_sources(sources)
+    check_sources(stage.name, sources)
     plan = StagePlan(stage, config, run_dir, sources, data)
     existing = plan.existing_run()
     with strategy.scope():

@@ -11,7 +11,7 @@ from PIL import Image
 from short_runs import train
 
 from agave_tf.codec.opened_file import Decoded
-from agave_tf.commands.decompress import _file_names
+from agave_tf.commands.work.decompress import _file_names
 from agave_tf.data.exact_pictures import read_exact_pictures
 from agave_tf.errors import InputError
 from agave_tf.whole_file import writing

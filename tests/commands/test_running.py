@@ -1,6 +1,9 @@
 """Errors end a command in one line with an exit code; flags can be parsed twice."""
 
+import ast
 import errno
+import importlib
+import inspect
 import io
 import os
 import signal
@@ -24,7 +27,9 @@ from agave_tf.commands import (
     sample,
     score,
     train,
+    work,
 )
+from agave_tf.commands.loading import run_work
 from agave_tf.commands.running import Failure, failure_of, run_command
 from agave_tf.commands.streams import shown_on
 from agave_tf.whole_file import new_directory
@@ -98,6 +103,47 @@ def test_a_command_runs_in_process_with_flags_of_its_own(tmp_path):
     values(["evaluate", f"--run_dir={tmp_path}/none", "--num_importance_samples=0"])
     with pytest.raises(errors.InputError, match="`num_importance_samples` must be at"):
         evaluate.run(values)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_hands_its_work_what_that_takes(command):
+    """The work is imported by name, which no type checker follows."""
+    name = command.__name__.rpartition(".")[2]
+    work = importlib.import_module(f"agave_tf.commands.work.{name}")
+    calls = [
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(command)))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "run_work"
+    ]
+    assert len(calls) == 1
+    called, *arguments = calls[0].args
+    assert ast.literal_eval(called) == name
+    inspect.signature(work.run).bind(*arguments)
+
+
+@pytest.mark.parametrize("as_missing", [True, False])
+def test_a_signal_ends_a_command_though_an_import_catches_it(
+    as_missing, tmp_path, monkeypatch, capsys
+):
+    """A library takes any error of an import for that of a module it can do without."""
+    (tmp_path / "caught.py").write_text(
+        "import os, signal, time\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(10)\n"
+        "except Exception:\n"
+        f"    {'raise ImportError' if as_missing else 'pass'}\n"
+        "def run(): raise AssertionError('not reached')\n"
+    )
+    monkeypatch.setattr(work, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(sys, "argv", ["x.py"])
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as end:
+        run_command(lambda values: None, lambda values: run_work("caught"), "help")
+    assert end.value.code == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "x.py: ended by SIGTERM.\n"
+    assert signal.getsignal(signal.SIGTERM) == before
+    sys.modules.pop(f"{work.__name__}.caught", None)
 
 
 def test_sigterm_leaves_nothing_that_was_begun(tmp_path, monkeypatch, capsys):

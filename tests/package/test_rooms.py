@@ -105,22 +105,39 @@ def test_an_import_that_is_turned_round_is_found():
             "agave_tf.models.agave",
             ["tensorflow_datasets", "tensorboard"],
         ),
-        ("agave_tf.commands.train", ["tensorflow_datasets"]),
+        ("agave_tf.commands.work.train", ["tensorflow_datasets"]),
         ("agave_tf.settings.config", ["tensorflow", "numpy"]),
         ("agave_tf", ["tensorflow", "numpy"]),
     ],
 )
 def test_importing_a_room_brings_in_nothing_it_does_not_need(module, forbidden):
+    assert brought_in([module], forbidden) == "[]"
+
+
+def test_importing_the_commands_brings_in_nothing_that_takes_long():
+    """All commands but their work, which is imported once the flags are right."""
+    commands = [
+        name
+        for name in modules()
+        if name.startswith("agave_tf.commands.") and ".work." not in name
+    ]
+    assert len(commands) > 10
+    forbidden = ["tensorflow", "tensorflow_datasets", "keras", "matplotlib"]
+    assert brought_in(commands, forbidden) == "[]"
+
+
+def brought_in(names: list[str], forbidden: list[str]) -> str:
+    """The forbidden modules that a new process has once it has imported others."""
     # TensorFlow 2.22 imports TensorBoard by itself.
     script = "" if "tensorflow" in forbidden else "import tensorflow\n"
     script += (
-        f"import sys; own = set(sys.modules); import {module}\n"
+        f"import sys; own = set(sys.modules); import {', '.join(names)}\n"
         f"print([m for m in {forbidden} if m in sys.modules and m not in own])"
     )
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert result.stdout.strip() == "[]"
+    return result.stdout.strip()
 
 
 @pytest.mark.parametrize("given,read", [(None, "1"), ("0", "0")])

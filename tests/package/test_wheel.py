@@ -14,6 +14,8 @@ import zipfile
 import pytest
 from command_process import ROOT
 
+import agave_tf
+
 pytestmark = pytest.mark.xdist_group("wheel")
 
 COMMANDS = [
@@ -135,3 +137,4 @@ def test_an_installed_command_names_itself_in_errors_and_help(site, started):
         shown = started(train, flag)
         assert "\nagave-train --flagfile=small.flags --stage=all" in shown.stdout
         assert (shown.returncode, shown.stderr) == (0, "")
+    assert started(train, "--version").stdout == f"agave_tf {agave_tf.__version__}\n"

@@ -10,8 +10,9 @@ import tensorflow as tf
 from tiny import tiny_config, tiny_images, tiny_trainer
 
 from agave_tf import commands
+from agave_tf.codec.threads import use_threads
 from agave_tf.commands import running
-from agave_tf.commands.devices import take_gpu_memory_as_needed, use_threads
+from agave_tf.commands.devices import take_gpu_memory_as_needed
 from agave_tf.data.in_python import read_images
 from agave_tf.errors import InputError
 from agave_tf.evaluation import evaluator

@@ -1,0 +1,49 @@
+"""Loads the work of a command, and TensorFlow with it, when its flags are right."""
+
+import contextlib
+import importlib
+import signal
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from agave_tf.training.stop_request import STOP_SIGNALS, handling
+
+
+def run_work(command: str, *arguments: Any) -> None:
+    """Does the work of a command; loads TensorFlow first, which takes seconds.
+
+    Args:
+      command: name of the module in agave_tf/commands/work.
+      *arguments: those of its function `run`.
+    """
+    with _ended_by_signals():
+        work = importlib.import_module(f"agave_tf.commands.work.{command}")
+    work.run(*arguments)
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Raises what the handler of a signal raised inside, whatever caught it there.
+
+    Libraries take any error of an import for that of a module that is not installed.
+    """
+    raised: list[BaseException] = []
+    found = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    handlers = {n: handler for n, handler in found.items() if callable(handler)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        try:
+            handlers[signal.Signals(number)](number, frame)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    with handling([*handlers], note):
+        try:
+            yield
+        except BaseException:
+            if not raised:
+                raise
+    if raised:
+        raise raised[0]

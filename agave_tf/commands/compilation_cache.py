@@ -6,15 +6,14 @@ XLA. TensorFlow cannot compute where it reads a damaged file, or cannot write; s
 that it is to read have a checksum, and the cache is off where little can be written.
 """
 
-import atexit
 import contextlib
 import glob
 import hashlib
 import os
 import re
 import time
+from collections.abc import Iterator
 
-import tensorflow as tf
 from absl import logging
 
 from agave_tf.data.cache_directory import (
@@ -37,20 +36,39 @@ _HOUR = 3600.0
 _ROOM = 2**26  # must be free; the largest file was 8 MB
 
 
-def keep_compiled() -> None:
-    """Lets TensorFlow keep what it compiles; call it before it compiles anything.
+@contextlib.contextmanager
+def compiled_code_kept(version: str) -> Iterator[None]:
+    """Lets TensorFlow keep what it compiles inside, and use what it kept before.
 
     If that cannot be, a line says why, and everything is compiled anew.
+
+    Args:
+      version: of TensorFlow, which must not have compiled anything yet.
     """
+    directory = _in_use.get(os.getpid()) or _prepared(version)
+    try:
+        yield
+    finally:
+        if directory:
+            _in_use[os.getpid()] = directory
+            _seal(directory)
+
+
+# Of this process: TensorFlow reads its flags once.
+_in_use: dict[int, str] = {}
+
+
+def _prepared(version: str) -> str | None:
+    """Names a directory to TensorFlow, and returns it; None if nothing can be kept."""
     parent = os.environ.get(DIRECTORY_VARIABLE)
     if parent is None:
         parent = os.path.join(home_cache_directory(), "compiled")
     flags = os.environ.get(_FLAGS, "")
     if not parent or "persistent_cache" in flags:
-        return
-    facts = _facts()
+        return None
+    facts = _facts(version)
     if facts is None:
-        return
+        return None
     name = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
     directory = os.path.join(os.path.abspath(parent), name)
     try:
@@ -63,15 +81,15 @@ def keep_compiled() -> None:
     except OSError as error:
         reason = error.strerror or error
         logging.info("What is compiled is not kept in %s: %s.", parent, reason)
-        return
+        return None
     os.environ[_FLAGS] = (
         f"{flags} --tf_xla_persistent_cache_directory={directory} "
         "--tf_xla_persistent_cache_device_types=CPU"
     ).strip()
-    atexit.register(_seal, directory)
+    return directory
 
 
-def _facts() -> list[str] | None:
+def _facts(version: str) -> list[str] | None:
     """Returns all that machine code depends on; None where the CPU is unknown."""
     try:
         with open("/proc/cpuinfo") as file:
@@ -79,8 +97,7 @@ def _facts() -> list[str] | None:
     except OSError:
         return None
     return [
-        tf.version.VERSION,
-        tf.version.GIT_VERSION,
+        version,
         *_CPU_FACTS.findall(first_cpu),
         *(f"{name}={os.environ.get(name, '')}" for name in _VARIABLES),
     ]

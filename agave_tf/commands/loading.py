@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from agave_tf.commands.compilation_cache import compiled_code_kept
 from agave_tf.training.stop_request import STOP_SIGNALS, handling
 
 
@@ -19,7 +20,9 @@ def run_work(command: str, *arguments: Any) -> None:
     """
     with _ended_by_signals():
         work = importlib.import_module(f"agave_tf.commands.work.{command}")
-    work.run(*arguments)
+        tensorflow = importlib.import_module("tensorflow")
+    with compiled_code_kept(tensorflow.version.GIT_VERSION):
+        work.run(*arguments)
 
 
 @contextlib.contextmanager

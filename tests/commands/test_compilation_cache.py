@@ -9,15 +9,16 @@ import time
 import pytest
 
 from agave_tf.commands import compilation_cache
-from agave_tf.commands.compilation_cache import keep_compiled
+from agave_tf.commands.compilation_cache import compiled_code_kept
 
 _PROGRAM = """
 import numpy as np
-from agave_tf.commands.compilation_cache import keep_compiled
+from agave_tf.commands.compilation_cache import compiled_code_kept
 import tensorflow as tf
-keep_compiled()
 product = tf.function(lambda x: tf.nn.tanh(x @ x) @ x, jit_compile=True)
-print(np.asarray(product(tf.ones([8, 8]))).sum())
+for size in 8, 9:  # Two commands of one process.
+    with compiled_code_kept("1"):
+        print(np.asarray(product(tf.ones([size, size]))).sum())
 """
 
 
@@ -26,8 +27,15 @@ def _cache(tmp_path, monkeypatch):
     """An empty cache of compiled code."""
     monkeypatch.setenv("AGAVE_COMPILATION_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TF_XLA_FLAGS", "")
-    monkeypatch.setattr(compilation_cache.atexit, "register", lambda *_: None)
+    monkeypatch.setattr(compilation_cache, "_in_use", {})
     return tmp_path / "cache"
+
+
+def _command() -> None:
+    """Begins and ends a command that compiles nothing, as in another process."""
+    compilation_cache._in_use.clear()
+    with compiled_code_kept("1"):
+        pass
 
 
 def _directory() -> pathlib.Path:
@@ -45,7 +53,8 @@ def _run() -> str:
 
 def test_next_process_loads_what_was_compiled(cache):
     first = _run()
-    (compiled,) = cache.glob("*/*.pb")
+    compiled, other = sorted(cache.glob("*/*.pb"))
+    assert pathlib.Path(f"{other}.sha256").exists()
     whole, time_made = compiled.read_bytes(), compiled.stat().st_mtime_ns
     assert _run() == first
     assert compiled.stat().st_mtime_ns == time_made
@@ -63,18 +72,18 @@ def test_each_cpu_and_each_flag_of_xla_has_a_directory(cache, monkeypatch):
     for flags in ("", "--xla_cpu_max_isa=AVX2"):
         monkeypatch.setenv("XLA_FLAGS", flags)
         monkeypatch.setenv("TF_XLA_FLAGS", "")
-        keep_compiled()
+        _command()
         directories.add(_directory())
     monkeypatch.setenv("TF_XLA_FLAGS", "")
-    monkeypatch.setattr(compilation_cache, "_facts", lambda: ["another CPU"])
-    keep_compiled()
+    monkeypatch.setattr(compilation_cache, "_facts", lambda _: ["another CPU"])
+    _command()
     directories.add(_directory())
     assert {path.parent for path in directories} == {cache}
     assert len(directories) == 3
 
 
 def test_unsealed_and_old_files_are_removed(cache, monkeypatch):
-    keep_compiled()
+    _command()
     directory = _directory()
     for number, name in enumerate(("old.pb", "new.pb", "damaged.pb")):
         (directory / name).write_bytes(bytes(1000))
@@ -87,7 +96,7 @@ def test_unsealed_and_old_files_are_removed(cache, monkeypatch):
     os.utime(directory / "killed.pb.tmp", (time.time() - 7200,) * 2)
     monkeypatch.setattr(compilation_cache, "_MOST_BYTES", 1500)
     monkeypatch.setenv("TF_XLA_FLAGS", "")
-    keep_compiled()
+    _command()
     assert {path.name for path in directory.iterdir()} == {
         "new.pb",
         "new.pb.sha256",
@@ -97,7 +106,7 @@ def test_unsealed_and_old_files_are_removed(cache, monkeypatch):
 
 def test_is_off_where_nothing_can_be_written(cache, monkeypatch, caplog):
     cache.write_text("a file where the directory should be")
-    keep_compiled()
+    _command()
     assert os.environ["TF_XLA_FLAGS"] == ""
     cache.unlink()
 
@@ -105,26 +114,26 @@ def test_is_off_where_nothing_can_be_written(cache, monkeypatch, caplog):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(compilation_cache.os, "posix_fallocate", full)
-    keep_compiled()
+    _command()
     assert os.environ["TF_XLA_FLAGS"] == ""
     assert not list(cache.glob("*/*"))
 
 
 def test_directory_that_others_may_write_to_is_not_used(cache, monkeypatch):
-    keep_compiled()
+    _command()
     _directory().chmod(0o777)
     monkeypatch.setenv("TF_XLA_FLAGS", "")
-    keep_compiled()
+    _command()
     assert os.environ["TF_XLA_FLAGS"] == ""
 
 
 def test_users_own_choice_is_kept(cache, monkeypatch):
     own = "--tf_xla_persistent_cache_directory=/somewhere"
     monkeypatch.setenv("TF_XLA_FLAGS", own)
-    keep_compiled()
+    _command()
     assert os.environ["TF_XLA_FLAGS"] == own
     monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=1")
     monkeypatch.setenv("AGAVE_COMPILATION_CACHE", "")
-    keep_compiled()
+    _command()
     assert os.environ["TF_XLA_FLAGS"] == "--tf_xla_auto_jit=1"
     assert not cache.exists()

@@ -69,8 +69,8 @@ def _end_of(line: list[str]) -> Result:
 
 
 if __name__ == "__main__":
-    for module in (ROOT / "agave_tf" / "commands").glob("[a-z]*.py"):
-        importlib.import_module(f"agave_tf.commands.{module.stem}")
+    for path in (ROOT / "bin").glob("*.py"):
+        importlib.import_module(f"agave_tf.commands.{path.stem}")
     # As in conftest.py: a fork need not look through all imports at its end.
     gc.freeze()
     print(json.dumps([_end_of(line) for line in json.load(sys.stdin)]))

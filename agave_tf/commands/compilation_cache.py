@@ -9,10 +9,12 @@ that it is to read have a checksum, and the cache is off where little can be wri
 import contextlib
 import glob
 import hashlib
+import importlib.util
 import os
 import re
 import time
 from collections.abc import Iterator
+from importlib import metadata
 
 from absl import logging
 
@@ -24,7 +26,7 @@ from agave_tf.data.cache_directory import (
 
 # Names the directory of the cache; empty: nothing is kept.
 DIRECTORY_VARIABLE = "AGAVE_COMPILATION_CACHE"
-# TensorFlow reads it when it first compiles.
+# TensorFlow reads it when it is imported, or soon after.
 _FLAGS = "TF_XLA_FLAGS"
 # What changes the machine code of one program.
 _VARIABLES = ("XLA_FLAGS", _FLAGS, "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA")
@@ -37,15 +39,13 @@ _ROOM = 2**26  # must be free; the largest file was 8 MB
 
 
 @contextlib.contextmanager
-def compiled_code_kept(version: str) -> Iterator[None]:
+def compiled_code_kept() -> Iterator[None]:
     """Lets TensorFlow keep what it compiles inside, and use what it kept before.
 
-    If that cannot be, a line says why, and everything is compiled anew.
-
-    Args:
-      version: of TensorFlow, which must not have compiled anything yet.
+    It reads its flags early: it must not have been imported before the first call. If
+    nothing can be kept, a line says why, and everything is compiled anew.
     """
-    directory = _in_use.get(os.getpid()) or _prepared(version)
+    directory = _in_use.get(os.getpid()) or _prepared()
     try:
         yield
     finally:
@@ -58,7 +58,7 @@ def compiled_code_kept(version: str) -> Iterator[None]:
 _in_use: dict[int, str] = {}
 
 
-def _prepared(version: str) -> str | None:
+def _prepared() -> str | None:
     """Names a directory to TensorFlow, and returns it; None if nothing can be kept."""
     parent = os.environ.get(DIRECTORY_VARIABLE)
     if parent is None:
@@ -66,7 +66,7 @@ def _prepared(version: str) -> str | None:
     flags = os.environ.get(_FLAGS, "")
     if not parent or "persistent_cache" in flags:
         return None
-    facts = _facts(version)
+    facts = _facts()
     if facts is None:
         return None
     name = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
@@ -89,18 +89,30 @@ def _prepared(version: str) -> str | None:
     return directory
 
 
-def _facts(version: str) -> list[str] | None:
-    """Returns all that machine code depends on; None where the CPU is unknown."""
+def _facts() -> list[str] | None:
+    """Returns all that machine code depends on; None where that is unknown."""
+    found = importlib.util.find_spec("tensorflow")
+    if found is None or found.origin is None:
+        return None
     try:
+        installed = os.stat(found.origin).st_mtime_ns
         with open("/proc/cpuinfo") as file:
             first_cpu = file.read(2**16).split("\n\n")[0]
     except OSError:
         return None
     return [
-        version,
+        *(f"{d.name} {d.version}" for d in _distributions()),
+        f"{found.origin} {installed}",
         *_CPU_FACTS.findall(first_cpu),
         *(f"{name}={os.environ.get(name, '')}" for name in _VARIABLES),
     ]
+
+
+def _distributions() -> Iterator[metadata.Distribution]:
+    """Yields the packages that TensorFlow may have been installed as."""
+    for name in ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            yield metadata.distribution(name)
 
 
 def _files(directory: str, pattern: str) -> list[str]:

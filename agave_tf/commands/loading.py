@@ -18,10 +18,9 @@ def run_work(command: str, *arguments: Any) -> None:
       command: name of the module in agave_tf/commands/work.
       *arguments: those of its function `run`.
     """
-    with _ended_by_signals():
-        work = importlib.import_module(f"agave_tf.commands.work.{command}")
-        tensorflow = importlib.import_module("tensorflow")
-    with compiled_code_kept(tensorflow.version.GIT_VERSION):
+    with compiled_code_kept():
+        with _ended_by_signals():
+            work = importlib.import_module(f"agave_tf.commands.work.{command}")
         work.run(*arguments)
 
 

@@ -14,10 +14,11 @@ from agave_tf.commands.compilation_cache import compiled_code_kept
 _PROGRAM = """
 import numpy as np
 from agave_tf.commands.compilation_cache import compiled_code_kept
-import tensorflow as tf
-product = tf.function(lambda x: tf.nn.tanh(x @ x) @ x, jit_compile=True)
 for size in 8, 9:  # Two commands of one process.
-    with compiled_code_kept("1"):
+    with compiled_code_kept():
+        import agave_tf.training.train_loop
+        import tensorflow as tf
+        product = tf.function(lambda x: tf.nn.tanh(x @ x) @ x, jit_compile=True)
         print(np.asarray(product(tf.ones([size, size]))).sum())
 """
 
@@ -34,7 +35,7 @@ def _cache(tmp_path, monkeypatch):
 def _command() -> None:
     """Begins and ends a command that compiles nothing, as in another process."""
     compilation_cache._in_use.clear()
-    with compiled_code_kept("1"):
+    with compiled_code_kept():
         pass
 
 
@@ -75,7 +76,7 @@ def test_each_cpu_and_each_flag_of_xla_has_a_directory(cache, monkeypatch):
         _command()
         directories.add(_directory())
     monkeypatch.setenv("TF_XLA_FLAGS", "")
-    monkeypatch.setattr(compilation_cache, "_facts", lambda _: ["another CPU"])
+    monkeypatch.setattr(compilation_cache, "_facts", lambda: ["another CPU"])
     _command()
     directories.add(_directory())
     assert {path.parent for path in directories} == {cache}

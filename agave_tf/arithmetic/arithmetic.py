@@ -4,7 +4,8 @@ Layers ask the arithmetic that is in use (weights/in_use.py) for products, for
 nonlinearities and for roundings. So each is written once.
 
 FLOAT is TensorFlow's own, with gradients. Its last bits depend on the order of sums,
-and so on the number of threads, the batch, the library and the processor.
+and so on the number of threads, the batch, the library and the processor. Without
+gradients, where nobody asks for them, a graph is smaller and made sooner.
 
 EXACT (exact_arithmetic.py) gives the same bits everywhere, and has no gradient.
 """
@@ -29,6 +30,8 @@ class Arithmetic:
     dtype: tf.DType = tf.float32
     # Whether products have gradients, and kernels are computed from v and g.
     is_trainable = True
+    # Whether functions of `with_gradient` have the gradients that they give.
+    has_gradient = True
 
     @property
     def zero(self) -> np.floating:
@@ -39,6 +42,20 @@ class Arithmetic:
     def compiled(self) -> "Arithmetic":
         """The same arithmetic for a program that XLA compiles."""
         return self
+
+    @property
+    def without_gradient(self) -> "Arithmetic":
+        """The same arithmetic for a function that nobody differentiates."""
+        return _WITHOUT_GRADIENT
+
+    def with_gradient(self, function: Callable) -> Callable[..., tf.Tensor]:
+        """A function of tensors, with a gradient of its own.
+
+        Args:
+          function: returns its result and its gradient, as `tf.custom_gradient` takes
+            it.
+        """
+        return tf.custom_gradient(function)
 
     def features(self, x: tf.Tensor, dtype: str) -> tf.Tensor:
         """The input of a network, as features of this dtype."""
@@ -108,7 +125,6 @@ class Arithmetic:
 
         # The gradient of the two halves apart, which TensorFlow's own would join and
         # cut.
-        @tf.custom_gradient
         def compute(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
             halves = tf.nn.elu(x), tf.nn.elu(-x)
 
@@ -121,7 +137,7 @@ class Arithmetic:
 
             return tf.concat(halves, axis=-1), gradient
 
-        return compute(x)
+        return self.with_gradient(compute)(x)
 
     def relu(self, x: tf.Tensor) -> tf.Tensor:
         """x above 0, 0 below."""
@@ -140,4 +156,14 @@ class Arithmetic:
         return tf.tanh(x)
 
 
+class _WithoutGradient(Arithmetic):
+    """FLOAT, where gradients would be TensorFlow's own."""
+
+    has_gradient = False
+
+    def with_gradient(self, function: Callable) -> Callable[..., tf.Tensor]:
+        return lambda *tensors: function(*tensors)[0]
+
+
 FLOAT = Arithmetic()
+_WITHOUT_GRADIENT = _WithoutGradient()

@@ -30,9 +30,14 @@ class ExactArithmetic(Arithmetic):
 
     dtype = tf.float64
     is_trainable = False
+    has_gradient = False
 
     def __init__(self, is_compiled: bool = False):
         self._is_compiled = is_compiled
+
+    @property
+    def without_gradient(self) -> Arithmetic:
+        return self
 
     @property
     def compiled(self) -> Arithmetic:

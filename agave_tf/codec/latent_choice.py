@@ -210,7 +210,7 @@ def _summary(
 
 
 # For any number of images, of which fewer have a later block.
-@function_of_weights(reduce_retracing=True)
+@function_of_weights(has_gradient=True, reduce_retracing=True)
 def _score(
     level: LadderLayer, h: tf.Tensor, bottom_up: BottomUp, z: tf.Tensor
 ) -> tf.Tensor:

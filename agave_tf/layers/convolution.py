@@ -28,7 +28,6 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, padding: Padding) -> tf.Tensor:
     if not arithmetic.is_trainable or tf.config.list_logical_devices("GPU"):
         return arithmetic.conv2d(x, kernel, 1, whole_padding)
 
-    @tf.custom_gradient
     def convolve_on_cpu(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return (
@@ -38,7 +37,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, padding: Padding) -> tf.Tensor:
 
         return tf.nn.conv2d(x, kernel, 1, whole_padding), gradient
 
-    return convolve_on_cpu(x, kernel)
+    return arithmetic.with_gradient(convolve_on_cpu)(x, kernel)
 
 
 def _gradient_by_input(dy: tf.Tensor, kernel: tf.Tensor, padding: Padding) -> tf.Tensor:
@@ -102,7 +101,6 @@ def normalized_kernel(
     """
     sum_axes = tuple(axis for axis in range(4) if axis != out_axis)
 
-    @tf.custom_gradient
     def compute(v: tf.Tensor, gain: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         square_norm = tf.reduce_sum(tf.square(v), norm_axes, keepdims=True)
         # The floor keeps the gradient finite for a direction that is all zero.
@@ -120,4 +118,4 @@ def normalized_kernel(
 
         return direction * along_out, gradient
 
-    return compute(v, gain)
+    return arithmetic_in_use().with_gradient(compute)(v, gain)

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from agave_tf.layers.base_layer import BaseLayer
 from agave_tf.layers.initializing_pass import initializing_pass
-from agave_tf.weights.in_use import using_weights, weights_of
+from agave_tf.weights.in_use import arithmetic_in_use, using_weights, weights_of
 from agave_tf.weights.skeletons import function_of_weights
 
 _SHARED_FROM = 5
@@ -50,14 +50,15 @@ def repeated(method: Callable[..., R]) -> Callable[..., R]:
     The method takes and returns nests of tensors and None. It draws random numbers from
     its arguments alone, or recomputed features would have other draws.
     """
-    traced_once = function_of_weights()(method)
+    traced_once = function_of_weights(has_gradient=True)(method)
 
     @functools.wraps(method)
     def run(layer: RepeatedLayer, *args: Any) -> R:
         is_shared = layer.shares_trace and tf.inside_function()
         function = traced_once if is_shared else method
         # The pass that initialises the layer sets its variables, once and for all.
-        if layer.recompute and initializing_pass() is None:
+        is_recomputed = arithmetic_in_use().has_gradient and initializing_pass() is None
+        if layer.recompute and is_recomputed:
             return _recomputed(function, layer, args)
         return function(layer, *args)
 

@@ -63,6 +63,7 @@ def skeleton_of(network: N) -> N:
 
 
 def function_of_weights(
+    has_gradient: bool = False,
     **options: Any,
 ) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Decorates a function whose first argument is a network.
@@ -71,6 +72,8 @@ def function_of_weights(
     other arguments). It reads the weights at every call: also those of `using_weights`.
 
     Args:
+      has_gradient: whether the function may be differentiated with our gradients, if
+        the arithmetic in use has some; else with TensorFlow's, which are slower.
       **options: as `tf.function` takes them, such as `jit_compile`.
 
     Returns:
@@ -98,6 +101,8 @@ def function_of_weights(
         def run(network: HasArchitecture, *args: Any, **kwargs: Any) -> R:
             check_eager()
             arithmetic = arithmetic_in_use()
+            if not has_gradient:
+                arithmetic = arithmetic.without_gradient
             if options.get("jit_compile"):
                 arithmetic = arithmetic.compiled
             compiled_here = compiled(type(network), network.architecture, arithmetic)

@@ -28,7 +28,7 @@ tf.config.set_logical_device_configuration(
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
-# For each operation TensorFlow notes where in Python it was made, which its own messages
+# For each operation TensorFlow notes where in Python it was made, which its messages
 # show and no test reads; it takes a tenth of the time of tracing.
 _nowhere = tf_stack.extract_stack()
 tf_stack.extract_stack = lambda stacklevel=1: _nowhere

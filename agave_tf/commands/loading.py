@@ -1,6 +1,7 @@
 """Loads the work of a command, and TensorFlow with it, when its flags are right."""
 
 import contextlib
+import gc
 import importlib
 import signal
 from collections.abc import Iterator
@@ -18,10 +19,37 @@ def run_work(command: str, *arguments: Any) -> None:
       command: name of the module in agave_tf/commands/work.
       *arguments: those of its function `run`.
     """
-    with compiled_code_kept():
-        with _ended_by_signals():
+    with compiled_code_kept(), _few_garbage_collections():
+        with _ended_by_signals(), _no_garbage_collection():
             work = importlib.import_module(f"agave_tf.commands.work.{command}")
         work.run(*arguments)
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keeps Python from looking for garbage among what is imported inside.
+
+    That are a million objects, which stay; it does not look at them later either.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
+@contextlib.contextmanager
+def _few_garbage_collections() -> Iterator[None]:
+    """Has Python look for garbage less often: a graph is made of a million objects."""
+    before = gc.get_threshold()
+    gc.set_threshold(10_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @contextlib.contextmanager

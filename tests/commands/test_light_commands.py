@@ -149,6 +149,8 @@ def test_a_signal_while_tensorflow_loads_is_one_line(number, code, words, tmp_pa
         [sys.executable, ROOT / "bin" / "benchmark.py"],
         stdout=subprocess.PIPE,
         stderr=end_of_command,
+        # A shell has its background jobs ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
     )
     shown = os.read(terminal, 10_000).decode()

@@ -35,7 +35,7 @@ _CPU_FACTS = re.compile(
 )
 _MOST_BYTES = 2**28  # of all files; the oldest are removed
 _HOUR = 3600.0
-_ROOM = 2**26  # must be free; the largest file was 8 MB
+_ROOM = 2**26  # must be free; a sampler's file has 5 MB
 
 
 @contextlib.contextmanager
@@ -63,8 +63,10 @@ def _prepared() -> str | None:
     parent = os.environ.get(DIRECTORY_VARIABLE)
     if parent is None:
         parent = os.path.join(home_cache_directory(), "compiled")
-    flags = os.environ.get(_FLAGS, "")
-    if not parent or "persistent_cache" in flags:
+    flags = os.environ.get(_FLAGS, "").strip()
+    # What does not begin with a dash is the name of a file of flags.
+    is_users_own = "persistent_cache" in flags or not f"{flags}-".startswith("-")
+    if not parent or is_users_own:
         return None
     facts = _facts()
     if facts is None:
@@ -72,6 +74,8 @@ def _prepared() -> str | None:
     name = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
     directory = os.path.join(os.path.abspath(parent), name)
     try:
+        if re.search(r"[\s'\"]", directory):
+            raise PermissionError(f"{_FLAGS} takes no spaces or quotes")
         os.makedirs(directory, mode=0o700, exist_ok=True)
         if is_of_others(directory) or others_may_write(directory):
             raise PermissionError("other users may write there")

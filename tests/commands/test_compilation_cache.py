@@ -128,7 +128,18 @@ def test_directory_that_others_may_write_to_is_not_used(cache, monkeypatch):
     assert os.environ["TF_XLA_FLAGS"] == ""
 
 
+@pytest.mark.parametrize("name", ["with space", "with'quote"])
+def test_path_that_flags_cannot_hold_is_not_used(cache, monkeypatch, name):
+    monkeypatch.setenv("AGAVE_COMPILATION_CACHE", str(cache / name))
+    _command()
+    assert os.environ["TF_XLA_FLAGS"] == ""
+    assert not cache.exists()
+
+
 def test_users_own_choice_is_kept(cache, monkeypatch):
+    monkeypatch.setenv("TF_XLA_FLAGS", "file_of_flags")
+    _command()
+    assert os.environ["TF_XLA_FLAGS"] == "file_of_flags"
     own = "--tf_xla_persistent_cache_directory=/somewhere"
     monkeypatch.setenv("TF_XLA_FLAGS", own)
     _command()

@@ -68,12 +68,9 @@ def _prepared() -> str | None:
     is_users_own = "persistent_cache" in flags or not f"{flags}-".startswith("-")
     if not parent or is_users_own:
         return None
-    facts = _facts()
-    if facts is None:
-        return None
-    name = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
-    directory = os.path.join(os.path.abspath(parent), name)
     try:
+        name = hashlib.sha256("\n".join(_facts()).encode()).hexdigest()[:16]
+        directory = os.path.join(os.path.abspath(parent), name)
         if re.search(r"[\s'\"]", directory):
             raise PermissionError(f"{_FLAGS} takes no spaces or quotes")
         os.makedirs(directory, mode=0o700, exist_ok=True)
@@ -93,17 +90,18 @@ def _prepared() -> str | None:
     return directory
 
 
-def _facts() -> list[str] | None:
-    """Returns all that machine code depends on; None where that is unknown."""
+def _facts() -> list[str]:
+    """Returns all that machine code depends on.
+
+    Raises:
+      OSError: the CPU or TensorFlow cannot be told.
+    """
     found = importlib.util.find_spec("tensorflow")
     if found is None or found.origin is None:
-        return None
-    try:
-        installed = os.stat(found.origin).st_mtime_ns
-        with open("/proc/cpuinfo") as file:
-            first_cpu = file.read(2**16).split("\n\n")[0]
-    except OSError:
-        return None
+        raise OSError("TensorFlow's files were not found")
+    installed = os.stat(found.origin).st_mtime_ns
+    with open("/proc/cpuinfo") as file:
+        first_cpu = file.read(2**16).split("\n\n")[0]
     return [
         *(f"{d.name} {d.version}" for d in _distributions()),
         f"{found.origin} {installed}",
@@ -148,10 +146,12 @@ def _remove_unsealed(directory: str) -> None:
     for path in _files(directory, "*.pb"):
         try:
             with open(_seal_of(path)) as file:
-                is_whole = file.read(100) == _digest(path)
+                seal = file.read(100)
         except FileNotFoundError:
-            is_whole = False
-        if not is_whole:
+            _remove(path)
+            continue
+        if seal != _digest(path):
+            logging.info("%s is damaged, and is compiled again.", path)
             _remove(path)
 
 

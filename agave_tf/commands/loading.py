@@ -4,6 +4,7 @@ import contextlib
 import gc
 import importlib
 import signal
+import sys
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -29,14 +30,16 @@ def run_work(command: str, *arguments: Any) -> None:
 def _no_garbage_collection() -> Iterator[None]:
     """Keeps Python from looking for garbage among what is imported inside.
 
-    That are a million objects, which stay; it does not look at them later either.
+    TensorFlow's are a million objects, which stay; it does not look at them later
+    either. After a command before this one, what that left may be garbage.
     """
-    was_enabled = gc.isenabled()
+    was_enabled, is_first = gc.isenabled(), "tensorflow" not in sys.modules
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
+        if is_first:
+            gc.freeze()
         if was_enabled:
             gc.enable()
 

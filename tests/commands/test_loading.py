@@ -23,10 +23,13 @@ def test_garbage_collection_is_afterwards_what_it_was(monkeypatch, is_enabled):
     monkeypatch.setenv("AGAVE_COMPILATION_CACHE", "")
     monkeypatch.setattr(loading.importlib, "import_module", import_stub)
     before, was_enabled = gc.get_threshold(), gc.isenabled()
+    num_frozen = gc.get_freeze_count()
     gc.set_threshold(500, 5, 5)
     (gc.enable if is_enabled else gc.disable)()
     try:
         loading.run_work("train", 1, 2)
+        # TensorFlow was there before: what is garbage now is still found later.
+        assert gc.get_freeze_count() == num_frozen
         assert (gc.get_threshold(), gc.isenabled()) == ((500, 5, 5), is_enabled)
     finally:
         gc.set_threshold(*before)

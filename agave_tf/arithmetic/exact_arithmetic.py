@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from agave_tf.arithmetic import exact_convolution, fixed_point
+from agave_tf.arithmetic import convolution_by_products, fixed_point
 from agave_tf.arithmetic.arithmetic import Arithmetic
 from agave_tf.arithmetic.normal_table import TABLE_BITS, normal_table
 from agave_tf.randomness import BITS, bits_for_images
@@ -72,11 +72,11 @@ class ExactArithmetic(Arithmetic):
         if not self._needs_products():
             return tf.nn.conv2d(x, kernel, strides, padding)
         if padding == "SAME":
-            sides = exact_convolution.same_padding(x, kernel.shape[:2], strides)
+            sides = convolution_by_products.same_padding(x, kernel.shape[:2], strides)
             padding = ((0, 0), *sides, (0, 0))
         if padding != "VALID":
             x = tf.pad(x, padding)
-        return exact_convolution.convolve(x, kernel, strides)
+        return convolution_by_products.convolve(x, kernel, strides)
 
     def conv2d_transpose(
         self,
@@ -88,13 +88,9 @@ class ExactArithmetic(Arithmetic):
     ) -> tf.Tensor:
         if not self._needs_products():
             return tf.nn.conv2d_transpose(x, kernel, shape, strides, padding)
-        y = exact_convolution.convolve_transposed(x, kernel, strides)
-        _, height, width, _ = shape
-        top = left = 0
-        if padding == "SAME":
-            top, left = (max(side - strides, 0) // 2 for side in kernel.shape[:2])
-        y = tf.pad(y, [[0, 0], [0, strides], [0, strides], [0, 0]])
-        return y[:, top : top + height, left : left + width]
+        return convolution_by_products.convolve_transposed(
+            x, kernel, shape, strides, padding
+        )
 
     def _needs_products(self) -> bool:
         return self._is_compiled or bool(tf.config.list_logical_devices("GPU"))

@@ -143,8 +143,8 @@ class GatedResnet(BaseLayer):
           condition: [B,1,W,condition_channels], or None.
         """
         c1, c2 = self.conv_in.from_above(memory), self.conv_out.from_above(memory)
-        memory[self.conv_in, "known"] = self._add_skip(c1, skip)
-        memory[self.conv_out, "known"] = self._add_outside(c2, one_hot_label, condition)
+        self.conv_in.begin_row(self._add_skip(c1, skip), memory)
+        self.conv_out.begin_row(self._add_outside(c2, one_hot_label, condition), memory)
 
     def _add_skip(self, c1: tf.Tensor, skip: tf.Tensor | None) -> tf.Tensor:
         if skip is None:

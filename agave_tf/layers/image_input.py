@@ -71,7 +71,7 @@ class ImageInput(BaseLayer):
         down = self.above(x, memory=memory)
         from_above = self.row_above(x, memory=memory)
         memory[self, "known"] = tf.where(is_first, zero, from_above)
-        memory[self.left, "known"] = self.left.from_above(memory)
+        self.left.begin_row(self.left.from_above(memory), memory)
         return tf.where(is_first, zero, down)
 
     def next_pixel(self, pixel_left: tf.Tensor, memory: CausalMemory) -> tf.Tensor:

@@ -15,7 +15,12 @@ import tensorflow as tf
 from agave_tf.layers.causal_memory import CausalMemory, Key, column_of, with_columns
 from agave_tf.layers.convolution import Padding, sides_of
 from agave_tf.layers.weight_norm import WeightNormConv2D, WeightNormConv2DTranspose
-from agave_tf.weights.in_use import arithmetic_in_use, value_of
+from agave_tf.weights.in_use import (
+    KernelParts,
+    arithmetic_in_use,
+    kernel_in_use,
+    value_of,
+)
 
 
 def down_shift(x: tf.Tensor) -> tf.Tensor:
@@ -140,15 +145,41 @@ class DownRightShiftedConv2D(_ShiftedConv2D):
 
         `row` [B,1,kw-1+W,in] is the input's current row with its padding; a column that
         is not drawn yet still holds the row above. `known` [B,1,W/s,filters] is the
-        part of each output of the row that depends on the rows above alone.
+        part of each output of the row that depends on the rows above alone. `next`
+        [B,1,1,filters] is the part of the next output that depends on the rows above
+        and on the pixels before it.
         """
         row_width = self.kernel_size[1] - 1 + width
         outputs = [batch, 1, width // self.strides, self.b.shape[0]]
         zeros = arithmetic_in_use().zeros
-        return {
+        memory = {
             (self, "row"): zeros([batch, 1, row_width, self.in_channels]),
             (self, "known"): zeros(outputs),
         }
+        if self._prepares_next:
+            memory[self, "next"] = zeros([batch, 1, 1, self.b.shape[0]])
+        return memory
+
+    @property
+    def _prepares_next(self) -> bool:
+        """Whether a pixel is multiplied once, for its own output and the next one."""
+        return self.strides == 1 and self.kernel_size[1] == 2
+
+    def kernel_parts(self) -> KernelParts:
+        """`whole`; `above` [kh-1,kw,in,out]; `own`, of a pixel's row, a matrix.
+
+        That is [in,2*out], for the pixel's own output and for the next one, or else
+        [kw*in,out], for all the pixels that an output sees.
+        """
+        if (parts := kernel_in_use(self)) is not None:
+            return parts
+        whole = self.kernel()
+        above, own = whole[:-1], whole[-1]
+        if self._prepares_next:
+            matrix = tf.concat([own[1], own[0]], axis=-1)
+        else:
+            matrix = tf.reshape(own, [-1, own.shape[-1]])
+        return {"whole": whole, "above": above, "own": matrix}
 
     def from_above(self, memory: CausalMemory) -> tf.Tensor:
         """Computes what the row above adds to a row's outputs, [B,1,W/s,filters].
@@ -156,9 +187,33 @@ class DownRightShiftedConv2D(_ShiftedConv2D):
         The bias b is included, and nothing is rounded yet. To be called before the
         first pixel of a row is stored.
         """
-        arithmetic, above = arithmetic_in_use(), self.kernel()[:-1]
+        arithmetic, above = arithmetic_in_use(), self.kernel_parts()["above"]
         y = arithmetic.conv2d(memory[self, "row"], above, self.strides, "VALID")
         return y + value_of(self.b)
+
+    def begin_row(self, known: tf.Tensor, memory: CausalMemory) -> None:
+        """Stores what is known of a row's outputs before its first pixel.
+
+        Args:
+          known: [B,1,W/s,filters], `from_above` and what else adds to it.
+          memory: to update.
+        """
+        memory[self, "known"] = known
+        if self._prepares_next:
+            memory[self, "next"] = known[:, :, :1]
+
+    def call(self, x: tf.Tensor, memory: CausalMemory | None = None) -> tf.Tensor:
+        if memory is None or not self._prepares_next:
+            return super().call(x, memory)
+        self.remember(x, memory)
+        arithmetic, x = arithmetic_in_use(), self.bounded(x)[:, 0, 0]
+        products = arithmetic.matmul(x, self.kernel_parts()["own"])[:, None, None]
+        own, following = tf.split(products, 2, axis=-1)
+        y = memory[self, "next"] + own
+        known, column = memory[self, "known"], memory.column + 1
+        known = column_of(known, tf.minimum(column, known.shape[2] - 1))
+        memory[self, "next"] = known + following
+        return arithmetic.rounded(y)
 
     def remember(self, x: tf.Tensor, memory: CausalMemory) -> None:
         """Stores the pixel [B,1,1,in] at the memory's column."""
@@ -170,9 +225,7 @@ class DownRightShiftedConv2D(_ShiftedConv2D):
         """Computes the output [B,1,1,filters] for the pixel that was stored last."""
         width = self.kernel_size[1]
         seen = column_of(memory[self, "row"], memory.column, width)
-        kernel = self.kernel()[-1]
-        matrix = tf.reshape(kernel, [-1, kernel.shape[-1]])
-        arithmetic = arithmetic_in_use()
+        arithmetic, matrix = arithmetic_in_use(), self.kernel_parts()["own"]
         own = arithmetic.matmul(tf.reshape(seen, [-1, matrix.shape[0]]), matrix)
         known = column_of(memory[self, "known"], memory.column // self.strides)
         return arithmetic.rounded(known + own[:, None, None])

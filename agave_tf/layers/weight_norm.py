@@ -19,6 +19,7 @@ from agave_tf.layers.convolution import (
 )
 from agave_tf.layers.initializing_pass import InitializingPass, initializing_pass
 from agave_tf.weights.in_use import (
+    KernelParts,
     arithmetic_in_use,
     kernel_in_use,
     using_kernels,
@@ -37,7 +38,7 @@ def kernels_computed_once(network: keras.layers.Layer) -> AbstractContextManager
     For a loop that calls the same layers many times with the same weights.
     """
     layers = [x for x in all_layers(network) if isinstance(x, WeightNormLayer)]
-    return using_kernels({layer: layer.kernel() for layer in layers})
+    return using_kernels({layer: layer.kernel_parts() for layer in layers})
 
 
 class WeightNormLayer(BaseLayer):
@@ -89,8 +90,8 @@ class WeightNormLayer(BaseLayer):
 
     def kernel(self) -> tf.Tensor:
         """The normalised kernel, of v's shape."""
-        if (kernel := kernel_in_use(self)) is not None:
-            return kernel
+        if (parts := kernel_in_use(self)) is not None:
+            return parts["whole"]
         v = value_of(self.v)
         if not arithmetic_in_use().is_trainable:
             return v  # The kernel stands in for it (exact_weights.py).
@@ -99,6 +100,10 @@ class WeightNormLayer(BaseLayer):
         g = value_of(self.g)
         g = tf.exp(g) if self.gain == "exponential" else g
         return normalized_kernel(v, g, self.norm_axes, self.out_axis)
+
+    def kernel_parts(self) -> KernelParts:
+        """The kernel, `whole`, and what a loop that uses it computes once."""
+        return kernel_in_use(self) or {"whole": self.kernel()}
 
     def bounded(self, x: tf.Tensor) -> tf.Tensor:
         """The input of the products; exact arithmetic cuts it to keep sums exact."""

@@ -180,7 +180,7 @@ class _RowPass:
 
         def half() -> None:
             known = shrink.down_right.from_above(memory)
-            memory[shrink.down_right, "known"] = known
+            shrink.down_right.begin_row(known, memory)
             self._row = row // 2
             memory[enlarge, "down"] = enlarge.down(inner(shrink.down.step(memory)))
             self._row = row

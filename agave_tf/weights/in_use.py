@@ -7,8 +7,8 @@ the same thread:
   - `using_weights`: tensors stand in for the variables. They are averages, parts of a
     vector, or arguments of a compiled function. A skeleton (skeletons.py) has no
     values of its own and computes only so.
-  - `using_kernels`: the kernels of weight-normalised layers are given, not computed
-    from v and g at every call.
+  - `using_kernels`: the kernels of weight-normalised layers and their parts are given,
+    not computed from v and g at every call.
   - `initializing`: a layer sets its weights from what it is given.
   - `using_arithmetic`: layers and likelihoods compute exactly
     (arithmetic/exact_arithmetic.py), with the weights that `using_weights` gives them.
@@ -26,6 +26,9 @@ import tensorflow as tf
 
 from agave_tf.arithmetic.arithmetic import FLOAT, Arithmetic
 from agave_tf.weights.library_internals import has_value
+
+# A layer's kernel, `whole`, and the parts of it that the layer names.
+KernelParts = Mapping[str, tf.Tensor]
 
 
 @dataclasses.dataclass
@@ -45,7 +48,7 @@ class _InUse:
     """The state within the contexts above; the mappings are by `id`."""
 
     weights: Mapping[int, tf.Tensor] = dataclasses.field(default_factory=dict)
-    kernels: Mapping[int, tf.Tensor] = dataclasses.field(default_factory=dict)
+    kernels: Mapping[int, KernelParts] = dataclasses.field(default_factory=dict)
     initializing: InitializingPass | None = None
     arithmetic: Arithmetic = FLOAT
 
@@ -115,16 +118,16 @@ def weights_are_given() -> bool:
 
 @contextlib.contextmanager
 def using_kernels(
-    kernels: Mapping[keras.layers.Layer, tf.Tensor],
+    kernels: Mapping[keras.layers.Layer, KernelParts],
 ) -> Iterator[None]:
     """Within this context these layers convolve with these kernels."""
-    by_id = {id(layer): kernel for layer, kernel in kernels.items()}
+    by_id = {id(layer): parts for layer, parts in kernels.items()}
     with _using(dataclasses.replace(_in_use.get(), kernels=by_id)):
         yield
 
 
-def kernel_in_use(layer: keras.layers.Layer) -> tf.Tensor | None:
-    """The kernel that `using_kernels` gives the layer, or None."""
+def kernel_in_use(layer: keras.layers.Layer) -> KernelParts | None:
+    """The kernel and its parts that `using_kernels` gives the layer, or None."""
     return _in_use.get().kernels.get(id(layer))
 
 

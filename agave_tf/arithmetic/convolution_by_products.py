@@ -1,12 +1,14 @@
-"""Convolutions of float64 as one matrix product and sums of its shifted parts.
+"""Convolutions as one matrix product and sums of its shifted parts.
 
-XLA computes a convolution of float64 on a CPU in plain loops, up to ten times as slow.
-cuDNN may compute it by a Fourier transform, which is not exact. The sums here may be
-added in any order where they are exact, as in exact arithmetic (arithmetic.py).
+XLA computes a convolution of float64 on a CPU in plain loops, up to ten times as slow,
+and so every transposed one. cuDNN may compute one of float64 by a Fourier transform,
+which is not exact. The sums here may be added in any order where they are exact, as in
+exact arithmetic (exact_arithmetic.py).
 """
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -61,7 +63,24 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
     )
 
 
-def convolve_transposed(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
+def convolve_transposed(
+    x: tf.Tensor,
+    kernel: tf.Tensor,
+    shape: Sequence[Any],
+    strides: int,
+    padding: str,
+) -> tf.Tensor:
+    """As `tf.nn.conv2d_transpose`."""
+    y = _all_places(x, kernel, strides)
+    _, height, width, _ = shape
+    top = left = 0
+    if padding == "SAME":
+        top, left = (max(side - strides, 0) // 2 for side in kernel.shape[:2])
+    y = tf.pad(y, [[0, 0], [0, strides], [0, strides], [0, 0]])
+    return y[:, top : top + height, left : left + width]
+
+
+def _all_places(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
     """The transpose of `convolve`: [B,h,w,in], [kh,kw,out,in] -> [B,H,W,out].
 
     H = strides * (h - 1 + ceil(kh / strides)), and W alike; the rows and columns

@@ -3,9 +3,11 @@
 Lucas & Verbeek 2018, section 4: 150 samples; Burda et al. 2016.
 """
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from agave_tf.evaluation.image_scores import ImageScores, importance_weighted_bo
 from agave_tf.evaluation.memory import check_memory
 from agave_tf.evaluation.pieces import PieceBatch, Pieces, piece_batches, pieces_of
 from agave_tf.layers.iaf_ladder_layer import BottomUp
+from agave_tf.layers.weight_norm import kernels_computed_once
 from agave_tf.models.image_model import ImageModel
 from agave_tf.randomness import ImageDraws, Stream, fold_in, stream
 from agave_tf.weights.skeletons import function_of_weights
@@ -29,6 +32,10 @@ class _OneDevice:
     """The present device alone, which gets whole batches."""
 
     count = 1
+
+    def using_kernels_of(self, model: ImageModel) -> AbstractContextManager:
+        """A context for calls of `run`, in which kernels are computed once for all."""
+        return kernels_computed_once(model)
 
     def split(self, rows: tf.Tensor) -> Any:
         """Gives each device its share of the rows [B,...]; B is a multiple."""
@@ -59,6 +66,9 @@ class _Replicas(_OneDevice):
         self._strategy, self.count = strategy, strategy.num_replicas_in_sync
         # Compiled once, because a strategy that runs eagerly is slow.
         self._compiled = functools.cache(self._compile)
+
+    def using_kernels_of(self, model: ImageModel) -> AbstractContextManager:
+        return contextlib.nullcontext()  # Each device has weights of its own.
 
     def split(self, rows: tf.Tensor) -> Any:
         shares = tf.split(rows, self.count)
@@ -140,12 +150,13 @@ class Evaluator:
         height, width = pieces.size[pieces.size.prod(axis=1).argmax()]
         check_memory(self.model, (int(height), int(width)))
         rows = []
-        with tqdm.tqdm(
+        progress_bar = tqdm.tqdm(
             total=len(pieces.image),
             desc=progress,
             unit="image" if len(pieces.image) == len(places) else "tile",
             disable=not progress or None,
-        ) as bar:
+        )
+        with progress_bar as bar, self._replicas.using_kernels_of(self.model):
             for sized, batch in self._batches(images, pieces):
                 rows.append(self._batch_scores(sized, batch, num_samples, seed))
                 bar.update(len(batch.image))

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 import keras
 import tensorflow as tf
 
-from agave_tf.weights.library_internals import dynamic_update_slice
+from agave_tf.weights.library_internals import (
+    dynamic_update_slice,
+    without_constant_arguments,
+)
 
 # The layer that owns a tensor, and the tensor's name.
 Key = tuple[keras.layers.Layer, str]
@@ -87,8 +90,10 @@ class CausalMemory:
             update()
             return [tf.constant(False), *self.values()]
 
-        _, *values = tf.while_loop(
-            lambda goes_on, *_: goes_on, once, [condition, *self.values()]
+        _, *values = without_constant_arguments(
+            tf.while_loop(
+                lambda goes_on, *_: goes_on, once, [condition, *self.values()]
+            )
         )
         self._tensors = dict(zip(keys, values, strict=True))
 
@@ -106,7 +111,9 @@ class CausalMemory:
             changed[:] = [k for k, v in self._tensors.items() if v is not before[k]]
             return [self._tensors[key] for key in changed]
 
-        values = tf.cond(condition, yes, lambda: [before[key] for key in changed])
+        values = without_constant_arguments(
+            tf.cond(condition, yes, lambda: [before[key] for key in changed])
+        )
         self._tensors = before | dict(zip(changed, values, strict=True))
 
 

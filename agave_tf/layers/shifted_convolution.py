@@ -171,7 +171,7 @@ class DownRightShiftedConv2D(_ShiftedConv2D):
         That is [in,2*out], for the pixel's own output and for the next one, or else
         [kw*in,out], for all the pixels that an output sees.
         """
-        if (parts := kernel_in_use(self)) is not None:
+        if (parts := kernel_in_use(self.v)) is not None:
             return parts
         whole = self.kernel()
         above, own = whole[:-1], whole[-1]

@@ -26,6 +26,7 @@ from agave_tf.weights.in_use import (
     value_of,
 )
 from agave_tf.weights.library_internals import all_layers
+from agave_tf.weights.skeletons import check_eager
 
 # Below this variance a channel is constant over the batch; dividing by its standard
 # deviation would turn rounding noise into gains of 1e4 and more.
@@ -36,9 +37,16 @@ def kernels_computed_once(network: keras.layers.Layer) -> AbstractContextManager
     """A context in which the layers below `network` use the kernels of its entry.
 
     For a loop that calls the same layers many times with the same weights.
+
+    Raises:
+      InputError: as `check_eager`.
     """
+    check_eager()
+    places = {id(weight): place for place, weight in enumerate(network.weights)}
     layers = [x for x in all_layers(network) if isinstance(x, WeightNormLayer)]
-    return using_kernels({layer: layer.kernel_parts() for layer in layers})
+    return using_kernels(
+        network, {places[id(layer.v)]: layer.kernel_parts() for layer in layers}
+    )
 
 
 class WeightNormLayer(BaseLayer):
@@ -90,7 +98,7 @@ class WeightNormLayer(BaseLayer):
 
     def kernel(self) -> tf.Tensor:
         """The normalised kernel, of v's shape."""
-        if (parts := kernel_in_use(self)) is not None:
+        if (parts := kernel_in_use(self.v)) is not None:
             return parts["whole"]
         v = value_of(self.v)
         if not arithmetic_in_use().is_trainable:
@@ -103,7 +111,7 @@ class WeightNormLayer(BaseLayer):
 
     def kernel_parts(self) -> KernelParts:
         """The kernel, `whole`, and what a loop that uses it computes once."""
-        return kernel_in_use(self) or {"whole": self.kernel()}
+        return kernel_in_use(self.v) or {"whole": self.kernel()}
 
     def bounded(self, x: tf.Tensor) -> tf.Tensor:
         """The input of the products; exact arithmetic cuts it to keep sums exact."""

@@ -25,6 +25,7 @@ from agave_tf.models.conditional_pixel_cnn import ConditionalPixelCNN
 from agave_tf.models.padding import cut, padded_size
 from agave_tf.sampling.pixel_source import PixelSource
 from agave_tf.weights.in_use import arithmetic_in_use
+from agave_tf.weights.library_internals import without_constant_arguments
 from agave_tf.weights.skeletons import function_of_weights
 
 
@@ -102,25 +103,27 @@ def pixels_in_order(
             pixels = with_columns(pixels, pixel[:, None, None], start + column)
             return column + 1, pixels, *state, *memory.values()
 
-        _, pixels, *values = tf.while_loop(
+        columns = tf.while_loop(
             lambda column, *_: column < width,
             draw_pixel,
             [tf.constant(0), pixels, *state, *memory.values()],
         )
+        _, pixels, *results = without_constant_arguments(columns)
         if padded_width > width:
             last = column_of(pixels, start + width - 1)
             padding = tf.repeat(last, padded_width - width, axis=2)
             pixels = with_columns(pixels, padding, start + width)
-        return row + 1, pixels, *values
+        return row + 1, pixels, *results
 
     with kernels_computed_once(pixel_cnn):
         shape = [batch, 1, height * padded_width, pixel_cnn.image_channels]
         blank = arithmetic.zeros(shape)
-        _, pixels, *values = tf.while_loop(
+        rows = tf.while_loop(
             lambda row, *_: row < height,
             draw_row,
             [tf.constant(0), blank, *first_state, *first_memory.values()],
         )
+        _, pixels, *values = without_constant_arguments(rows)
     x = tf.reshape(pixels, [batch, height, padded_width, pixel_cnn.image_channels])
     return cut(x, size), values[:num_kept]
 

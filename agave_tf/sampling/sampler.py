@@ -15,6 +15,7 @@ from agave_tf.data.batches import padded_batches
 from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.layers.exact_weights import computing_exactly, exact_weights
+from agave_tf.layers.weight_norm import kernels_computed_once
 from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.padding import cut
@@ -227,6 +228,7 @@ class Sampler:
         total = count * max(1, len(drawn.images))
         with (
             self._arithmetic(),
+            kernels_computed_once(self.model),
             tqdm.tqdm(total=total, desc="Drawing", unit="image", disable=hidden) as bar,
         ):
             for columns, num_valid, place in padded_batches(count, settings.batch_size):

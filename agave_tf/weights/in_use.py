@@ -106,8 +106,13 @@ def using_weights(
       weights: tensors in the order of its `weights`.
     """
     before = _in_use.get()
-    own = zip(map(id, network.weights), weights, strict=True)
-    with _using(dataclasses.replace(before, weights={**before.weights, **dict(own)})):
+    own = dict(zip(map(id, network.weights), weights, strict=True))
+    # Kernels of other weights would be wrong here.
+    kernels = {key: parts for key, parts in before.kernels.items() if key not in own}
+    state = dataclasses.replace(
+        before, weights={**before.weights, **own}, kernels=kernels
+    )
+    with _using(state):
         yield
 
 
@@ -118,17 +123,35 @@ def weights_are_given() -> bool:
 
 @contextlib.contextmanager
 def using_kernels(
-    kernels: Mapping[keras.layers.Layer, KernelParts],
+    network: keras.layers.Layer, kernels: Mapping[int, KernelParts]
 ) -> Iterator[None]:
-    """Within this context these layers convolve with these kernels."""
-    by_id = {id(layer): parts for layer, parts in kernels.items()}
-    with _using(dataclasses.replace(_in_use.get(), kernels=by_id)):
+    """Within this context the network's layers convolve with these kernels.
+
+    `using_weights` ends that for the weights it gives.
+
+    Args:
+      network: a network or skeleton.
+      kernels: by the place of their v among the network's `weights`.
+    """
+    before, weights = _in_use.get(), network.weights
+    own = {id(weights[place]): parts for place, parts in kernels.items()}
+    with _using(dataclasses.replace(before, kernels={**before.kernels, **own})):
         yield
 
 
-def kernel_in_use(layer: keras.layers.Layer) -> KernelParts | None:
-    """The kernel and its parts that `using_kernels` gives the layer, or None."""
-    return _in_use.get().kernels.get(id(layer))
+def kernels_of(network: keras.layers.Layer) -> dict[int, KernelParts]:
+    """The kernels in use of a network, as `using_kernels` takes them."""
+    kernels = _in_use.get().kernels
+    return {
+        place: kernels[id(weight)]
+        for place, weight in enumerate(network.weights)
+        if id(weight) in kernels
+    }
+
+
+def kernel_in_use(v: keras.Variable) -> KernelParts | None:
+    """The kernel made of v and its parts that `using_kernels` gives, or None."""
+    return _in_use.get().kernels.get(id(v))
 
 
 @contextlib.contextmanager

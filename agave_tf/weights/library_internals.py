@@ -7,11 +7,12 @@ tests/package/test_library_internals.py, which also finds private names elsewher
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.python import xla
+from tensorflow.core.framework import attr_value_pb2
 from tensorflow.python.framework.func_graph import FuncGraph, dismantle_func_graph
 from tensorflow.python.framework.ops import gradient_registry
 
@@ -55,6 +56,24 @@ def optimization_barrier(*tensors: tf.Tensor) -> list[tf.Tensor]:
     differ in the last bits.
     """
     return xla.optimization_barrier(*tensors)
+
+
+def without_constant_arguments(results: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
+    """The results of a `tf.while_loop` or `tf.cond` of tensors, in code to be compiled.
+
+    Private because nothing public keeps TensorFlow from looking for arguments that are
+    constants, of which lists of tensors alone need to know. It makes the body anew for
+    each argument, which took a third of the time to the first picture of a sampler.
+    """
+    for result in results:
+        if isinstance(result, tf.__internal__.EagerTensor):
+            continue  # Nothing is compiled, as after `tf.config.run_functions_eagerly`.
+        operation = result.op
+        if operation.type == "Identity":  # `tf.cond` adds one to each result.
+            operation = operation.inputs[0].op
+        no = attr_value_pb2.AttrValue(b=False)
+        operation._set_attr("_xla_propagate_compile_time_consts", no)
+    return results
 
 
 def has_value(variable: keras.Variable) -> bool:

@@ -23,8 +23,11 @@ import tensorflow as tf
 from agave_tf.arithmetic.arithmetic import Arithmetic
 from agave_tf.errors import InputError
 from agave_tf.weights.in_use import (
+    KernelParts,
     arithmetic_in_use,
+    kernels_of,
     using_arithmetic,
+    using_kernels,
     using_weights,
     weights_of,
 )
@@ -69,7 +72,8 @@ def function_of_weights(
     """Decorates a function whose first argument is a network.
 
     It is compiled once for each architecture and arithmetic (and for each shape of its
-    other arguments). It reads the weights at every call: also those of `using_weights`.
+    other arguments). It reads the weights at every call: also those of `using_weights`,
+    and the kernels of `using_kernels`.
 
     Args:
       has_gradient: whether the function may be differentiated with our gradients, if
@@ -89,8 +93,17 @@ def function_of_weights(
         ) -> Callable:
             skeleton = _skeleton(kind, architecture)
 
-            def call(weights: list[tf.Tensor], *args: Any, **kwargs: Any) -> R:
-                with using_weights(skeleton, weights), using_arithmetic(arithmetic):
+            def call(
+                weights: list[tf.Tensor],
+                kernels: dict[int, KernelParts],
+                *args: Any,
+                **kwargs: Any,
+            ) -> R:
+                with (
+                    using_weights(skeleton, weights),
+                    using_kernels(skeleton, kernels),
+                    using_arithmetic(arithmetic),
+                ):
                     return function(skeleton, *args, **kwargs)
 
             return without_tracing_warning(
@@ -107,7 +120,9 @@ def function_of_weights(
                 arithmetic = arithmetic.compiled
             compiled_here = compiled(type(network), network.architecture, arithmetic)
             try:
-                return compiled_here(weights_of(network), *args, **kwargs)
+                return compiled_here(
+                    weights_of(network), kernels_of(network), *args, **kwargs
+                )
             except tf.errors.InvalidArgumentError as error:
                 if "DebugNumericSummary" not in str(error):
                     raise

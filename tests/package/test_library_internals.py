@@ -222,6 +222,31 @@ def test_xla_optimization_barrier_returns_its_tensors_behind_a_barrier():
     assert "opt-barrier" in text
 
 
+def test_xla_looks_for_no_constants_in_loops_and_branches():
+    without = library_internals.without_constant_arguments
+
+    @tf.function(jit_compile=True)
+    def compute(x):
+        def grows(i, x):
+            return i + 1, x + tf.cast(i, x.dtype)
+
+        _, x = without(tf.while_loop(lambda i, _: i < 3, grows, [tf.constant(0), x]))
+        twice, x = without(tf.cond(x > 0, lambda: [2 * x, x], lambda: [x, x]))
+        return twice
+
+    graph = compute.get_concrete_function(tf.constant(1.0)).graph
+    found = {
+        op.type: op.get_attr("_xla_propagate_compile_time_consts")
+        for op in graph.get_operations()
+        if op.type in ("StatelessWhile", "StatelessIf")
+    }
+    assert found == {"StatelessWhile": False, "StatelessIf": False}
+    assert float(compute(tf.constant(1.0))) == 8
+    assert float(compute(tf.constant(-9.0))) == -6
+    # In eager execution there is nothing to say.
+    assert without([tf.constant(2)])[0].numpy() == 2
+
+
 def test_keras_variable_value_is_none_until_it_is_initialized():
     assert library_internals.has_value(keras.Variable([1.0]))
     with keras.StatelessScope(initialize_variables=False):

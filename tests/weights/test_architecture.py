@@ -10,14 +10,18 @@ import tensorflow as tf
 from tiny import KL_ROUNDING_NATS, tiny_config, tiny_images, tiny_model
 
 from agave_tf.evaluation.evaluator import Evaluator, terms_of_sample
+from agave_tf.layers.weight_norm import WeightNormLayer, kernels_computed_once
 from agave_tf.models.agave import AGAVE
 from agave_tf.randomness import ImageDraws, seed_tensor
 from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.sampling.sampler import Sampler
 from agave_tf.weights.in_use import (
+    kernels_of,
+    using_kernels,
     using_weights,
     weights_of,
 )
+from agave_tf.weights.library_internals import all_layers
 from agave_tf.weights.named_weights import named_weights
 from agave_tf.weights.skeletons import function_of_weights, skeleton_of, without_weights
 
@@ -100,6 +104,58 @@ def test_weights_given_in_a_context_reach_a_compiled_function():
     arguments = (image, other.encode(image), None, SEED, INDEX)
     expected = terms_of_sample(other, *arguments)
     np.testing.assert_allclose(inside.kl, expected.kl, rtol=1e-5, atol=KL_ROUNDING_NATS)
+
+
+def test_kernels_that_are_computed_once_are_those_of_the_weights_in_use():
+    one, other = another_model(0), another_model(1)
+    image = tf.constant(tiny_images().image[:4])
+    arguments = (image, one.encode(image), None, SEED, INDEX)
+    expected = terms_of_sample(one, *arguments).primary_reconstruction
+    with kernels_computed_once(one):
+        found = terms_of_sample(one, *arguments).primary_reconstruction
+        # A size of its own has its own layers, and the same weights.
+        pixel_cnn = one.of_size((16, 8)).pixel_cnn
+        assert len(kernels_of(pixel_cnn)) == sum(
+            isinstance(layer, WeightNormLayer) for layer in all_layers(pixel_cnn)
+        )
+        assert not kernels_of(other)
+        with using_weights(one, weights_of(other)):
+            assert not kernels_of(one)
+            inside = terms_of_sample(one, *arguments).primary_reconstruction
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert not np.allclose(inside, expected, rtol=1e-2)
+    # What is drawn and scored afterwards has the weights of that time.
+    before = Evaluator(one, 4).scores(tiny_images(4), 1).bound
+    for mine, others in zip(one.weights, other.weights, strict=True):
+        mine.assign(others)
+    after = Evaluator(one, 4).scores(tiny_images(4), 1).bound
+    expected = Evaluator(other, 4).scores(tiny_images(4), 1).bound
+    np.testing.assert_allclose(after, expected, rtol=1e-6)
+    assert not np.allclose(before, expected, rtol=1e-3)
+
+
+def test_compiled_functions_compute_with_the_kernels_they_are_given():
+    model = another_model(0)
+    zero = {
+        place: {name: tf.zeros_like(part) for name, part in parts.items()}
+        for place, parts in kernels_with(model).items()
+    }
+    image = tf.constant(tiny_images().image[:4])
+    arguments = (image, model.encode(image), None, SEED, INDEX)
+    with using_kernels(model, zero):
+        found = terms_of_sample(model, *arguments).auxiliary_reconstruction
+    weights = [
+        tf.zeros_like(weight) if weight.path.endswith("/v") else tf.identity(weight)
+        for weight in model.weights
+    ]
+    with using_weights(model, weights):
+        expected = terms_of_sample(model, *arguments).auxiliary_reconstruction
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def kernels_with(model):
+    with kernels_computed_once(model):
+        return kernels_of(model)
 
 
 def test_a_deleted_model_is_gone_after_evaluation_and_sampling():

@@ -2,12 +2,13 @@
 
 Every layer computes each of its outputs once, as soon as the pixels it depends on are
 drawn, and keeps it for the pixels that follow (Ramachandran et al. 2017, "Fast
-Generation for Convolutional Autoregressive Models"). Three things make a pixel cheap:
+Generation for Convolutional Autoregressive Models"). Four things make a pixel cheap:
 
   - the down stream sees only rows above, so it is computed a whole row at a time;
   - the contributions to the down-right stream of the row above, the down stream, the
     condition and the label are computed a whole row at a time too, and only the rest,
     half of the kernel, pixel by pixel;
+  - a pixel's features are multiplied once, for its own output and for the next one's;
   - the half and the quarter resolution are computed in every second and fourth row and
     column only.
 

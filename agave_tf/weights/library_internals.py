@@ -59,20 +59,19 @@ def optimization_barrier(*tensors: tf.Tensor) -> list[tf.Tensor]:
 
 
 def without_constant_arguments(results: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
-    """The results of a `tf.while_loop` or `tf.cond` of tensors, in code to be compiled.
+    """The results of one `tf.while_loop` or `tf.cond`, in code to be compiled.
 
     Private because nothing public keeps TensorFlow from looking for arguments that are
     constants, of which lists of tensors alone need to know. It makes the body anew for
     each argument, which took a third of the time to the first picture of a sampler.
     """
-    for result in results:
-        if isinstance(result, tf.__internal__.EagerTensor):
-            continue  # Nothing is compiled, as after `tf.config.run_functions_eagerly`.
-        operation = result.op
-        if operation.type == "Identity":  # `tf.cond` adds one to each result.
-            operation = operation.inputs[0].op
-        no = attr_value_pb2.AttrValue(b=False)
-        operation._set_attr("_xla_propagate_compile_time_consts", no)
+    if tf.executing_eagerly() or not results:
+        return results  # There is no operation, or nothing that is compiled.
+    operation = results[0].op
+    if operation.type == "Identity":  # `tf.cond` adds one to each result.
+        operation = operation.inputs[0].op
+    no = attr_value_pb2.AttrValue(b=False)
+    operation._set_attr("_xla_propagate_compile_time_consts", no)
     return results
 
 

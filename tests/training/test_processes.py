@@ -1,8 +1,12 @@
 """Processes that train together begin alike, and one of them writes."""
 
+import pytest
+import tensorflow as tf
 from test_strategies import VAE, tf_config, train, two_addresses
 
+from agave_tf.errors import InputError
 from agave_tf.runs.open_run import open_run
+from agave_tf.training import strategy
 
 
 def two_processes(first, second, first_how=None):
@@ -41,6 +45,25 @@ def refused_in_both(message, first, second):
         assert result.returncode == 2, result.stderr
         assert message in result.stderr.splitlines()[-1]
         assert "another process differs" in result.stderr
+
+
+def test_a_process_that_differs_waits_for_the_others_and_says_so_if_they_end(
+    monkeypatch,
+):
+    """It ended before another one had its number, which then named the wrong cause."""
+    exchanges = []
+
+    def exchange(value):
+        exchanges.append(value)
+        if len(exchanges) == 2:
+            raise tf.errors.UnavailableError(None, None, "The other one has ended.")
+        return [value, value + 1.0]
+
+    monkeypatch.setattr(strategy, "num_processes", lambda _: 2)
+    monkeypatch.setattr(strategy, "_values_of_replicas", exchange)
+    with pytest.raises(InputError, match="`run_dir` must be seen; another process"):
+        strategy.check_all_processes_have(7, "`run_dir` must be seen")
+    assert len(exchanges) == 2
 
 
 def test_processes_that_do_not_see_one_run_directory_are_refused(tmp_path):

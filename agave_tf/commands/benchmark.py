@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from absl import flags
 
+from agave_tf.commands.devices import give_cores_their_own_operations
 from agave_tf.commands.flags import flag_group
 from agave_tf.commands.loading import run_work
 from agave_tf.commands.running import run_command
@@ -88,6 +89,8 @@ def run(values: flags.FlagValues) -> None:
             f"`sizes` must be one size for --what={values.what}; got {sizes}."
         )
     lists = Lists(models, computed, samples, sizes, batches)
+    if values.what == "train":
+        give_cores_their_own_operations()  # As bin/train.py does.
     run_work("benchmark", values, lists)
 
 

@@ -9,7 +9,10 @@ import os
 
 from absl import flags
 
-from agave_tf.commands.devices import define_num_logical_cpus
+from agave_tf.commands.devices import (
+    define_num_logical_cpus,
+    give_cores_their_own_operations,
+)
 from agave_tf.commands.flags import (
     config_from_flags,
     define_settings,
@@ -79,6 +82,7 @@ def run(values: flags.FlagValues) -> None:
         # A run that goes on does without those that it started from.
         for source in filter(None, sources.values()):
             run_path(source)
+    give_cores_their_own_operations()
     run_work("train", values, config, sources)
 
 

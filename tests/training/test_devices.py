@@ -13,7 +13,10 @@ from tiny import tiny_config, tiny_images, tiny_trainer
 from agave_tf import commands
 from agave_tf.codec.threads import use_threads
 from agave_tf.commands import running
-from agave_tf.commands.devices import take_gpu_memory_as_needed
+from agave_tf.commands.devices import (
+    give_cores_their_own_operations,
+    take_gpu_memory_as_needed,
+)
 from agave_tf.data.in_python import read_images
 from agave_tf.errors import InputError
 from agave_tf.evaluation import evaluator
@@ -29,6 +32,7 @@ from agave_tf.training.train_loop import _votes
 from agave_tf.training.train_stage import train_stage
 
 GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
+THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
 @pytest.mark.parametrize("own", [None, "true", "false"])
@@ -54,6 +58,21 @@ def test_a_command_asks_for_gpu_memory_before_it_does_anything_else(monkeypatch)
         lambda values: None, lambda values: seen.append(os.environ[GROWTH]), "Nothing."
     )
     assert seen == ["true"]
+
+
+@pytest.mark.parametrize(
+    ("cores", "own", "expected"),
+    [(2, None, "1"), (2, "2", "2"), (1, None, None), (4, None, None)],
+)
+def test_each_of_two_cores_computes_operations_of_its_own(
+    monkeypatch, cores, own, expected
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
+    monkeypatch.setenv(THREADS, own or "")
+    if own is None:
+        monkeypatch.delenv(THREADS)
+    give_cores_their_own_operations()
+    assert os.environ.get(THREADS) == expected
 
 
 def test_every_command_starts_where_gpu_memory_is_asked_for():

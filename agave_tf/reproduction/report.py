@@ -166,7 +166,7 @@ class Chart(NamedTuple):
 
 
 def draw_charts(charts: Sequence[Chart]) -> np.ndarray:
-    """Draws charts beside each other, uint8 [H,W,3].
+    """Draws charts beside each other, uint8 [H,W,3]; a name has one colour in all.
 
     Raises:
       InputError: Matplotlib is not installed.
@@ -179,12 +179,15 @@ def draw_charts(charts: Sequence[Chart]) -> np.ndarray:
             "`artifact` with curves must have Matplotlib installed, and it is not: pip "
             "install matplotlib."
         ) from error
+    names = dict.fromkeys(n for c in charts for n in c.curves if n not in c.points)
+    colors = {name: f"C{i}" for i, name in enumerate(names)}  # Matplotlib's cycle.
     figure = Figure(figsize=(4.5 * len(charts), 3.5), dpi=100, layout="constrained")
     for chart, axes in zip(charts, figure.subplots(1, len(charts), squeeze=False)[0]):
         for name, (x, y) in chart.curves.items():
-            style = {"marker": "o", "markersize": 3}
             if name in chart.points:
                 style = {"marker": "D", "linestyle": "", "color": "black", "zorder": 3}
+            else:
+                style = {"marker": "o", "markersize": 3, "color": colors[name]}
             axes.plot(x, y, label=name, **style)
         axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)
         axes.legend(fontsize="small")

@@ -48,6 +48,14 @@ def define_flags(values: flags.FlagValues) -> None:
             lower_bound=1,
             flag_values=values,
         )
+        flags.DEFINE_integer(
+            "num_seeds",
+            0,
+            "Trainings of each run, which differ in their seed; more make intervals "
+            "narrower, and go on from those that are there. 0: as many as --scale has.",
+            lower_bound=0,
+            flag_values=values,
+        )
         flags.DEFINE_boolean(
             "dry_run",
             False,

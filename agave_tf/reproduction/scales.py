@@ -35,6 +35,19 @@ class Scale(NamedTuple):
     main_lambda: int = 4
     reduced_levels: int = 32
 
+    def with_seeds(self, num_seeds: int) -> "Scale":
+        """Returns this scale with other seeds; Table 1 keeps those it has more.
+
+        Args:
+          num_seeds: trainings of each run; 0: as many as now.
+        """
+        if not num_seeds:
+            return self
+        total = self.num_seeds + self.more_for_table1
+        return self._replace(
+            num_seeds=num_seeds, more_for_table1=max(0, total - num_seeds)
+        )
+
 
 SCALES: dict[str, Scale] = {
     "small": Scale(

@@ -112,6 +112,22 @@ def test_a_dry_run_trains_nothing_and_bad_input_is_refused(tmp_path):
     refused("artifact", "reproduce", "--artifact=figure1", f"--output_dir={tmp_path}")
 
 
+@pytest.mark.parametrize(
+    ("asked", "seeds", "more"), [(0, 3, 2), (1, 1, 4), (4, 4, 1), (5, 5, 0), (7, 7, 0)]
+)
+def test_more_seeds_can_be_asked_for(asked, seeds, more):
+    scale = SCALES["small"].with_seeds(asked)
+    assert (scale.num_seeds, scale.more_for_table1) == (seeds, more)
+
+
+def test_the_command_plans_as_many_trainings_as_are_asked_for(tmp_path):
+    arguments = ("--artifact=figure2", f"--output_dir={tmp_path}/out", "--dry_run")
+    result = Command("reproduce", *arguments, "--scale=toy", "--num_seeds=2").result()
+    assert "pretrain_vae_seed_1" in result.stdout
+    assert "pretrain_vae_seed_2" not in result.stdout
+    refused("num_seeds", "reproduce", *arguments, "--num_seeds=-1")
+
+
 def test_runs_of_a_seed_start_from_runs_of_that_seed():
     workspace = Workspace("out", SCALES["toy"]._replace(num_seeds=3), "")
     needed = {run.name: run for run in workspace.needed(["joint_lambda_12"])}

@@ -20,7 +20,7 @@ def run(values: flags.FlagValues, names: Sequence[str]) -> None:
       values: of the flags.
       names: of the artifacts.
     """
-    scale = SCALES[values.scale]
+    scale = SCALES[values.scale].with_seeds(values.num_seeds)
     workspace = Workspace(values.output_dir, scale, values.data_dir)
     if values.dry_run:
         runs = [run for name in names for run in ARTIFACTS[name].runs(scale)]

@@ -6,8 +6,8 @@ import pathlib
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Two processes test side by side, and what they compute is small: an operation that both
-# cores share costs more in waiting than it saves.
+# Two processes test side by side, and what they compute is small: an operation that
+# both cores share costs more in waiting than it saves.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import keras

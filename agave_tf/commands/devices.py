@@ -26,7 +26,7 @@ def take_gpu_memory_as_needed() -> None:
 
 
 def give_cores_their_own_operations() -> None:
-    """Computes an operation on one core, where there are two; call it before TensorFlow.
+    """Gives each of two cores operations of its own; call it before TensorFlow.
 
     By itself TensorFlow divides every operation between both cores, and one waits for
     the other some ten thousand times in a training step. It has two operations to

@@ -76,9 +76,16 @@ class TrainConfig(Settings):
         at_least(1),
         main=True,
     )
+    optimizer: str = setting(
+        "adamax",
+        "adamax: Adamax, the paper's. muon, ours: Muon (Jordan et al. 2024) for "
+        "kernels and Adam for the other weights.",
+        one_of("adamax", "muon"),
+        main=True,
+    )
     learning_rate: float = setting(
         0.002,
-        "Learning rate of the optimizer, Adamax.",
+        "Learning rate of the optimizer.",
         POSITIVE,
         may_change_midway=True,
         main=True,

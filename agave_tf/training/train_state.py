@@ -11,6 +11,8 @@ from agave_tf.settings.config import Config, TrainConfig
 from agave_tf.training.adamax import Adamax
 from agave_tf.training.learning_rate import learning_rate
 from agave_tf.training.moving_average import MovingAverage
+from agave_tf.training.muon import Muon
+from agave_tf.training.vector_optimizer import VectorOptimizer
 from agave_tf.weights.in_use import using_weights
 from agave_tf.weights.named_weights import named_weights
 from agave_tf.weights.skeletons import skeleton_of
@@ -55,13 +57,18 @@ class TrainState(tf.Module):
         # skipped ones a cool-down would not reach its end.
         self._schedule = rate if callable(rate) else None
         constant = config.train.learning_rate if callable(rate) else rate
-        self.optimizer = Adamax(self.vector.value, constant)
+        self.optimizer = self._make_optimizer(config.train, constant)
         self._stored_rate = _counter("stored_rate", tf.float32) if stores_rate else None
         self.average = MovingAverage(self.vector.value, config.train.average_decay)
         self.step = _counter("step")  # Also those whose update was skipped.
         self.skipped = _counter("skipped")
         self.skipped_in_a_row = _counter("skipped_in_a_row")
         self.mean_log_norm = _counter("mean_log_norm", tf.float32)
+
+    def _make_optimizer(self, settings: TrainConfig, rate: float) -> VectorOptimizer:
+        if settings.optimizer == "muon":
+            return Muon(self.vector.value, rate, self.layout)
+        return Adamax(self.vector.value, rate)
 
     def set_constant_rate(self, settings: TrainConfig) -> None:
         """Sets the learning rate, if it is constant, to that of the settings."""
@@ -81,8 +88,8 @@ class TrainState(tf.Module):
         """Everything that a resumed run needs."""
         # Their names in a checkpoint are their places in this list, as of version 0.1.
         rate = [] if self._stored_rate is None else [self._stored_rate]
-        adamax = self.optimizer
-        slots = [adamax.iterations, *rate, adamax.momentum, adamax.norm]
+        optimizer = self.optimizer
+        slots = [optimizer.iterations, *rate, optimizer.momentum, optimizer.norm]
         return tf.train.Checkpoint(
             weights=self.vector.value,
             optimizer={f"{i}": slot for i, slot in enumerate(slots)},

@@ -81,7 +81,6 @@ class TrainConfig(Settings):
         "adamax: Adamax, the paper's. muon, ours: Muon (Jordan et al. 2024) for "
         "kernels and Adam for the other weights.",
         one_of("adamax", "muon"),
-        main=True,
     )
     learning_rate: float = setting(
         0.002,

@@ -29,9 +29,9 @@ def give_cores_their_own_operations() -> None:
     """Gives each of two cores operations of its own; call it before TensorFlow.
 
     By itself TensorFlow divides every operation between both cores, and one waits for
-    the other some ten thousand times in a training step. It has two operations to
-    compute nearly always (docs/speed.md, Training). The user's own value wins; with
-    another number of cores nothing is changed.
+    the other at its end; a training step nearly always has two operations to compute
+    (docs/speed.md, Training). The user's own value wins; with another number of cores
+    nothing is changed.
     """
     if len(os.sched_getaffinity(0)) == 2:
         os.environ.setdefault(_THREADS, "1")

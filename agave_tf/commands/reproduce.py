@@ -52,8 +52,9 @@ def define_flags(values: flags.FlagValues) -> None:
             "num_seeds",
             0,
             "Trainings of each run, which differ in their seed; more make intervals "
-            "narrower, and go on from those that are there. 0: as many as --scale has.",
+            "narrower, and add to those that are there. 0: as many as --scale has.",
             lower_bound=0,
+            upper_bound=100,
             flag_values=values,
         )
         flags.DEFINE_boolean(

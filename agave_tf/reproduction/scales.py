@@ -36,7 +36,7 @@ class Scale(NamedTuple):
     reduced_levels: int = 32
 
     def with_seeds(self, num_seeds: int) -> "Scale":
-        """Returns this scale with other seeds; Table 1 keeps those it has more.
+        """Returns this scale with other seeds; Table 1 never has fewer than before.
 
         Args:
           num_seeds: trainings of each run; 0: as many as now.

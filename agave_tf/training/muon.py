@@ -16,7 +16,7 @@ from agave_tf.weights.weight_vector import WeightLayout
 _MOMENTUM, _COEFFICIENTS, _NUM_ITERATIONS = 0.95, (3.4445, -4.7750, 2.0315), 5
 # Liu et al.: the root mean square of an update's elements, near that of Adam's.
 _RMS = 0.2
-# Adam's. Kingma & Ba have 0.999 for the second, which suits longer trainings.
+# Adam's. Kingma & Ba have 0.999 for the second; 0.99 is ours, and was not compared.
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.99, 1e-7
 # Keeps a gradient of zeros from 0 / 0.
 _SMALLEST_NORM = 1e-7

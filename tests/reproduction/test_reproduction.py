@@ -126,6 +126,8 @@ def test_the_command_plans_as_many_trainings_as_are_asked_for(tmp_path):
     assert "pretrain_vae_seed_1" in result.stdout
     assert "pretrain_vae_seed_2" not in result.stdout
     refused("num_seeds", "reproduce", *arguments, "--num_seeds=-1")
+    # Every training is planned before the first begins.
+    refused("num_seeds", "reproduce", *arguments, "--num_seeds=1000000000")
 
 
 def test_runs_of_a_seed_start_from_runs_of_that_seed():

@@ -1,4 +1,4 @@
-"""The tables and figures of Lucas & Verbeek 2018, section 4, and four of our own.
+"""The tables and figures of Lucas & Verbeek 2018, section 4, and five of our own.
 
 One table has the claims of all of them, from the files of their reports.
 """
@@ -19,6 +19,7 @@ from agave_tf.reproduction.likelihoods import table1
 from agave_tf.reproduction.probe_accuracy import probe
 from agave_tf.reproduction.report import Artifact
 from agave_tf.reproduction.samples import figure2, figure5, figure6
+from agave_tf.reproduction.training_time import training_time
 
 # Every artifact by its name, which --artifact takes.
 ARTIFACTS: dict[str, Artifact] = {
@@ -34,6 +35,7 @@ ARTIFACTS: dict[str, Artifact] = {
     "baselines": baselines,
     "probe": probe,
     "training_length": training_length,
+    "training_time": training_time,
     "learning_curves": learning_curves,
 }
 

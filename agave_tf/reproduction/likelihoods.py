@@ -56,7 +56,7 @@ def table1(trained: TrainedRuns) -> Report:
         model: trained.scores(name, all_seeds=True).bound
         for model, name in TABLE1.items()
     }
-    height, width, _ = trained.open("pretrain_vae").image_shape
+    height, width, _ = trained.held_out("pretrain_vae").shape
     rows = [
         _Row(model, "ours", f"{height}x{width}", estimate(bound))
         for model, bound in ours.items()

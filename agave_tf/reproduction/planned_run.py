@@ -59,3 +59,8 @@ class PlannedRun(NamedTuple):
             settings={**self.settings, "seed": seed},
             sources=sources,
         )
+
+
+def is_pretraining(run: PlannedRun) -> bool:
+    """Tells the training of one part, a VAE or a PixelCNN++, from the beginning."""
+    return run.stage.startswith("pretrain") and not run.sources

@@ -17,6 +17,9 @@ class Scale(NamedTuple):
       margin.
     step_seconds: estimated seconds of one step, by stage, with these runs at a time.
     settings: values in which every run differs from the preset, by flag.
+    pretraining: values in which runs of a pretraining stage that start from no other
+      run differ from the preset too, by flag. Their scores are of images of the
+      preset's size, also where these have another.
     main_lambda: lambda of the figures that show one model, or several auxiliary images.
       Ours is 4, at which these shorter trainings still use z; the paper takes 8 in
       Figures 5 and 8.
@@ -32,6 +35,7 @@ class Scale(NamedTuple):
     more_for_table1: int
     step_seconds: dict[str, float]
     settings: dict[str, Any] = {}
+    pretraining: dict[str, Any] = {}
     main_lambda: int = 4
     reduced_levels: int = 32
 
@@ -113,5 +117,6 @@ SCALES: dict[str, Scale] = {
         num_seeds=1,
         more_for_table1=0,
         step_seconds={"pretrain_vae": 0.1},
+        pretraining={"image_size": 4},
     ),
 }

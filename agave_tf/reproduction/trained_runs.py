@@ -7,19 +7,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from agave_tf.data.image_set import Images
+from agave_tf.data.image_set import Data, Images
 from agave_tf.errors import InputError
 from agave_tf.reproduction.compared_models import planned_runs, probed_runs
 from agave_tf.reproduction.planned_run import seeded
 from agave_tf.reproduction.scales import Scale
 from agave_tf.runs.evaluate_run import stored_or_new_scores
-from agave_tf.runs.event_curves import Curve, read_curves
+from agave_tf.runs.event_curves import Curve, read_curves, read_seconds
 from agave_tf.runs.open_run import open_run
-from agave_tf.runs.run_data import load_run_data
+from agave_tf.runs.run_data import load_run_data, on_images
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.sampling.sampler import Sampler
+from agave_tf.settings.data import DataConfig
 from agave_tf.settings.evaluation import EvaluationSettings
+from agave_tf.settings.flag_files import flag_values, read_flag_file
 
 
 class Scores(NamedTuple):
@@ -76,7 +78,7 @@ class TrainedRuns:
 
     def __init__(self, directory: str, scale: Scale):
         self.directory, self.scale = directory, scale
-        self._held_out: Images | None = None
+        self._held_out: Data | None = None
         self._scores: dict[tuple[str, int], Scores] = {}
         self._planned = planned_runs(scale)
         self._weights: dict[str, str] = {}  # fingerprints of opened runs, by path
@@ -84,6 +86,10 @@ class TrainedRuns:
     def path(self, name: str) -> str:
         """Returns the directory of a run."""
         return os.path.join(self.directory, name)
+
+    def sources(self, name: str) -> list[str]:
+        """Returns the names of the runs that a run starts from."""
+        return [*self._planned[name].sources.values()]
 
     def open(self, name: str, seed: int = 0) -> RunDirectory:
         """Opens a trained run.
@@ -107,11 +113,36 @@ class TrainedRuns:
         return range(self.scale.num_seeds if self._planned[name].has_seeds else 1)
 
     def held_out(self, name: str) -> Images:
-        """Returns the held-out images of a run, which are the same for all runs."""
+        """Returns the held-out images, which are the same for all runs.
+
+        They have the size of the preset's, also where the run was trained on others.
+        """
+        return self._held_out_data(name).part("test")
+
+    def _held_out_data(self, name: str) -> Data:
         if self._held_out is None:
             run = self.open(name)
-            self._held_out = load_run_data(run, run.config.data, ["test"]).test
+            self._held_out = load_run_data(run, self._evaluated_on(run), ["test"])
         return self._held_out
+
+    def _evaluated_on(self, run: RunDirectory) -> DataConfig:
+        """The images that a run is scored on."""
+        preset = flag_values(read_flag_file(self.scale.preset))
+        usual = {
+            name: preset.get(name, getattr(DataConfig(), name))
+            for name in ("image_size", "crop")
+            if name in self.scale.pretraining
+        }
+        return dataclasses.replace(run.config.data, **usual)
+
+    def _to_score(self, name: str, seed: int) -> RunDirectory:
+        """A run, with the settings of the images that it is scored on."""
+        run = self.open(name, seed)
+        data = self._evaluated_on(run)
+        if data == run.config.data:
+            return run
+        config = dataclasses.replace(run.config, data=data)
+        return on_images(run, config, self._held_out_data(name).record)
 
     def scores(self, name: str, all_seeds: bool = False) -> Scores:
         """Returns the scores of a run, which is evaluated if they are not stored yet.
@@ -148,7 +179,7 @@ class TrainedRuns:
         settings = self._evaluation(name)
         per_seed = [
             stored_or_new_scores(
-                self.open(name, seed), lambda: self.held_out(name), settings
+                self._to_score(name, seed), lambda: self.held_out(name), settings
             )
             for seed in seeds
         ]
@@ -177,9 +208,19 @@ class TrainedRuns:
           score: the name of a part; empty: the whole.
           seed: the seed of the training.
         """
-        run = self.open(name, seed)
         tag = "/".join(filter(None, ("bits_per_dim", score)))
-        return read_curves(run.file(os.path.join("summaries", "held_out")))[tag]
+        return read_curves(self._held_out_events(name, seed))[tag]
+
+    def minutes(self, name: str, seed: int = 0) -> np.ndarray:
+        """Returns when the values of `curve` were measured, since training began.
+
+        The time of interruptions does not count, that of these measurements does.
+        """
+        seconds = read_seconds(self._held_out_events(name, seed))["bits_per_dim"]
+        return np.divide(seconds, 60)
+
+    def _held_out_events(self, name: str, seed: int) -> str:
+        return self.open(name, seed).file(os.path.join("summaries", "held_out"))
 
     def sampler(self, name: str, finish: bool = True, seed: int = 0) -> Sampler:
         """Returns a sampler of a run; all runs draw with the same random numbers.
@@ -190,7 +231,10 @@ class TrainedRuns:
           seed: the seed of the training.
         """
         settings = SamplingSettings(seed=0, finish=finish)
-        return Sampler(self.open(name, seed).load_model(), settings)
+        model = self.open(name, seed).load_model()
+        if self.scale.pretraining:
+            model = model.of_size(self.held_out(name).shape[:2])
+        return Sampler(model, settings)
 
     def provenance(self, names: Iterable[str]) -> dict[str, Any]:
         """Returns the training and evaluation that numbers of these runs depend on."""

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 from absl import logging
 
@@ -12,11 +13,11 @@ from agave_tf.checked_json import read_json
 from agave_tf.errors import InputError
 from agave_tf.reproduction.compared_models import planned_runs
 from agave_tf.reproduction.jobs import Job, run_jobs
-from agave_tf.reproduction.planned_run import PlannedRun, seeded
+from agave_tf.reproduction.planned_run import PlannedRun, is_pretraining, seeded
 from agave_tf.reproduction.scales import Scale
 from agave_tf.reproduction.trained_runs import TrainedRuns
 from agave_tf.runs.stages import STAGES
-from agave_tf.settings.flag_files import find_flag_file, read_flag_file
+from agave_tf.settings.flag_files import find_flag_file, flag_values, read_flag_file
 from agave_tf.whole_file import write_text
 
 
@@ -80,7 +81,8 @@ class Workspace:
     def estimate(self, run: PlannedRun) -> float:
         """Returns the estimated training time of a run, in seconds."""
         usual = _pixels_of_a_step(read_flag_file(self.scale.preset))
-        relative = _pixels_of_a_step(self._preset(run)) / usual
+        lines = [*self._preset(run), *self._own_settings(run)]
+        relative = _pixels_of_a_step(lines) / usual
         step_seconds = self.scale.step_seconds.get(run.stage, 0.0) * relative
         return self.scale.start_seconds + self._num_steps(run) * step_seconds
 
@@ -115,8 +117,12 @@ class Workspace:
 
     def _own_settings(self, run: PlannedRun) -> list[str]:
         """Returns the flags in which a run differs from the preset."""
-        scale_settings = {} if run.preset else self.scale.settings
-        settings = {"stage": run.stage, **scale_settings, **run.settings}
+        settings: dict[str, Any] = {"stage": run.stage}
+        if not run.preset:
+            settings |= self.scale.settings
+            if is_pretraining(run):
+                settings |= self.scale.pretraining
+        settings |= run.settings
         if run.steps_of or run.steps_factor > 1:
             settings[f"{run.stage}_steps"] = self._num_steps(run)
         if run.num_evaluations:
@@ -128,7 +134,7 @@ class Workspace:
         return [f"--{flag}={value}" for flag, value in settings.items()]
 
     def _num_steps(self, run: PlannedRun) -> int:
-        values = _values(self._preset(run))
+        values = flag_values(self._preset(run))
         stages = run.steps_of or (run.stage,)
         steps = sum(int(values[f"{stage}_steps"]) for stage in stages)
         return run.steps_factor * steps
@@ -188,12 +194,7 @@ class Workspace:
         return os.path.join(self.trained.path(run.name), "trained.json")
 
 
-def _values(lines: Iterable[str]) -> dict[str, str]:
-    """Returns the values of the lines of a flag file, by flag."""
-    return dict(line.lstrip("-").partition("=")[::2] for line in lines)
-
-
 def _pixels_of_a_step(lines: Iterable[str]) -> int:
     """Returns how many pixels a step sees; images of CIFAR-10 have 32x32."""
-    values = _values(lines)
+    values = flag_values(lines)
     return int(values["batch_size"]) * int(values.get("image_size", 32)) ** 2

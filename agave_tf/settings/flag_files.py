@@ -70,6 +70,11 @@ def read_flag_file(name: str) -> list[str]:
     return _read(find_flag_file(name), readers=())
 
 
+def flag_values(lines: Iterable[str]) -> dict[str, str]:
+    """Returns the values of flags such as --seed=1, by name; the last one counts."""
+    return dict(line.lstrip("-").partition("=")[::2] for line in lines)
+
+
 def expand_flag_files(arguments: Iterable[str]) -> list[str]:
     """Replaces each --flagfile in command-line arguments by the flags of the file.
 

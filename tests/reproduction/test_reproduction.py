@@ -77,8 +77,10 @@ def assert_scores_are_reused_for_the_same_images_only(runs, monkeypatch):
 
     monkeypatch.setattr("agave_tf.runs.evaluate_run.evaluate_run", evaluate)
     first = TrainedRuns(str(runs), SCALES["toy"]).scores("pretrain_vae")
-    stored = runs / "pretrain_vae" / "evaluation_test.json"
+    # The run was trained on smaller images than all are scored on.
+    (stored,) = (runs / "pretrain_vae").glob("evaluation_test_on_*.json")
     content = json.loads(stored.read_text())
+    assert content["data"]["image_size"] == "8"
     assert first.bound.shape == (1, 8)
     assert first.bound.mean() == content["scores"]["bits_per_dim_2_samples"]
     content["data"]["dataset"] = "npz:others.npz"
@@ -95,6 +97,23 @@ def test_estimates_are_in_proportion_to_the_pixels_of_a_step():
         steps_of_scale = 3000 * 2
         seconds = scale.start_seconds + steps_of_scale * scale.step_seconds[run.stage]
         assert workspace.estimate(run) == pytest.approx(seconds)
+
+
+def test_only_pretraining_has_the_settings_of_pretraining():
+    scale = SCALES["toy"]
+    assert scale.pretraining == {"image_size": 4}
+    workspace = Workspace("out", scale, "")
+    names = ["joint_lambda_12", "longer_pixel_cnn", "scratch_nothing", "curve_vae"]
+    smaller = {
+        run.name
+        for run in workspace.needed(names)
+        if "--image_size=4" in workspace.command(run)
+    }
+    assert smaller == {"pretrain_vae", "pretrain_pixel_cnn"}
+    (run,) = workspace.needed(["pretrain_vae"])
+    a_quarter_of_the_pixels = 4 * scale.step_seconds["pretrain_vae"] / 4
+    estimate = workspace.estimate(run)
+    assert estimate == pytest.approx(scale.start_seconds + a_quarter_of_the_pixels)
 
 
 def test_a_dry_run_trains_nothing_and_bad_input_is_refused(tmp_path):
@@ -373,6 +392,9 @@ class FakeTrainedRuns(TrainedRuns):
         steps = [0, *sorted({s for o in ORIGINALS for s in o.bits_per_dim})]
         return Curve(steps, [0.1 + 0.01 * seed for _ in steps])
 
+    def minutes(self, name, seed=0):
+        return np.add(self.curve(name, "", seed).steps, 1.0)
+
     def sampler(self, name, finish=True, seed=0):
         self.open(name)
         return FakeSampler(name, finish)
@@ -391,6 +413,14 @@ def test_an_artifact_shows_no_other_runs_than_it_names(name, tmp_path):
     assert set(content["made_from"]["steps"]) == set(runs)
     assert content["made_from"]["evaluation"]["num_importance_samples"] == 2
     assert (tmp_path / f"{name}.png").exists() == bool(report.figure)
+
+
+def test_training_time_adds_that_of_pretraining_side_by_side():
+    """Two parts, of 3,001 minutes each, come before AGAVE's own 3,001."""
+    names = [*planned_runs(SCALES["toy"])]
+    report = ARTIFACTS["training_time"].report(FakeTrainedRuns(names))
+    assert [row.before for row in report.rows] == ["3001, 3001"] * 2
+    assert [row.minutes for row in report.rows] == ["6002, 6002"] * 2
 
 
 def test_a_report_says_what_was_not_held(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from agave_tf.runs.event_curves import Curve, read_curves
+from agave_tf.runs.event_curves import Curve, read_curves, read_seconds
 
 
 def write(directory, values, suffix):
@@ -31,6 +31,21 @@ def directory(tmp_path):
 def test_a_resumed_run_has_one_curve_and_its_last_value_of_each_step(directory):
     expected = {"loss": Curve([2, 4, 6, 8], [3.0, 2.0, 1.25, 1.0])}
     assert read_curves(str(directory)) == expected
+
+
+def test_the_time_between_a_stop_and_the_resumption_does_not_count(tmp_path):
+    """Of 1,000 s between both processes."""
+    for began, steps in ((100, (1, 2)), (1140, (2, 3))):
+        events = [tf.compat.v1.Event(wall_time=began, file_version="brain.Event:2")]
+        for place, step in enumerate(steps, start=1):
+            event = tf.compat.v1.Event(wall_time=began + 20 * place, step=step)
+            event.summary.value.add(tag="loss", tensor=tf.make_tensor_proto(1.0 * step))
+            events.append(event)
+        with tf.io.TFRecordWriter(f"{tmp_path}/events.out.tfevents.{began}.h") as file:
+            for event in events:
+                file.write(event.SerializeToString())
+    assert read_curves(str(tmp_path)) == {"loss": Curve([1, 2, 3], [1.0, 2.0, 3.0])}
+    assert read_seconds(str(tmp_path)) == {"loss": [20.0, 60.0, 80.0]}
 
 
 def test_a_record_that_was_cut_off_is_passed_over(directory):

@@ -31,8 +31,9 @@ def define_flags(values: flags.FlagValues) -> None:
             "small",
             [*SCALES],
             "Size of networks and images, and length of training. paper: as in the "
-            "paper; medium: a day on two CPU cores; small: hours on them; toy: only "
-            "shows that everything runs.",
+            "paper; medium: a day on two CPU cores; two_hours: table1 and "
+            "training_time of the model in pretrained/; small: hours on them; toy: "
+            "only shows that everything runs.",
             flag_values=values,
         )
         help_text = "Directory for the runs and the results."

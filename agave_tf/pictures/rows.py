@@ -12,6 +12,7 @@ from agave_tf.pictures.grid import Grid, image_grid, write_strips
 from agave_tf.sampling.completion import completion_mask
 from agave_tf.sampling.drawn import Drawn, PictureRow, SamplingSettings
 from agave_tf.sampling.labels import Label, labels_for
+from agave_tf.sampling.modes import check_mode
 from agave_tf.sampling.sampler import Sampler
 from agave_tf.settings.pictures import PictureSettings
 
@@ -31,7 +32,7 @@ def draw_rows(
       InputError: the model cannot draw these rows, takes no labels, or needs labels
         that the images lack.
     """
-    check_label(model, config)
+    check_pictures(model, config)
     if images is not None and config.labels is None:
         images.check_labels(model.num_classes)
     sampler = Sampler(
@@ -74,8 +75,13 @@ def _draw_from_images(
     return sampler.complete(images, is_given, samples, from_prior, label)
 
 
-def check_label(model: ImageModel, config: PictureSettings) -> None:
-    """Raises InputError if `label` is given and the model does not know it."""
+def check_pictures(model: ImageModel, config: PictureSettings) -> None:
+    """Checks that a model can draw pictures, before images are read.
+
+    Raises:
+      InputError: the model lacks what the mode needs, or does not know `label`.
+    """
+    check_mode(model, config.mode, config.exact, config.z_from == "prior")
     if config.labels is None:
         return
     if not model.num_classes:

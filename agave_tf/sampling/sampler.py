@@ -16,7 +16,6 @@ from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.layers.exact_weights import computing_exactly, exact_weights
 from agave_tf.layers.weight_norm import kernels_computed_once
-from agave_tf.models.agave import AGAVE
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.padding import cut
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
@@ -27,6 +26,7 @@ from agave_tf.sampling.draw_images import draw_images
 from agave_tf.sampling.draw_latents import f_z_between, posterior_f_z, prior_f_z
 from agave_tf.sampling.drawn import Drawn, SamplingSettings
 from agave_tf.sampling.labels import Label, labels_along, labels_for
+from agave_tf.sampling.modes import check_mode
 
 
 class Sampler:
@@ -87,11 +87,7 @@ class Sampler:
 
         Arguments as for `prior`.
         """
-        if not isinstance(self.model, AGAVE):
-            raise InputError(
-                "`mode` condition must have a run with a VAE and a PixelCNN++; got one "
-                "with one of them."
-            )
+        check_mode(self.model, "condition")
         return self.prior(num_images, num_samples, label)
 
     def reconstruct(
@@ -99,7 +95,7 @@ class Sampler:
     ) -> Drawn:
         """Draws f(z) of z ~ q(z|x), and images finished from it (Figure 3)."""
         image = images.array
-        model = self._check_latents("reconstruct", self._of_size(image))
+        model = self._with_encoder("reconstruct", self._of_size(image))
         index = np.arange(len(image), dtype=np.int32)
         labels = self._labels(label, len(index), images)
 
@@ -125,7 +121,7 @@ class Sampler:
         Every pair is a group of `num_steps` columns, between whose images is white.
         """
         image = images.array
-        model = self._check_latents("interpolate", self._of_size(image))
+        model = self._with_encoder("interpolate", self._of_size(image))
         _check_at_least("num_steps", num_steps, 2)
         if len(image) % 2:
             raise InputError(
@@ -173,16 +169,10 @@ class Sampler:
         """
         image = images.array
         model = self._of_size(image)
-        if not isinstance(model, AutoregressiveModel):
-            raise InputError(
-                "`mode` complete must have a run with a PixelCNN++; got one without."
-            )
+        check_mode(model, "complete", self.settings.exact, from_prior)
         kept = keep(image, is_given, self.settings.batch_size)
         index = np.arange(len(image), dtype=np.int32)
         labels = self._labels(label, len(index), images)
-
-        if not from_prior and isinstance(model, LatentVariableModel):
-            self._check_encoder("complete with z of the image")
 
         def f_z(columns: np.ndarray) -> tf.Tensor:
             if from_prior or self.settings.exact:
@@ -258,22 +248,10 @@ class Sampler:
             return contextlib.nullcontext()
         return computing_exactly(self.model, exact_weights(self.model))
 
-    def _check_encoder(self, mode: str) -> None:
-        """Checks that the encoder may be used, which computes in floats."""
-        if self.settings.exact:
-            raise InputError(
-                "`mode` must draw z from the prior with `exact`: prior, condition, or "
-                f"complete with `z_from` prior; got {mode}."
-            )
-
-    def _check_latents(self, mode: str, model: ImageModel) -> LatentVariableModel:
+    def _with_encoder(self, mode: str, model: ImageModel) -> LatentVariableModel:
         """The model, which must have latent variables for this mode."""
-        self._check_encoder(mode)
-        if not isinstance(model, LatentVariableModel):
-            raise InputError(
-                "`mode` must be prior or complete for a run without latent variables; "
-                f"got {mode}."
-            )
+        check_mode(model, mode, self.settings.exact)
+        assert isinstance(model, LatentVariableModel)
         return model
 
     def _of_size(self, image: np.ndarray) -> ImageModel:

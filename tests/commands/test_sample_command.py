@@ -17,11 +17,12 @@ from agave_tf.weights.named_weights import named_weights
 pytestmark = pytest.mark.xdist_group("sampling")
 
 
-def store_run(path, dataset, **settings):
+def store_run(path, dataset, stage="joint", **settings):
     settings |= {"num_pixel_cnn_resolutions": 1, "num_layers_per_resolution": 1}
-    model = tiny_model(images=tiny_images(labels=4), **settings)
+    images = tiny_images(labels=4)
+    model = tiny_model(stage, images=images, **settings)
     config = tiny_config(dataset=dataset, **settings)
-    run = RunDirectory(str(path), STAGES["joint"], config, model.image_shape)
+    run = RunDirectory(str(path), STAGES[stage], config, model.image_shape)
     path.mkdir()
     run.write_config()
     weights = {name: value.numpy() for name, value in named_weights(model).items()}
@@ -146,3 +147,23 @@ def test_what_cannot_be_exact_is_refused(
     with pytest.raises(InputError, match=message):
         drawn(unconditional, "--exact", *arguments)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "model,arguments,message",
+    [
+        ("joint", ["--mode=complete", "--exact"], "complete with `z_from` prior"),
+        ("pixel_cnn", ["--mode=reconstruct"], "without latent variables; got recon"),
+        ("pixel_cnn", ["--mode=condition"], "must have a run with a VAE and a"),
+        ("vae", ["--mode=complete"], "must have a run with a PixelCNN"),
+    ],
+)
+def test_a_mode_that_the_run_cannot_draw_is_refused_before_images_are_read(
+    model, arguments, message, drawn, tmp_path_factory
+):
+    """The images are not there; that would be said first if they were read."""
+    path = tmp_path_factory.mktemp("gone") / "run"
+    stage = model if model == "joint" else f"pretrain_{model}"
+    run = store_run(path, "npz:gone.npz", stage)
+    with pytest.raises(InputError, match=message):
+        drawn(run, *arguments)

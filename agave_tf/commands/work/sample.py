@@ -5,7 +5,7 @@ from absl import flags, logging
 from agave_tf.commands.flags import with_flags
 from agave_tf.data.image_set import Images
 from agave_tf.models.image_model import ImageModel
-from agave_tf.pictures.rows import check_label, draw_rows, write_rows
+from agave_tf.pictures.rows import check_pictures, draw_rows, write_rows
 from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory
@@ -24,7 +24,7 @@ def run(values: flags.FlagValues, settings: PictureSettings) -> None:
     source = open_run(values.run_dir)
     logging.info("Reading the weights of %s", source.path)
     model = source.load_model()
-    check_label(model, settings)
+    check_pictures(model, settings)
     _say_what_has_no_effect(settings, model)
     images = None
     if settings.reads_images(model.num_classes):

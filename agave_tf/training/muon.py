@@ -47,7 +47,14 @@ class Muon(VectorOptimizer):
     ):
         super().__init__(weights, learning_rate)
         self._layout = layout
-        self._is_kernel = [_is_kernel(shape) for shape in layout.shapes]
+        # The places of kernels among the weights, by rows and columns; and of others.
+        self._kernels: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self._others: list[int] = []
+        for place, shape in enumerate(layout.shapes):
+            if _is_kernel(shape):
+                self._kernels[math.prod(shape[:-1]), shape[-1]].append(place)
+            else:
+                self._others.append(place)
 
     def _update_copy(
         self,
@@ -58,54 +65,83 @@ class Muon(VectorOptimizer):
         rate: tf.Tensor,
         num_updates: tf.Tensor,
     ) -> None:
-        t = tf.cast(num_updates, tf.float32)
-        # Of each element, not of each weight: few operations on the whole vector.
-        is_kernel = tf.repeat(self._is_kernel, self._layout.sizes)
-        momentum.assign_add(
-            (gradient - momentum) * tf.where(is_kernel, 1 - _MOMENTUM, 1 - _BETA_1)
-        )
-        norm.assign_add((tf.square(gradient) - norm) * (1 - _BETA_2))
-        ahead = gradient + _MOMENTUM * (momentum - gradient)  # Nesterov's.
-        adam = momentum / (1 - tf.pow(tf.constant(_BETA_1), t))
-        adam /= tf.sqrt(norm / (1 - tf.pow(tf.constant(_BETA_2), t))) + _EPSILON
-        weights.assign_sub(rate * self._with_kernels_orthogonalized(ahead, adam))
+        split, joined = self._layout.split, self._layout.joined
+        gradients, momenta, norms = split(gradient), split(momentum), split(norm)
+        updates = [*gradients]
+        self._update_kernels(gradients, momenta, updates)
+        self._update_others(gradients, momenta, norms, updates, num_updates)
+        momentum.assign(joined(momenta))
+        norm.assign(joined(norms))  # Those of kernels are not in use.
+        weights.assign_sub(rate * joined(updates))
 
-    def _with_kernels_orthogonalized(
-        self, of_kernels: tf.Tensor, of_others: tf.Tensor
-    ) -> tf.Tensor:
-        """The update [N]: a kernel's from the first vector, others' from the second."""
-        parts = self._layout.split(of_others)
-        same_shape = defaultdict(list)
-        for place, part in enumerate(self._layout.split(of_kernels)):
-            if self._is_kernel[place]:
-                matrix = tf.reshape(part, [-1, part.shape[-1]])
-                same_shape[tuple(matrix.shape)].append((place, matrix))
-        for places_and_matrices in same_shape.values():
-            places, matrices = zip(*places_and_matrices)
-            updates = orthogonalized(tf.stack(matrices))
-            for place, update in zip(places, tf.unstack(updates)):
-                scale = _RMS * math.sqrt(max(update.shape))
-                parts[place] = scale * update
-        return self._layout.joined(parts)
+    def _update_kernels(
+        self,
+        gradients: list[tf.Tensor],
+        momenta: list[tf.Tensor],
+        updates: list[tf.Tensor],
+    ) -> None:
+        """Replaces the momenta and updates of kernels."""
+        for shape, places in self._kernels.items():
+            g, m = (
+                tf.stack([tf.reshape(parts[place], shape) for place in places])
+                for parts in (gradients, momenta)
+            )
+            m += (g - m) * (1 - _MOMENTUM)
+            ahead = g + _MOMENTUM * (m - g)  # Nesterov's.
+            update = _RMS * math.sqrt(max(shape)) * orthogonalized(ahead)
+            for place, *of_one in zip(places, tf.unstack(m), tf.unstack(update)):
+                momenta[place], updates[place] = of_one
+
+    def _update_others(
+        self,
+        gradients: list[tf.Tensor],
+        momenta: list[tf.Tensor],
+        norms: list[tf.Tensor],
+        updates: list[tf.Tensor],
+        num_updates: tf.Tensor,
+    ) -> None:
+        """Replaces the momenta, norms and updates of other weights.
+
+        All in one vector: few operations, not a dozen for each of hundreds of weights.
+        """
+        places = self._others
+        g, m, n = (
+            tf.concat([tf.reshape(parts[place], [-1]) for place in places], axis=0)
+            for parts in (gradients, momenta, norms)
+        )
+        t = tf.cast(num_updates, tf.float32)
+        m += (g - m) * (1 - _BETA_1)
+        n += (tf.square(g) - n) * (1 - _BETA_2)
+        update = m / (1 - tf.pow(tf.constant(_BETA_1), t))
+        update /= tf.sqrt(n / (1 - tf.pow(tf.constant(_BETA_2), t))) + _EPSILON
+        sizes = [self._layout.sizes[place] for place in places]
+        found = (tf.split(vector, sizes) for vector in (m, n, update))
+        for place, *of_one in zip(places, *found):
+            momenta[place], norms[place], updates[place] = of_one
 
 
 def orthogonalized(matrices: tf.Tensor) -> tf.Tensor:
     """Brings all singular values of matrices near 1, between 0.6 and 1.3, roughly.
 
     By five steps of a Newton-Schulz iteration, whose coefficients let small ones grow
-    fastest.
+    fastest. Every step multiplies the matrix by a polynomial of the products of its
+    rows (columns, if these are fewer), from which the next products follow. So only
+    the first and the last product have the longer side.
 
     Args:
       matrices: float32 [M,R,C].
     """
     a, b, c = _COEFFICIENTS
+    x = matrices / (tf.norm(matrices, axis=[1, 2], keepdims=True) + _SMALLEST_NORM)
     is_tall = matrices.shape[1] > matrices.shape[2]
-    x = tf.linalg.matrix_transpose(matrices) if is_tall else matrices
-    x /= tf.norm(x, axis=[1, 2], keepdims=True) + _SMALLEST_NORM
+    products = tf.matmul(x, x, transpose_a=is_tall, transpose_b=not is_tall)
+    identity = tf.eye(products.shape[-1])
+    factor = identity
     for _ in range(_NUM_ITERATIONS):
-        square = tf.matmul(x, x, transpose_b=True)
-        x = a * x + tf.matmul(b * square + c * tf.matmul(square, square), x)
-    return tf.linalg.matrix_transpose(x) if is_tall else x
+        step = a * identity + tf.matmul(b * identity + c * products, products)
+        factor = tf.matmul(step, factor)
+        products = tf.matmul(tf.matmul(step, products), step)
+    return tf.matmul(x, factor) if is_tall else tf.matmul(factor, x)
 
 
 def _is_kernel(shape: tuple[int, ...]) -> bool:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+from collections import defaultdict
 from typing import Any
 
 from absl import logging
@@ -14,7 +15,7 @@ from agave_tf.errors import InputError
 from agave_tf.interop.model_card import CARD_FILE, run_card
 from agave_tf.interop.provenance import about_run, public_name
 from agave_tf.models.image_model import ImageModel
-from agave_tf.runs.event_curves import Curve, read_curves
+from agave_tf.runs.event_curves import Point, read_curves
 from agave_tf.runs.numerics import library_versions
 from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_directory import RunDirectory
@@ -40,8 +41,9 @@ def copy_run(run: RunDirectory, model: ImageModel, output_dir: str) -> None:
     same run needs the checkpoints. Scores on the run's own data set come along, those
     of every image too. Paths of this machine do not.
 
-    curve.csv has the scores of held-out images during training, and curve_STAGE.csv
-    those of the runs that it started from, where these still lie where they did.
+    curve.csv has the scores of held-out images during training, and the seconds since
+    it began, without interruptions. curve_STAGE.csv have those of the runs that it
+    started from, where these still lie where they did.
 
     Args:
       run: the run.
@@ -64,7 +66,7 @@ def copy_run(run: RunDirectory, model: ImageModel, output_dir: str) -> None:
             }
             copy = dataclasses.replace(copy, sources=sources)
         copy.write_config()
-        copy.write_weights(run.read_weights(), run.step)
+        copy.write_weights(run.read_weights(), run.step, compressed=True)
         for scores in about["evaluations"]:
             if _OWN_SCORES.fullmatch(scores["file"]):
                 _copy_scores(run, copy, scores)
@@ -95,7 +97,7 @@ def _copy_scores(run: RunDirectory, copy: RunDirectory, scores: dict[str, Any]) 
     content["data"] = {**content["data"], "dataset": dataset}
     if image_scores := read_image_scores(image_file(run.file(name)), scores):
         path = image_file(copy.file(name))
-        write_npz(path, image_scores)
+        write_npz(path, image_scores, compressed=True)
         content["images"] = {**content["images"], "crc32": file_crc32(path)}
     write_text(copy.file(name), json.dumps(content, indent=2) + "\n")
 
@@ -133,24 +135,22 @@ def _is_still(source: Source) -> bool:
     return run.stage.name == source.stage and run.step >= source.step
 
 
-def _as_csv(curves: dict[str, Curve], last_step: int) -> str:
+def _as_csv(curves: dict[str, list[Point]], last_step: int) -> str:
     """A table of curves, one row for each step; a cell is empty where one has none.
 
-    Steps after the last one, which training made meanwhile, are left out.
+    The last column has the seconds since training began. Steps after the last one,
+    which training made meanwhile, are left out.
     """
-    columns = {
-        tag.removeprefix("bits_per_dim/"): dict(zip(curve.steps, curve.values))
-        for tag, curve in curves.items()
-    }
-    steps = sorted({step for values in columns.values() for step in values})
-    steps = [step for step in steps if step <= last_step]
+    rows: dict[int, dict[str, str]] = defaultdict(dict)
+    for tag, points in curves.items():
+        for point in points:
+            if point.step <= last_step:
+                row = rows[point.step]
+                row[tag.removeprefix("bits_per_dim/")] = f"{point.value:.5f}"
+                row["seconds"] = f"{point.seconds:.1f}"
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["step", *columns])
-    for step in steps:
-        cells = [
-            f"{values[step]:.5f}" if step in values else ""
-            for values in columns.values()
-        ]
-        table.writerow([step, *cells])
+    names = ["step", *(tag.removeprefix("bits_per_dim/") for tag in curves), "seconds"]
+    table = csv.DictWriter(text, names, lineterminator="\n")
+    table.writeheader()
+    table.writerows({"step": step, **rows[step]} for step in sorted(rows))
     return text.getvalue()

@@ -80,10 +80,10 @@ SCALES: dict[str, Scale] = {
         num_seeds=3,
         more_for_table1=0,
         step_seconds={
-            "pretrain_vae": 0.06,
-            "pretrain_pixel_cnn": 0.30,
-            "joint": 0.45,
-            "ablation": 0.45,
+            "pretrain_vae": 0.13,
+            "pretrain_pixel_cnn": 0.8,
+            "joint": 1.0,
+            "ablation": 1.0,
         },
         # Crops, and a learning rate that does not fall before the joint stage.
         pretraining={

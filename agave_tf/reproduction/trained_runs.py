@@ -13,7 +13,7 @@ from agave_tf.reproduction.compared_models import planned_runs, probed_runs
 from agave_tf.reproduction.planned_run import seeded
 from agave_tf.reproduction.scales import Scale
 from agave_tf.runs.evaluate_run import stored_or_new_scores
-from agave_tf.runs.event_curves import Curve, read_curves, read_seconds
+from agave_tf.runs.event_curves import Curve, Point, read_curves
 from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data, on_images
 from agave_tf.runs.run_directory import RunDirectory
@@ -82,6 +82,7 @@ class TrainedRuns:
         self._scores: dict[tuple[str, int], Scores] = {}
         self._planned = planned_runs(scale)
         self._weights: dict[str, str] = {}  # fingerprints of opened runs, by path
+        self._points: dict[str, dict[str, list[Point]]] = {}  # of curves, by path
 
     def path(self, name: str) -> str:
         """Returns the directory of a run."""
@@ -209,18 +210,24 @@ class TrainedRuns:
           seed: the seed of the training.
         """
         tag = "/".join(filter(None, ("bits_per_dim", score)))
-        return read_curves(self._held_out_events(name, seed))[tag]
+        points = self._curves(name, seed)[tag]
+        return Curve([p.step for p in points], [p.value for p in points])
 
     def minutes(self, name: str, seed: int = 0) -> np.ndarray:
         """Returns when the values of `curve` were measured, since training began.
 
         The time of interruptions does not count, that of these measurements does.
         """
-        seconds = read_seconds(self._held_out_events(name, seed))["bits_per_dim"]
-        return np.divide(seconds, 60)
+        points = self._curves(name, seed)["bits_per_dim"]
+        return np.array([p.seconds for p in points]) / 60
 
-    def _held_out_events(self, name: str, seed: int) -> str:
-        return self.open(name, seed).file(os.path.join("summaries", "held_out"))
+    def _curves(self, name: str, seed: int) -> dict[str, list[Point]]:
+        """The scores of held-out images during training, read once."""
+        run = self.open(name, seed)
+        if run.path not in self._points:
+            directory = run.file(os.path.join("summaries", "held_out"))
+            self._points[run.path] = read_curves(directory)
+        return self._points[run.path]
 
     def sampler(self, name: str, finish: bool = True, seed: int = 0) -> Sampler:
         """Returns a sampler of a run; all runs draw with the same random numbers.

@@ -9,6 +9,14 @@ from typing import NamedTuple
 import tensorflow as tf
 
 
+class Point(NamedTuple):
+    """A value, as it was at a step of a training."""
+
+    step: int
+    value: float
+    seconds: float  # since training began, but for those from a stop to the resumption
+
+
 class Curve(NamedTuple):
     """Values over training steps."""
 
@@ -16,12 +24,7 @@ class Curve(NamedTuple):
     values: list[float]
 
 
-class _Point(NamedTuple):
-    value: float
-    seconds: float  # since training began
-
-
-def read_curves(directory: str) -> dict[str, Curve]:
+def read_curves(directory: str) -> dict[str, list[Point]]:
     """Reads every scalar, at every step at which it was written, by its tag.
 
     A step that a resumed run repeated counts as it was written last. A record that was
@@ -29,30 +32,11 @@ def read_curves(directory: str) -> dict[str, Curve]:
 
     Args:
       directory: holds the event files of one run.
+
+    Returns:
+      By tag, in the order of steps.
     """
-    return {
-        tag: Curve([*points], [point.value for point in points.values()])
-        for tag, points in _read(directory).items()
-    }
-
-
-def read_seconds(directory: str) -> dict[str, list[float]]:
-    """Reads when the values of `read_curves` were written, by their tag.
-
-    In seconds since training began, without those between a stop and the resumption.
-
-    Args:
-      directory: as for `read_curves`.
-    """
-    return {
-        tag: [point.seconds for point in points.values()]
-        for tag, points in _read(directory).items()
-    }
-
-
-def _read(directory: str) -> dict[str, dict[int, _Point]]:
-    """The points of every tag by their step, in the order of steps."""
-    found: dict[str, dict[int, _Point]] = defaultdict(dict)
+    found: dict[str, dict[int, Point]] = defaultdict(dict)
     seconds = 0.0
     # One for each process; their names begin with the time at which they were begun.
     for name in sorted(os.listdir(directory)):
@@ -64,8 +48,9 @@ def _read(directory: str) -> dict[str, dict[int, _Point]]:
                 for value in event.summary.value:
                     if _is_scalar(value):
                         number = float(tf.make_ndarray(value.tensor))
-                        found[value.tag][event.step] = _Point(number, seconds)
-    return {tag: dict(sorted(points.items())) for tag, points in found.items()}
+                        point = Point(event.step, number, seconds)
+                        found[value.tag][event.step] = point
+    return {tag: sorted(points.values()) for tag, points in found.items()}
 
 
 def _events(path: str) -> Iterator[tf.compat.v1.Event]:

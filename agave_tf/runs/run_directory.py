@@ -129,11 +129,13 @@ class RunDirectory:
             content["changes"] = [change._asdict() for change in self.changes]
         write_text(self.file(CONFIG_FILE), json.dumps(content, indent=2) + "\n")
 
-    def write_weights(self, weights: Mapping[str, np.ndarray], step: int) -> None:
+    def write_weights(
+        self, weights: Mapping[str, np.ndarray], step: int, compressed: bool = False
+    ) -> None:
         """Stores averaged weights, and the number of steps behind them."""
         about = json.dumps({"step": step})
         # In one file with the weights: no reader takes the step of other weights.
-        write_npz(self.file(WEIGHTS_FILE), weights, comment=about.encode())
+        write_npz(self.file(WEIGHTS_FILE), weights, about.encode(), compressed)
         write_text(self.file(PROGRESS_FILE), about + "\n")
 
     def read_weights(self) -> Mapping[str, np.ndarray]:

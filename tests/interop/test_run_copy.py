@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import os
 import pathlib
 import shutil
 
@@ -90,8 +91,19 @@ def test_a_copy_has_its_curves_and_those_of_its_sources(copied):
     for row in rows:
         parts = float(row["primary_reconstruction"]) + float(row["kl"])
         assert abs(parts - float(row["bits_per_dim"])) < 2e-5
+    seconds = [float(row["seconds"]) for row in rows]
+    assert 0 <= seconds[0] < seconds[1] < seconds[2]
     with open(copy.file("curve_pretrain_vae.csv")) as file:
         assert file.readline().startswith("step,")
+
+
+def test_a_copy_takes_less_room_than_the_run(copied):
+    """Also without the checkpoints: its files of arrays are compressed."""
+    _, run, copy = copied
+    names = [path.name for path in pathlib.Path(copy.path).glob("*.npz")]
+    assert "averaged_weights.npz" in names
+    for name in names:
+        assert os.path.getsize(copy.file(name)) < os.path.getsize(run.file(name))
 
 
 def test_a_copy_starts_another_run_and_does_not_go_on_itself(copied):

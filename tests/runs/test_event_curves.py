@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from agave_tf.runs.event_curves import Curve, read_curves, read_seconds
+from agave_tf.runs.event_curves import Point, read_curves
 
 
 def write(directory, values, suffix):
@@ -29,8 +29,9 @@ def directory(tmp_path):
 
 
 def test_a_resumed_run_has_one_curve_and_its_last_value_of_each_step(directory):
-    expected = {"loss": Curve([2, 4, 6, 8], [3.0, 2.0, 1.25, 1.0])}
-    assert read_curves(str(directory)) == expected
+    (points,) = read_curves(str(directory)).values()
+    expected = [(2, 3.0), (4, 2.0), (6, 1.25), (8, 1.0)]
+    assert [point[:2] for point in points] == expected
 
 
 def test_the_time_between_a_stop_and_the_resumption_does_not_count(tmp_path):
@@ -44,8 +45,12 @@ def test_the_time_between_a_stop_and_the_resumption_does_not_count(tmp_path):
         with tf.io.TFRecordWriter(f"{tmp_path}/events.out.tfevents.{began}.h") as file:
             for event in events:
                 file.write(event.SerializeToString())
-    assert read_curves(str(tmp_path)) == {"loss": Curve([1, 2, 3], [1.0, 2.0, 3.0])}
-    assert read_seconds(str(tmp_path)) == {"loss": [20.0, 60.0, 80.0]}
+    expected = [Point(1, 1.0, 20.0), Point(2, 2.0, 60.0), Point(3, 3.0, 80.0)]
+    assert read_curves(str(tmp_path)) == {"loss": expected}
+
+
+def steps_of(directory):
+    return [point.step for point in read_curves(str(directory))["loss"]]
 
 
 def test_a_record_that_was_cut_off_is_passed_over(directory):
@@ -53,9 +58,9 @@ def test_a_record_that_was_cut_off_is_passed_over(directory):
     last.write_bytes(last.read_bytes()[:-5])  # The picture, written last.
     whole = directory / "events.out.tfevents.1000.host"
     whole.write_bytes(whole.read_bytes()[:-5])
-    assert read_curves(str(directory))["loss"].steps == [2, 4, 6, 8]
+    assert steps_of(directory) == [2, 4, 6, 8]
     whole.write_bytes(b"")
-    assert read_curves(str(directory))["loss"].steps == [6, 8]
+    assert steps_of(directory) == [6, 8]
 
 
 def test_they_are_what_tensorboard_reads(directory):
@@ -66,5 +71,5 @@ def test_they_are_what_tensorboard_reads(directory):
     events = accumulator.EventAccumulator(str(directory), {"tensors": 0})
     events.Reload()
     values = {e.step: tf.make_ndarray(e.tensor_proto) for e in events.Tensors("loss")}
-    (curve,) = read_curves(str(directory)).values()
-    assert dict(zip(*curve)) == values
+    (points,) = read_curves(str(directory)).values()
+    assert {point.step: point.value for point in points} == values

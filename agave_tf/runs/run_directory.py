@@ -132,7 +132,13 @@ class RunDirectory:
     def write_weights(
         self, weights: Mapping[str, np.ndarray], step: int, compressed: bool = False
     ) -> None:
-        """Stores averaged weights, and the number of steps behind them."""
+        """Stores averaged weights, and the number of steps behind them.
+
+        Args:
+          weights: float32, by name.
+          step: the number of steps.
+          compressed: as `write_npz` takes it.
+        """
         about = json.dumps({"step": step})
         # In one file with the weights: no reader takes the step of other weights.
         write_npz(self.file(WEIGHTS_FILE), weights, about.encode(), compressed)

@@ -6,11 +6,15 @@ import pathlib
 
 import numpy as np
 import pytest
+from absl import flags
 
 import agave_tf
+from agave_tf.commands import train
+from agave_tf.commands.flags import config_from_flags
 from agave_tf.evaluation.image_scores import bits_of_images
 from agave_tf.runs.score_files import stored_image_scores
 from agave_tf.settings.evaluation import EvaluationSettings
+from agave_tf.settings.flag_files import read_flag_file
 
 PRETRAINED = pathlib.Path(__file__).resolve().parents[2] / "pretrained"
 RUNS = sorted(path.parent for path in PRETRAINED.glob("*/config.json"))
@@ -24,6 +28,23 @@ def test_there_is_one_and_all_are_small():
     for path in RUNS:
         assert sum(f.stat().st_size for f in path.rglob("*")) < 12e6
         assert not (path / "checkpoints").exists()
+
+
+def test_the_preset_of_two_hours_trains_cifar10():
+    values = flags.FlagValues()
+    train.define_flags(values)
+    stage = ("--stage=joint", "--run_dir=joint")
+    values(["train", *stage, *read_flag_file("two_hours.flags")])
+    preset = dataclasses.asdict(config_from_flags(values))
+    run = agave_tf.open_run(str(PRETRAINED / "cifar10"))
+    trained = dataclasses.asdict(run.config)
+    assert run.step == preset["train"]["joint_steps"]
+    for source in run.sources.values():
+        assert source.step == preset["train"][f"{source.stage}_steps"]
+    # A joint run makes no other stage's steps: these are of the preset before.
+    for name in ("pretrain_vae", "pretrain_pixel_cnn", "ablation"):
+        del preset["train"][f"{name}_steps"], trained["train"][f"{name}_steps"]
+    assert trained == preset
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)

@@ -39,7 +39,8 @@ class LineFormatter(std_logging.Formatter):
 def log_lines_for_people() -> None:
     """Writes the log of this process to standard error, by `LineFormatter`.
 
-    The log has the records of this package, and the warnings of all others.
+    The log has the records of this package, and the warnings of all others, but for
+    those that something is deprecated: they are for programmers. TFDS warns of itself.
     """
     logging.set_verbosity(logging.INFO)
     handler = logging.get_absl_handler()
@@ -75,4 +76,6 @@ def _worker() -> str:
 
 def _is_shown(record: std_logging.LogRecord) -> bool:
     """Returns True for a record of this package, and for a warning of any other."""
-    return record.pathname.startswith(_PACKAGE) or record.levelno > std_logging.INFO
+    if record.pathname.startswith(_PACKAGE):
+        return True
+    return record.levelno > std_logging.INFO and "deprecated" not in record.getMessage()

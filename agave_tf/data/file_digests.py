@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import tqdm
-
 from agave_tf.data.hints import DIGEST_BYTES, Hints, State
+from agave_tf.progress_bar import progress_bar
 
 # The digest of a file that cannot be read. Reading the pictures decides whether that
 # is an error.
@@ -35,13 +34,8 @@ def file_digests(
         if digests[-1] == UNREADABLE:
             unknown[place] = state
     places = list(unknown)
-    bar = tqdm.tqdm(
-        desc="Reading new or changed files",
-        total=len(unknown),
-        unit="file",
-        disable=None,
-        leave=False,
-    )
+    caption = "Reading new or changed files"
+    bar = progress_bar(caption, len(unknown), "file", leave=False)
     groups = [
         places[start : start + _FILES_AT_ONCE]
         for start in range(0, len(unknown), _FILES_AT_ONCE)

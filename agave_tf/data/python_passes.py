@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import tqdm
 
 from agave_tf.data.hold_out import content_keys
 from agave_tf.data.source import Chunk, Notes, StoredChunk
 from agave_tf.errors import InputError
+from agave_tf.progress_bar import progress_bar
 
 # An iterable that does not say how long it is may have no end. More images than the
 # largest data sets have, and keys of them in 4 GB of memory:
@@ -66,13 +66,7 @@ class Passes:
         different: set[bytes] = set()
         has_labels: set[bool] = set()
         num_left_out = 0
-        bar = tqdm.tqdm(
-            desc=f"Telling {self.name} images apart",
-            unit="image",
-            disable=None,
-            leave=False,
-        )
-        with bar:
+        with progress_bar(f"Telling {self.name} images apart", leave=False) as bar:
             for chunk, keys, entries in map(_keyed, self._chunks(notes)):
                 if keys:
                     has_labels.add(chunk.label is not None)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import tqdm
 from absl import logging
 
 from agave_tf.data.cache import (
@@ -21,6 +20,7 @@ from agave_tf.data.mixed_images import ImageBuffer
 from agave_tf.data.source import IMAGE_PARTS, Chunk, ImageSource
 from agave_tf.data.version_0_2 import say_older_cache
 from agave_tf.errors import InputError
+from agave_tf.progress_bar import progress_bar
 from agave_tf.settings.data import DataConfig
 
 # Larger sets go to the cache by themselves.
@@ -93,14 +93,7 @@ def _begin(source: ImageSource, names: Sequence[str]) -> dict[str, _Begun]:
 
 
 def _with_progress(chunks: Iterator[Chunk], name: str, count: int) -> Iterator[Chunk]:
-    bar = tqdm.tqdm(
-        desc=f"Reading {name} images",
-        total=count,
-        unit="image",
-        disable=None,
-        leave=False,
-    )
-    with bar:
+    with progress_bar(f"Reading {name} images", count, leave=False) as bar:
         for chunk in chunks:
             yield chunk
             bar.update(len(chunk.image))

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from agave_tf.data.image_set import Images
 from agave_tf.evaluation.image_scores import ImageScores, importance_weighted_bound
@@ -21,6 +20,7 @@ from agave_tf.evaluation.pieces import PieceBatch, Pieces, piece_batches, pieces
 from agave_tf.layers.iaf_ladder_layer import BottomUp
 from agave_tf.layers.weight_norm import kernels_computed_once
 from agave_tf.models.image_model import ImageModel
+from agave_tf.progress_bar import progress_bar
 from agave_tf.randomness import ImageDraws, Stream, fold_in, stream
 from agave_tf.weights.skeletons import function_of_weights
 
@@ -135,7 +135,8 @@ class Evaluator:
           num_importance_samples: S.
           seed: seed of the noise.
           max_images: number of images to score, chosen by `Images.choose`; 0: all.
-          progress: caption of a progress bar; empty: none.
+          progress: caption of a progress bar, or of lines of the log where there is no
+            terminal; empty: none.
           tile_size: (height, width) of tiles that larger images are cut into and scored
             by, each tile as if it were alone; None: whole images.
 
@@ -150,13 +151,13 @@ class Evaluator:
         height, width = pieces.size[pieces.size.prod(axis=1).argmax()]
         check_memory(self.model, (int(height), int(width)))
         rows = []
-        progress_bar = tqdm.tqdm(
-            total=len(pieces.image),
-            desc=progress,
-            unit="image" if len(pieces.image) == len(places) else "tile",
-            disable=not progress or None,
+        shown = progress_bar(
+            progress,
+            len(pieces.image),
+            "image" if len(pieces.image) == len(places) else "tile",
+            disable=not progress,
         )
-        with progress_bar as bar, self._replicas.using_kernels_of(self.model):
+        with shown as bar, self._replicas.using_kernels_of(self.model):
             for sized, batch in self._batches(images, pieces):
                 rows.append(self._batch_scores(sized, batch, num_samples, seed))
                 bar.update(len(batch.image))

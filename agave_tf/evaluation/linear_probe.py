@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 from absl import logging
 
 from agave_tf.data.batches import evaluation_batches
@@ -19,6 +18,7 @@ from agave_tf.evaluation.ridge_classifier import classify, fit
 from agave_tf.models.iaf_vae import PosteriorOutput
 from agave_tf.models.image_model import ImageModel
 from agave_tf.models.vae_model import LatentVariableModel
+from agave_tf.progress_bar import progress_bar
 from agave_tf.randomness import Stream, stream
 from agave_tf.weights.skeletons import function_of_weights
 
@@ -167,9 +167,7 @@ class _Features(NamedTuple):
         """Yields the features of whole batches, as `ridge_classifier.Features` asks."""
         batches_fit = num_bytes // (8 * self.num_features * self.batch_size)
         rows = max(1, batches_fit) * self.batch_size
-        bar = tqdm.tqdm(
-            total=len(places), desc=f"Probing {self.kind}", unit="image", disable=None
-        )
+        bar = progress_bar(f"Probing {self.kind}", len(places))
         for first in range(0, len(places), rows):
             block = np.empty([min(rows, len(places) - first), self.num_features])
             start = 0

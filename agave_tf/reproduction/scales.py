@@ -40,17 +40,17 @@ class Scale(NamedTuple):
     reduced_levels: int = 32
 
     def with_seeds(self, num_seeds: int) -> "Scale":
-        """Returns this scale with other seeds; Table 1 never has fewer than before.
+        """Returns this scale with other seeds.
 
         Args:
-          num_seeds: trainings of each run; 0: as many as now.
+          num_seeds: trainings of each run; 0: as many as now. With fewer than now,
+            Table 1 has no more than other runs; with more, it never has fewer than now.
         """
         if not num_seeds:
             return self
         total = self.num_seeds + self.more_for_table1
-        return self._replace(
-            num_seeds=num_seeds, more_for_table1=max(0, total - num_seeds)
-        )
+        further = total - num_seeds if num_seeds >= self.num_seeds else 0
+        return self._replace(num_seeds=num_seeds, more_for_table1=max(0, further))
 
 
 SCALES: dict[str, Scale] = {

@@ -7,21 +7,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from agave_tf.data.image_set import Data, Images
+from agave_tf.data.image_set import Images
 from agave_tf.errors import InputError
 from agave_tf.reproduction.compared_models import planned_runs, probed_runs
 from agave_tf.reproduction.planned_run import seeded
 from agave_tf.reproduction.scales import Scale
+from agave_tf.reproduction.scored_images import ScoredImages
 from agave_tf.runs.evaluate_run import stored_or_new_scores
 from agave_tf.runs.event_curves import Curve, Point, read_curves
 from agave_tf.runs.open_run import open_run
-from agave_tf.runs.run_data import load_run_data, on_images
 from agave_tf.runs.run_directory import RunDirectory
 from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.sampling.sampler import Sampler
-from agave_tf.settings.data import DataConfig
 from agave_tf.settings.evaluation import EvaluationSettings
-from agave_tf.settings.flag_files import flag_values, read_flag_file
 
 
 class Scores(NamedTuple):
@@ -78,7 +76,7 @@ class TrainedRuns:
 
     def __init__(self, directory: str, scale: Scale):
         self.directory, self.scale = directory, scale
-        self._held_out: Data | None = None
+        self._images = ScoredImages(scale)
         self._scores: dict[tuple[str, int], Scores] = {}
         self._planned = planned_runs(scale)
         self._weights: dict[str, str] = {}  # fingerprints of opened runs, by path
@@ -114,36 +112,8 @@ class TrainedRuns:
         return range(self.scale.num_seeds if self._planned[name].has_seeds else 1)
 
     def held_out(self, name: str) -> Images:
-        """Returns the held-out images, which are the same for all runs.
-
-        They have the size of the preset's, also where the run was trained on others.
-        """
-        return self._held_out_data(name).part("test")
-
-    def _held_out_data(self, name: str) -> Data:
-        if self._held_out is None:
-            run = self.open(name)
-            self._held_out = load_run_data(run, self._evaluated_on(run), ["test"])
-        return self._held_out
-
-    def _evaluated_on(self, run: RunDirectory) -> DataConfig:
-        """The images that a run is scored on."""
-        preset = flag_values(read_flag_file(self.scale.preset))
-        usual = {
-            name: preset.get(name, getattr(DataConfig(), name))
-            for name in ("image_size", "crop")
-            if name in self.scale.pretraining
-        }
-        return dataclasses.replace(run.config.data, **usual)
-
-    def _to_score(self, name: str, seed: int) -> RunDirectory:
-        """A run, with the settings of the images that it is scored on."""
-        run = self.open(name, seed)
-        data = self._evaluated_on(run)
-        if data == run.config.data:
-            return run
-        config = dataclasses.replace(run.config, data=data)
-        return on_images(run, config, self._held_out_data(name).record)
+        """Returns the held-out images, which are the same for all runs."""
+        return self._images.images(self.open(name))
 
     def scores(self, name: str, all_seeds: bool = False) -> Scores:
         """Returns the scores of a run, which is evaluated if they are not stored yet.
@@ -180,7 +150,9 @@ class TrainedRuns:
         settings = self._evaluation(name)
         per_seed = [
             stored_or_new_scores(
-                self._to_score(name, seed), lambda: self.held_out(name), settings
+                self._images.with_images(self.open(name, seed)),
+                lambda: self.held_out(name),
+                settings,
             )
             for seed in seeds
         ]

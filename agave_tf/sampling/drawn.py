@@ -15,7 +15,7 @@ class SamplingSettings(NamedTuple):
     z_temperature: float = 1.0  # factor of the noise of z; 1 is the model
     pixel_temperature: float = 1.0  # as in PixelDraws
     finish: bool = True  # False: f(z) alone, nothing drawn by the PixelCNN++
-    progress: bool = False  # whether to show a progress bar
+    progress: bool = False  # whether to show it: `progress_bar`
     # Whether every machine draws the same images, bit for bit; with temperatures of 1,
     # and z of the prior. They are other draws than without it.
     exact: bool = False

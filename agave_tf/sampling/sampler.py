@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from agave_tf.data.batches import padded_batches
 from agave_tf.data.image_set import Images
@@ -21,6 +20,7 @@ from agave_tf.models.padding import cut
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
 from agave_tf.pixel_scale import to_levels
+from agave_tf.progress_bar import progress_bar
 from agave_tf.sampling.completion import Kept, keep
 from agave_tf.sampling.draw_images import draw_images
 from agave_tf.sampling.draw_latents import f_z_between, posterior_f_z, prior_f_z
@@ -214,12 +214,11 @@ class Sampler:
             start or {},
             num_groups,
         )
-        hidden = not settings.progress or None  # None: shown on a terminal only
         total = count * max(1, len(drawn.images))
         with (
             self._arithmetic(),
             kernels_computed_once(self.model),
-            tqdm.tqdm(total=total, desc="Drawing", unit="image", disable=hidden) as bar,
+            progress_bar("Drawing", total, disable=not settings.progress) as bar,
         ):
             for columns, num_valid, place in padded_batches(count, settings.batch_size):
                 f_z_here = f_z(columns)

@@ -160,6 +160,7 @@ def logs(values):
     logging.warning("A warning.")
     tf.get_logger().warning("From TensorFlow.")
     std_logging.getLogger("another").info("not shown")
+    logging.warning("A name is deprecated.")
 
 
 @pytest.mark.parametrize(

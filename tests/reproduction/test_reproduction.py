@@ -132,9 +132,10 @@ def test_a_dry_run_trains_nothing_and_bad_input_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("asked", "seeds", "more"), [(0, 3, 2), (1, 1, 4), (4, 4, 1), (5, 5, 0), (7, 7, 0)]
+    ("asked", "seeds", "more"),
+    [(0, 3, 2), (1, 1, 0), (2, 2, 0), (3, 3, 2), (4, 4, 1), (5, 5, 0), (7, 7, 0)],
 )
-def test_more_seeds_can_be_asked_for(asked, seeds, more):
+def test_other_seeds_can_be_asked_for(asked, seeds, more):
     scale = SCALES["small"].with_seeds(asked)
     assert (scale.num_seeds, scale.more_for_table1) == (seeds, more)
 

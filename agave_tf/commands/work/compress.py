@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import tqdm
 from absl import flags, logging
 
 from agave_tf.codec.codec import Codec, Pictures
@@ -19,6 +18,7 @@ from agave_tf.data.mixed_images import MixedImages
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
 from agave_tf.models.image_model import ImageModel
+from agave_tf.progress_bar import progress_bar
 from agave_tf.runs.open_run import open_run
 from agave_tf.runs.run_data import load_run_data
 from agave_tf.runs.run_directory import RunDirectory
@@ -121,7 +121,7 @@ class _Bar:
     def __init__(self, caption: str, count: int, num_dims: int, note: str = ""):
         self._num_dims, self._note = num_dims / count, note
         self._num_images, self._bits = 0, 0.0
-        self._bar = tqdm.tqdm(total=count, desc=caption, unit="image", disable=None)
+        self._bar = progress_bar(caption, count)
 
     def __enter__(self) -> "_Bar":
         return self
@@ -133,10 +133,10 @@ class _Bar:
         """Shows how far the work is."""
         self._num_images += progress.num_images
         self._bits += progress.bits
-        self._bar.update(progress.num_images)
         if self._bits:
-            bits_per_dim_so_far = self._bits / self._num_images / self._num_dims
-            self._bar.set_postfix_str(f"{bits_per_dim_so_far:.4f} bits/dim{self._note}")
+            so_far = self._bits / self._num_images / self._num_dims
+            self._bar.set_postfix_str(f"{so_far:.4f} bits/dim{self._note}", False)
+        self._bar.update(progress.num_images)
 
 
 def _print(

@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-import tqdm
 from absl import flags, logging
 
 from agave_tf.codec.codec import Codec
@@ -12,6 +11,7 @@ from agave_tf.codec.opened_file import Decoded
 from agave_tf.codec.threads import use_threads
 from agave_tf.errors import InputError
 from agave_tf.pictures.grid import write_png
+from agave_tf.progress_bar import progress_bar
 from agave_tf.runs.open_run import open_run
 from agave_tf.whole_file import new_directory, write_npz
 
@@ -30,7 +30,7 @@ def run(values: flags.FlagValues, data: bytes) -> None:
     use_threads(values.threads)
     source = open_run(values.run_dir)
     logging.info("Reading the weights of %s", source.path)
-    with tqdm.tqdm(desc="Decoding", unit="image", disable=None) as bar:
+    with progress_bar("Decoding") as bar:
         codec = Codec(
             source.load_model(), progress=lambda done: bar.update(done.num_images)
         )

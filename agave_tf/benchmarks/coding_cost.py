@@ -13,6 +13,7 @@ from agave_tf.benchmarks.timing import (
 )
 from agave_tf.codec.candidates import Candidates
 from agave_tf.codec.entropy_coder import OpenStack
+from agave_tf.codec.lanes import stacks_of_lanes
 from agave_tf.codec.one_size import SizedCodec
 from agave_tf.data.dead_leaves import draw_dead_leaves
 from agave_tf.data.image_set import Images
@@ -85,7 +86,7 @@ def _cost(
 
     def encode() -> list[bytes]:
         coded = codec.encode(image, None)
-        stacks = codec.stacks(image, coded, count, settings.index_bits)
+        stacks = stacks_of_lanes(image, coded, count, settings.index_bits)
         return [stack.stream(key=0) for stack in stacks]
 
     def decode() -> None:

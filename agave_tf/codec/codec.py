@@ -9,7 +9,6 @@ from agave_tf.codec.candidates import Candidates
 from agave_tf.codec.entropy_coder import OpenStack, Stack
 from agave_tf.codec.file_format import (
     CRC_BYTES,
-    MOST_PICTURES,
     WEIGHTS_BYTES,
     CodedFile,
     Group,
@@ -19,14 +18,18 @@ from agave_tf.codec.file_format import (
     keys_of,
     stored_stream,
 )
+from agave_tf.codec.given_pictures import (
+    Pictures,
+    check_classes,
+    checked_labels,
+    kinds_of,
+)
+from agave_tf.codec.lanes import stacks_of_lanes
 from agave_tf.codec.latent_code import code_bytes, ranges_of
 from agave_tf.codec.one_size import Progress, SizedCodec, no_progress
 from agave_tf.codec.opened_file import Decoded, OpenedFile, OpenGroup, in_order
-from agave_tf.codec.packing import DAMAGED, SALVAGE, check_names
+from agave_tf.codec.packing import DAMAGED, SALVAGE
 from agave_tf.codec.read_file import file_of, is_possible, stored_pixels
-from agave_tf.data.image_set import Images
-from agave_tf.data.labels import class_numbers
-from agave_tf.data.mixed_images import MixedImages
 from agave_tf.errors import InputError
 from agave_tf.evaluation.memory import check_memory_to_code
 from agave_tf.layers.exact_weights import exact_weights
@@ -34,11 +37,8 @@ from agave_tf.models.image_model import ImageModel
 from agave_tf.models.pixel_cnn_model import AutoregressiveModel
 from agave_tf.models.vae_model import LatentVariableModel
 from agave_tf.settings.coding import CodecSettings
-from agave_tf.settings.image_size import check_image_sides
 from agave_tf.weights.named_weights import fingerprint, named_weights
 
-# Pictures of any sizes: an array [N,H,W,C], or arrays [H,W,C].
-Pictures = np.ndarray | MixedImages | Sequence[np.ndarray]
 # Sub-pixels of a group of pictures, whose slots an encoder holds, 8 bytes each.
 _MOST_LEVELS = 2**28
 
@@ -104,14 +104,10 @@ class Codec:
             number, labels that are no such numbers, or that the model must have and
             that are missing.
         """
-        if len(images) > MOST_PICTURES:
-            raise InputError(
-                f"`images` must be at most {MOST_PICTURES}; got {len(images)}."
-            )
-        kinds = self._kinds(images)
+        kinds = kinds_of(images, self.model.image_shape[-1])
         for size in {kind.size for kind in kinds}:
             check_memory_to_code(self.model, size)
-        labels = self._checked(len(images), labels, names)
+        labels = checked_labels(labels, names, len(images), self.model.num_classes)
         groups: list[_EncodedGroup] = []
         for kind in sorted(set(kinds)):
             places = np.array([i for i, own in enumerate(kinds) if own == kind])
@@ -220,7 +216,8 @@ class Codec:
                 f"and latents is another. {SALVAGE}"
             )
         # A damaged header, where it is salvaged, may have lost the labels.
-        self._check_labels(file.header.num_pictures, file.header.labels)
+        labels, count = file.header.labels, file.header.num_pictures
+        check_classes(labels, count, self.model.num_classes)
         return OpenedFile(file, groups)
 
     def _opened(
@@ -279,7 +276,7 @@ class Codec:
         if len(kept):
             lanes = min(self.settings.lanes, len(kept))
             coded, images = coded.some(kept), images[kept]
-            stacks = sized.stacks(images, coded, lanes, bits)
+            stacks = stacks_of_lanes(images, coded, lanes, bits)
             lengths = [len(stack.stream(0)) for stack in stacks]
             # A few pictures may not pay for the streams.
             if sum(lengths) > pictures[~is_stored].size:
@@ -326,56 +323,6 @@ class Codec:
             )
         return self._last
 
-    def _kinds(self, images: Pictures) -> list[Kind]:
-        """The kind of every picture; raises InputError for what is none."""
-        channels = self.model.image_shape[-1]
-        if isinstance(images, np.ndarray) and images.ndim != 4 or not len(images):
-            raise InputError(
-                "`images` must be uint8 [N,H,W,C], or arrays [H,W,C], N at least 1; "
-                f"got {_described(images)}."
-            )
-        kinds = []
-        for image in (images[place] for place in range(len(images))):
-            if (
-                image.dtype != np.uint8
-                or image.ndim != 3
-                or image.shape[2] not in (1, 3)
-            ):
-                raise InputError(
-                    "`images` must be uint8 [H,W,C], C 1 or 3; got "
-                    f"{image.dtype} {list(image.shape)}."
-                )
-            height, width, own = image.shape
-            check_image_sides(height, width, "images")
-            kinds.append(
-                Kind((height, width), False, channels > own == 1, channels < own)
-            )
-        return kinds
-
-    def _checked(
-        self,
-        count: int,
-        labels: np.ndarray | None,
-        names: Sequence[str] | None,
-    ) -> np.ndarray | None:
-        for name, values in (("labels", labels), ("names", names)):
-            if values is not None and len(values) != count:
-                raise InputError(
-                    f"`{name}` must be one for each of {count} images; got "
-                    f"{len(values)}."
-                )
-        if names is not None:
-            check_names(names, "`names` must be")
-        if labels is not None:
-            labels = class_numbers(np.asarray(labels), "`labels` must be", "got", -1)
-        self._check_labels(count, labels)
-        return labels
-
-    def _check_labels(self, count: int, labels: np.ndarray | None) -> None:
-        """Checks that a class-conditional model knows the labels."""
-        none = np.zeros([count, 1, 1, 1], np.uint8)
-        Images(none, labels).check_labels(self.model.num_classes, "the file")
-
 
 class _EncodedGroup(NamedTuple):
     """A group of a file that is being made."""
@@ -388,9 +335,3 @@ class _EncodedGroup(NamedTuple):
 def _is_larger(bits: np.ndarray, pictures: np.ndarray) -> np.ndarray:
     """Which pictures take more bits coded than stored, bool [N]."""
     return bits > 8 * pictures[0].size
-
-
-def _described(images: Pictures) -> str:
-    if isinstance(images, np.ndarray):
-        return f"{images.dtype} {list(images.shape)}"
-    return f"{len(images)} pictures"

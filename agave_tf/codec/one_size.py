@@ -1,31 +1,23 @@
 """Images of one size to streams and back, bit for bit."""
 
-import concurrent.futures
 import contextlib
 import copy
-import os
 import threading
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from agave_tf.codec.candidates import Candidates
-from agave_tf.codec.entropy_coder import CHECKSUM_MASK, OpenStack, Stack
+from agave_tf.codec.entropy_coder import OpenStack
+from agave_tf.codec.lanes import CodedImages, checksums_of_lanes
 from agave_tf.codec.latent_choice import LatentChoice
-from agave_tf.codec.latent_code import (
-    CountRange,
-    LatentCode,
-    code_bytes,
-    pop_code,
-    push_code,
-    ranges_of,
-)
+from agave_tf.codec.latent_code import CountRange, LatentCode, pop_code
 from agave_tf.codec.latents import Latents
 from agave_tf.codec.packing import DAMAGED, SALVAGE
 from agave_tf.codec.pixels import Intervals, intervals, pop_images
+from agave_tf.codec.threads import num_threads, thread_map
 from agave_tf.data.batches import padded_batches
 from agave_tf.errors import InputError
 from agave_tf.layers.exact_weights import computing_exactly
@@ -40,9 +32,6 @@ from agave_tf.settings.coding import CodecSettings
 _ENCODED_PIXELS, _DECODED_PIXELS = 2**14, 2**16
 _MOST_LANES_AT_A_TIME = 64
 
-A = TypeVar("A")
-B = TypeVar("B")
-
 
 class Progress(NamedTuple):
     """The progress of an encoder or a decoder since the last call."""
@@ -53,26 +42,6 @@ class Progress(NamedTuple):
 
 def no_progress(_: Progress) -> None:
     """Shows nothing."""
-
-
-class CodedImages(NamedTuple):
-    """Images as an encoder sees them: what every symbol of theirs costs."""
-
-    codes: list[LatentCode]  # of every image; without levels if there is no z
-    intervals: Intervals  # [N,H*W*C]
-
-    def bits(self, index_bits: int) -> np.ndarray:
-        """The bits of every image's pixels and latents, float64 [N]."""
-        blocks = [
-            sum(len(region) for level in code for region in level)
-            for code in self.codes
-        ]
-        return self.intervals.bits + index_bits * np.array(blocks, float)
-
-    def some(self, places: np.ndarray) -> "CodedImages":
-        """Those of the images in these places."""
-        codes = [self.codes[place] for place in places]
-        return CodedImages(codes, Intervals(*(x[places] for x in self.intervals)))
 
 
 class SizedCodec:
@@ -133,43 +102,17 @@ class SizedCodec:
                     found = intervals(self.model, images[rows], f_z, own)
             return CodedImages(codes, found), num_valid
 
-        size = min(self._num_encoded, -(-len(images) // _num_threads()))
+        size = min(self._num_encoded, -(-len(images) // num_threads()))
         batches = padded_batches(len(images), size, shrinks=False)
         codes: list[LatentCode] = []
         parts: list[Intervals] = []
-        with _threads() as in_threads:
+        with thread_map() as in_threads:
             for coded, num_valid in in_threads(encode_batch, batches):
                 codes += coded.codes[:num_valid]
                 parts.append(Intervals(*(x[:num_valid] for x in coded.intervals)))
                 self._progress(Progress(num_valid, float(parts[-1].bits.sum())))
         found = Intervals(*map(np.concatenate, zip(*parts, strict=True)))
         return CodedImages(codes, found)
-
-    def stacks(
-        self, images: np.ndarray, coded: CodedImages, num_lanes: int, index_bits: int
-    ) -> list[Stack]:
-        """The stacks of L lanes, not read yet; image i is in lane i modulo L.
-
-        Args:
-          images: uint8 [N,H,W,C].
-          coded: by `encode`.
-          num_lanes: L, from 1 to N.
-          index_bits: bits of the number of a candidate.
-        """
-        ranges = ranges_of(coded.codes)
-        checksums = _checksums(images, coded.codes, num_lanes)
-
-        def push_lane(lane: int) -> Stack:
-            stack = Stack(checksums[lane])
-            own = range(lane, len(images), num_lanes)
-            # A stream is a stack: the last image is pushed first, and all latents last.
-            for number in reversed(own):
-                stack.push_intervals(*(x[number] for x in coded.intervals))
-            for number in reversed(own):
-                push_code(stack, coded.codes[number], ranges, index_bits)
-            return stack
-
-        return [push_lane(lane) for lane in range(num_lanes)]
 
     def pop_codes(
         self,
@@ -229,7 +172,7 @@ class SizedCodec:
           InputError: a lane is damaged, and `salvages` is not set.
         """
         num_lanes, num_images = len(stacks), len(codes)
-        width = min(self._num_decoded, -(-num_lanes // _num_threads()))
+        width = min(self._num_decoded, -(-num_lanes // num_threads()))
         # By batches, because a forged header may name more images than will come.
         found: list[tuple[np.ndarray, np.ndarray]] = []
         chunks = [
@@ -242,7 +185,7 @@ class SizedCodec:
 
         # The next image of every lane, then the one after it: so an end that comes too
         # early, or an interrupt, is noticed after a batch.
-        with _threads() as in_threads:
+        with thread_map() as in_threads:
             for first in range(0, num_images, num_lanes):
                 if all(stack.is_overdrawn for stack in stacks):
                     return np.zeros([num_images, 0], np.uint8), np.zeros(
@@ -296,7 +239,7 @@ class SizedCodec:
         Raises:
           InputError: as `decode`.
         """
-        checksums = _checksums(images, codes, len(stacks))
+        checksums = checksums_of_lanes(images, codes, len(stacks))
         is_right = np.array(
             [
                 stack.has_ended_with(checksum)
@@ -339,44 +282,6 @@ class SizedCodec:
         with self._compiling:
             yield
         self._compiled.add(direction)
-
-
-def _num_threads() -> int:
-    """Threads that this process computes with."""
-    count = tf.config.threading.get_intra_op_parallelism_threads()
-    return count or len(os.sched_getaffinity(0))
-
-
-@contextlib.contextmanager
-def _threads() -> Iterator[Callable[[Callable[[A], B], Iterable[A]], Iterator[B]]]:
-    """Gives `map` in as many threads as TensorFlow has for an operation.
-
-    XLA's programs compute in one thread each. What they compute depends on no thread.
-    After an error or an interrupt nothing more begins.
-    """
-    executor = concurrent.futures.ThreadPoolExecutor(_num_threads())
-    try:
-        yield executor.map
-    finally:
-        executor.shutdown(cancel_futures=True)
-
-
-def _checksums(
-    images: np.ndarray, codes: Sequence[LatentCode], num_lanes: int
-) -> list[int]:
-    """31 bits of the CRC-32 of every lane's latents and images.
-
-    Args:
-      images: uint8 [N,H,W,C].
-      codes: of every image.
-      num_lanes: L.
-    """
-    checksums = [0] * num_lanes
-    for number, (image, code) in enumerate(zip(images, codes, strict=True)):
-        lane = number % num_lanes
-        content = code_bytes(code) + image.tobytes()
-        checksums[lane] = zlib.crc32(content, checksums[lane])
-    return [checksum & CHECKSUM_MASK for checksum in checksums]
 
 
 def _some(label: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

@@ -7,8 +7,9 @@ from coding_models import LANES, SETTINGS, SIZE, gray_codec, gray_model, smooth
 from tiny import tiny_images, tiny_model
 
 from agave_tf.codec import codec as codec_module
-from agave_tf.codec import packing
+from agave_tf.codec import given_pictures, packing
 from agave_tf.codec.codec import Codec
+from agave_tf.codec.lanes import stacks_of_lanes
 from agave_tf.codec.read_file import file_of
 from agave_tf.errors import InputError
 from agave_tf.evaluation.evaluator import Evaluator
@@ -104,7 +105,7 @@ def test_streams_have_the_size_of_the_bound(stage):
     latents = coded.bits(settings.index_bits).sum() - pixels
     assert 0.5 * kl <= latents <= 1.5 * kl
     # A stream itself takes some 35 bits.
-    stacks = sized.stacks(images, coded, 24, settings.index_bits)
+    stacks = stacks_of_lanes(images, coded, 24, settings.index_bits)
     num_bits = 8 * sum(len(stack.stream(0)) for stack in stacks)
     counts = 24 * 8 if kl else 0  # Those of blocks, where they vary.
     assert abs(num_bits - pixels - latents - 24 * 35 - counts) < 24 * 8
@@ -178,7 +179,7 @@ def test_more_than_a_decoder_reads_is_not_encoded(codec, monkeypatch):
     monkeypatch.setattr(packing, "_MOST_NAME_BYTES", 16)
     with pytest.raises(InputError, match="at most 8 bytes in all; got 9"):
         codec.encode(smooth(3), names=["a", "öc", "de"])
-    monkeypatch.setattr(codec_module, "MOST_PICTURES", 2)
+    monkeypatch.setattr(given_pictures, "MOST_PICTURES", 2)
     with pytest.raises(InputError, match="`images` must be at most 2; got 3"):
         codec.encode(smooth(3))
 

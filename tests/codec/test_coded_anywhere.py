@@ -98,7 +98,7 @@ def test_numbers_of_images_at_a_time_and_of_threads_change_nothing(codec, monkey
     assert batches == [1] * COUNT
     monkeypatch.undo()
     # One thread takes the batches one after another.
-    monkeypatch.setattr(one_size, "_num_threads", lambda: 1)
+    monkeypatch.setattr(one_size, "num_threads", lambda: 1)
     monkeypatch.setattr(one_size, "_DECODED_PIXELS", 2 * SIZE[0] * SIZE[1])
     monkeypatch.setattr(one_size, "_ENCODED_PIXELS", 3 * SIZE[0] * SIZE[1])
     in_one_thread = gray_codec(codec.model)

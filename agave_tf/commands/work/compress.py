@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags, logging
 
-from agave_tf.codec.codec import Codec, Pictures
+from agave_tf.codec.codec import Codec
+from agave_tf.codec.given_pictures import Pictures
 from agave_tf.codec.one_size import Progress
 from agave_tf.codec.read_file import num_stored
 from agave_tf.codec.threads import use_threads

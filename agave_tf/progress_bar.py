@@ -28,8 +28,8 @@ def progress_bar(
       disable: shows nothing anywhere.
     """
     # tqdm writes to standard error.
-    is_shown = disable or (sys.stderr is not None and sys.stderr.isatty())
-    kind = tqdm.tqdm if is_shown else _LoggedBar
+    is_bar = disable or (sys.stderr is not None and sys.stderr.isatty())
+    kind = tqdm.tqdm if is_bar else _LoggedBar
     return kind(desc=caption, total=total, unit=unit, leave=leave, disable=disable)
 
 

@@ -14,7 +14,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "agave_tf"
 # In order: a room imports from itself and from the rooms above it in this list. Rooms
 # that share a line know nothing of each other.
 FLOORS = [
-    {"errors", "file_lock"},
+    {"errors", "file_lock", "progress_bar"},
     {"plain_file"},
     {
         "checked_json",

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -188,7 +189,8 @@ def draw_charts(charts: Sequence[Chart]) -> np.ndarray:
                 style = {"marker": "D", "linestyle": "", "color": "black", "zorder": 3}
             else:
                 style = {"marker": "o", "markersize": 3, "color": colors[name]}
-            axes.plot(x, y, label=name, **style)
+            # A wide legend would hide curves.
+            axes.plot(x, y, label=textwrap.fill(name, 30), **style)
         axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)
         axes.legend(fontsize="small")
         axes.grid(alpha=0.3)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from agave_tf.benchmarks.networks import forward_pass
 from agave_tf.benchmarks.timing import (
     first_call_seconds,
     median_seconds,
@@ -19,7 +20,6 @@ from agave_tf.data.dead_leaves import draw_dead_leaves
 from agave_tf.data.image_set import Images
 from agave_tf.layers.exact_weights import exact_weights
 from agave_tf.models.pixel_cnn_model import PixelCNNModel
-from agave_tf.randomness import ImageDraws, seed_tensor
 from agave_tf.sampling.draw_images import draw_images
 from agave_tf.sampling.drawn import SamplingSettings
 from agave_tf.settings.benchmark import PIXEL_CNNS
@@ -98,11 +98,8 @@ def _cost(
     first_seconds = time.perf_counter() - start
     sampling = SamplingSettings(batch_size=count)
     index = tf.range(count)
-    forward = tf.function(
-        lambda x: model.terms(x, ImageDraws(seed_tensor(0), index))[0], autograph=False
-    )
     functions = {
-        "forward": lambda: forward(tf.constant(image)).numpy(),
+        "forward": forward_pass(model, image),
         "sample": lambda: draw_images(model, index, sampling),
         "decode": decode,
         "encode": encode,

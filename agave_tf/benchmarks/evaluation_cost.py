@@ -1,20 +1,18 @@
 """Measures the cost of the importance-weighted bound, in forward passes."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import keras
-import tensorflow as tf
 
-from agave_tf.benchmarks.networks import make_network, random_images
+from agave_tf.benchmarks.networks import forward_pass, make_network, random_images
 from agave_tf.benchmarks.timing import (
     first_call_seconds,
     median_seconds,
     peak_extra_megabytes,
 )
 from agave_tf.evaluation.evaluator import Evaluator
-from agave_tf.randomness import ImageDraws, seed_tensor
 from agave_tf.settings.benchmark import MODELS
 
 
@@ -69,12 +67,7 @@ def _costs(
     network = make_network(model, model.config(**compute), size)
     evaluator = Evaluator(network, batch)
     images = random_images(batch, size)
-    image, index = tf.constant(images.array), tf.range(batch)
-    forward = tf.function(
-        lambda image: network.terms(image, ImageDraws(seed_tensor(0), index))[0],
-        autograph=False,
-    )
-    functions: dict[int, Callable[[], object]] = {0: lambda: forward(image).numpy()}
+    functions = {0: forward_pass(network, images.array)}
     for count in samples:
         functions[count] = functools.partial(evaluator.scores, images, count)
     first_call_seconds(functions)  # Traces and compiles.

@@ -3,6 +3,7 @@
 import math
 import statistics
 import time
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -27,6 +28,28 @@ def random_images(count: int, size: int) -> Images:
     shape = (count, size, size, 3)
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     return Images(image, None)
+
+
+def forward_pass(
+    network: ImageModel, image: np.ndarray, jit_compile: bool = False
+) -> Callable[[], object]:
+    """Makes a forward pass to be timed: every term of the likelihood, with new noise.
+
+    Args:
+      network: the model.
+      image: uint8 [B,H,W,C].
+      jit_compile: compiles it by XLA.
+    """
+    index = tf.range(len(image))
+
+    # All terms, because TensorFlow computes nothing that nobody reads; and a seed that
+    # is no constant, because it draws the noise of one when it compiles.
+    @tf.function(autograph=False, jit_compile=jit_compile or None)
+    def terms(image: tf.Tensor, seed: tf.Tensor) -> list[tf.Tensor]:
+        return list(network.terms(image, ImageDraws(seed, index)))
+
+    arguments = (tf.constant(image), seed_tensor(0))
+    return lambda: [nats.numpy() for nats in terms(*arguments)]
 
 
 def count_gigaflop(network: ImageModel, batch: int) -> float:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from agave_tf.benchmarks.networks import (
     count_gigaflop,
     count_nodes,
+    forward_pass,
     make_network,
     peak_gigaflops,
     random_images,
@@ -26,7 +27,6 @@ from agave_tf.data.batches import training_batches
 from agave_tf.data.image_set import Images
 from agave_tf.data.in_python import read_images
 from agave_tf.models.image_model import ImageModel
-from agave_tf.randomness import ImageDraws, seed_tensor
 from agave_tf.runs.stages import STAGES
 from agave_tf.settings.benchmark import MODELS, MeasuredModel
 from agave_tf.settings.config import Config
@@ -128,17 +128,11 @@ def _prepare(
     train_steps = make_train_steps(state, STAGES[model.stage], config)
     images = random_images(4 * model.batch, size)
     batches = iter(training_batches(images, model.batch, 0, 0, _MANY_STEPS))
-    image = tf.constant(images.array[: model.batch])
-    index = tf.range(model.batch)
-    forward = tf.function(
-        lambda image: network.terms(image, ImageDraws(seed_tensor(0), index))[0],
-        autograph=False,
-        jit_compile=config.compute.jit_compile or None,
-    )
+    image = images.array[: model.batch]
     one_step = (batches, tf.constant(1), tf.constant(0.0))  # 0: no request to stop.
     functions = {
         "step": lambda: train_steps(*one_step).gradient_norm.numpy(),
-        "forward": lambda: forward(image).numpy(),
+        "forward": forward_pass(network, image, config.compute.jit_compile),
     }
     return (
         network,

@@ -38,6 +38,7 @@ class _LoggedBar(tqdm.tqdm):
 
     # Without the thread that looks after bars which are updated too rarely.
     monitor_interval = 0
+    _last_written = 0  # how much was done then
 
     def __init__(self, **options: Any):
         super().__init__(
@@ -50,8 +51,10 @@ class _LoggedBar(tqdm.tqdm):
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Writes a line; tqdm calls it when it is time, as it asks subclasses to."""
-        if msg is not None:  # It takes the bar away.
+        # A text takes the bar away; the end may come with what was written already.
+        if msg is not None or self.n == self._last_written:
             return
+        self._last_written = self.n
         done, total, seconds = self.n, self.total, self.format_dict["elapsed"]
         text = f"{self.desc}: {done}"
         if total:

@@ -33,7 +33,7 @@ def random_images(count: int, size: int) -> Images:
 def forward_pass(
     network: ImageModel, image: np.ndarray, jit_compile: bool = False
 ) -> Callable[[], object]:
-    """Makes a forward pass to be timed: every term of the likelihood, with new noise.
+    """Makes a forward pass to be timed: every term of the objective, with noise.
 
     Args:
       network: the model.

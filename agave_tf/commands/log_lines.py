@@ -75,7 +75,11 @@ def _worker() -> str:
 
 
 def _is_shown(record: std_logging.LogRecord) -> bool:
-    """Returns True for a record of this package, and for a warning of any other."""
+    """Returns True for a record of this package, and for most warnings of any other."""
     if record.pathname.startswith(_PACKAGE):
         return True
-    return record.levelno > std_logging.INFO and "deprecated" not in record.getMessage()
+    return record.levelno > std_logging.INFO and not _is_deprecation(record)
+
+
+def _is_deprecation(record: std_logging.LogRecord) -> bool:
+    return "is deprecated" in record.getMessage()

@@ -53,8 +53,8 @@ def define_flags(values: flags.FlagValues) -> None:
             "num_seeds",
             0,
             "Trainings of each run, which differ in their seed; more make intervals "
-            "narrower, and add to those that are there. 0: as many as --scale has, and "
-            "some more for Table 1.",
+            "narrower, and add to those that are there. 0: as many as --scale has, "
+            "which may have more for Table 1.",
             lower_bound=0,
             upper_bound=100,
             flag_values=values,

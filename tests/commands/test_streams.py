@@ -161,6 +161,7 @@ def logs(values):
     tf.get_logger().warning("From TensorFlow.")
     std_logging.getLogger("another").info("not shown")
     logging.warning("A name is deprecated.")
+    logging.warning("A file in a deprecated format is skipped.")
 
 
 @pytest.mark.parametrize(
@@ -180,6 +181,7 @@ def test_a_log_line_is_the_time_and_the_text(addresses, worker):
         f"{worker}An information.",
         f"{worker}Warning: A warning.",
         f"{worker}Warning: From TensorFlow.",
+        f"{worker}Warning: A file in a deprecated format is skipped.",
     ]
 
 
